@@ -1,0 +1,3 @@
+//! Bytes to plain values and back. Nothing in here knows OAuth.
+
+pub mod scratch;

@@ -1,0 +1,78 @@
+//! Every limit of the core, by its id in the threat catalogue (LIM-*).
+//!
+//! A bound that an input reaches is an error of its own, never a truncation. Values are those of the
+//! smallest host unless a name says otherwise; an adapter may lower a limit, and raise only those
+//! that have a `_DESKTOP` twin.
+
+/// LIM-1: longest request line in bytes, desktop.
+pub const REQUEST_LINE_LEN_MAX_DESKTOP: usize = 4 * 1024;
+/// LIM-2: longest header section in bytes, desktop.
+pub const HEADER_SECTION_LEN_MAX_DESKTOP: usize = 16 * 1024;
+/// LIM-3: most header fields in one request, desktop.
+pub const HEADER_FIELDS_MAX_DESKTOP: usize = 64;
+
+/// LIM-4: longest bearer token in bytes.
+pub const TOKEN_LEN_MAX: usize = 4 * 1024;
+
+/// LIM-5: longest decoded JOSE header in bytes.
+pub const JOSE_HEADER_LEN_MAX: usize = 512;
+/// LIM-5: longest decoded claims set in bytes.
+pub const CLAIMS_LEN_MAX: usize = 2 * 1024;
+
+/// LIM-6: deepest nesting of a JOSE or OAuth document; the outermost object is depth 1.
+pub const DOCUMENT_DEPTH_MAX: u8 = 8;
+/// LIM-6: deepest nesting of an MCP body, microcontroller.
+pub const BODY_DEPTH_MAX: u8 = 16;
+/// LIM-6: deepest nesting of an MCP body, desktop.
+pub const BODY_DEPTH_MAX_DESKTOP: u8 = 64;
+
+/// LIM-7: most members of a JOSE header.
+pub const JOSE_HEADER_MEMBERS_MAX: usize = 16;
+/// LIM-7: most members of a claims set, and of every other object whose members are read.
+pub const MEMBERS_MAX: usize = 64;
+/// LIM-7: most entries of `aud`.
+pub const AUDIENCES_MAX: usize = 8;
+/// LIM-7: most scope tokens in one value.
+pub const SCOPE_TOKENS_MAX: usize = 64;
+
+/// LIM-8: longest form body in bytes.
+pub const FORM_LEN_MAX: usize = 16 * 1024;
+/// LIM-8: most parameters of a form.
+pub const FORM_PARAMETERS_MAX: usize = 64;
+
+/// LIM-10: longest MCP request body in bytes, desktop.
+pub const BODY_LEN_MAX_DESKTOP: usize = 1024 * 1024;
+/// LIM-10: longest MCP request body in bytes, microcontroller.
+pub const BODY_LEN_MAX: usize = 4 * 1024;
+
+/// LIM-11: longest fetched metadata document in bytes, desktop.
+pub const METADATA_LEN_MAX_DESKTOP: usize = 64 * 1024;
+/// LIM-11: longest fetched metadata document in bytes, microcontroller.
+pub const METADATA_LEN_MAX: usize = 2 * 1024;
+/// LIM-11 (as for metadata, microcontroller): longest introspection answer in bytes.
+pub const INTROSPECTION_LEN_MAX: usize = 4 * 1024;
+
+/// LIM-18: positive entries of the introspection cache, desktop.
+pub const INTROSPECTION_CACHE_ACTIVE_MAX_DESKTOP: usize = 10_000;
+/// LIM-18: negative entries of the introspection cache, desktop.
+pub const INTROSPECTION_CACHE_INACTIVE_MAX_DESKTOP: usize = 1_000;
+
+/// LIM-19: allowance for clock skew in seconds unless configured.
+pub const LEEWAY_SECS_DEFAULT: u16 = 60;
+/// SEC-097: largest allowance for clock skew that can be configured, in seconds.
+pub const LEEWAY_SECS_MAX: u16 = 300;
+/// LIM-19: longest accepted lifetime of a token in seconds, desktop.
+pub const LIFETIME_SECS_MAX_DESKTOP: u32 = 24 * 60 * 60;
+/// LIM-19: longest accepted lifetime of a token in seconds, microcontroller.
+pub const LIFETIME_SECS_MAX: u32 = 60 * 60;
+
+/// Longest resource identifier or issuer in bytes.
+pub const IDENTIFIER_LEN_MAX: usize = 512;
+/// Longest key id (`kid`) in bytes.
+pub const KEY_ID_LEN_MAX: usize = 64;
+/// RFC 7518 §3.2: shortest HS256 key in bytes.
+pub const HMAC_KEY_LEN_MIN: usize = 32;
+/// Longest HS256 key in bytes: one SHA-256 block, beyond which HMAC would hash it first.
+pub const HMAC_KEY_LEN_MAX: usize = 64;
+/// Most keys of one key ring: the current one and the next (SEC-507).
+pub const KEY_RING_KEYS_MAX: usize = 2;
