@@ -90,25 +90,35 @@ pub struct Implication<'c> {
     pub implies: ScopeSet<'c>,
 }
 
-/// The scopes one request needs: what every call needs, and what this operation adds.
+/// The scopes one request needs: the union of three configured sets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RequiredScopes<'c> {
     /// What every call needs.
     pub base: ScopeSet<'c>,
-    /// What the operation adds.
-    pub operation: ScopeSet<'c>,
+    /// What the method adds.
+    pub method: ScopeSet<'c>,
+    /// What the named tool adds.
+    pub tool: ScopeSet<'c>,
 }
 
 impl<'c> RequiredScopes<'c> {
+    /// Needed by every call and no more.
+    pub const fn base(base: ScopeSet<'c>) -> Self {
+        Self { base, method: ScopeSet::EMPTY, tool: ScopeSet::EMPTY }
+    }
+
     /// Every needed token once, those of `base` first (RS-27: a challenge names them all).
     pub fn iter(self) -> impl Iterator<Item = &'c str> {
-        let base = self.base;
-        base.iter().chain(self.operation.iter().filter(move |token| !base.contains(token)))
+        let Self { base, method, tool } = self;
+        let method_adds = method.iter().filter(move |token| !base.contains(token));
+        let tool_adds =
+            tool.iter().filter(move |token| !base.contains(token) && !method.contains(token));
+        base.iter().chain(method_adds).chain(tool_adds)
     }
 
     /// Whether nothing is needed.
     pub const fn is_empty(self) -> bool {
-        self.base.is_empty() && self.operation.is_empty()
+        self.base.is_empty() && self.method.is_empty() && self.tool.is_empty()
     }
 
     /// Whether `granted` has every needed token, itself or by one of `implications` (RS-30).
@@ -183,16 +193,18 @@ mod tests {
 
     #[test]
     fn needed_scopes_are_named_once() {
-        let needed = RequiredScopes { base: set("user"), operation: set("admin user") };
-        assert_eq!(format!("{needed}"), "user admin");
-        assert!(needed.are_met_by(set("admin user"), &[]));
+        let needed =
+            RequiredScopes { base: set("user"), method: set("call user"), tool: set("admin call") };
+        assert_eq!(format!("{needed}"), "user call admin");
+        assert!(needed.are_met_by(set("admin user call"), &[]));
+        assert!(!needed.are_met_by(set("admin user"), &[]));
         assert!(!needed.are_met_by(set("admin"), &[]));
         assert!(RequiredScopes::default().are_met_by(ScopeSet::EMPTY, &[]));
     }
 
     #[test]
     fn rs_30_only_configured_implications_count() {
-        let needed = RequiredScopes { base: set("read"), operation: ScopeSet::EMPTY };
+        let needed = RequiredScopes::base(set("read"));
         let table = [Implication { scope: "write", implies: set("read") }];
         assert!(needed.are_met_by(set("write"), &table));
         assert!(!needed.are_met_by(set("write"), &[]));
