@@ -27,6 +27,8 @@ pub enum BearerError {
     Malformed,
     /// The token is longer than [`TOKEN_LEN_MAX`] (LIM-4).
     TooLong,
+    /// A token in the field and another one in the query (RS-24, SEC-125).
+    TwoMethods,
 }
 
 impl core::fmt::Display for BearerError {
@@ -35,6 +37,7 @@ impl core::fmt::Display for BearerError {
             Self::Repeated => "more than one Authorization field",
             Self::Malformed => "malformed Bearer credentials",
             Self::TooLong => "access token too long",
+            Self::TwoMethods => "token in the Authorization field and in the query",
         })
     }
 }

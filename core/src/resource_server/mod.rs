@@ -1,1 +1,92 @@
-//! Filled in by its owner.
+//! The resource server's decisions (RFC 6750, RFC 9728, RFC 8707): from a request head to a principal,
+//! and from a checked body to what that principal may do.
+//!
+//! ```text
+//! head -> decide -> Allow(principal) ----------------> operation(body) -> Proceed | Challenge | Reject
+//!                   NeedIntrospection -> resume -> Allow(principal) | Challenge
+//!                   Challenge | Metadata | Refuse | Preflight
+//! ```
+
+mod answer;
+mod configuration;
+mod decision;
+mod metadata;
+mod operation;
+mod policy;
+mod principal;
+mod route;
+
+pub use answer::{Answer, Body, CrossOrigin, FieldValue};
+pub use configuration::{
+    Configuration, ConfigurationError, Description, IdentifierError, TrustedIssuer, Verification,
+};
+pub use decision::{Decision, Introspection, Verdict};
+pub use operation::Operation;
+pub use policy::{Policy, Rule};
+pub use principal::Principal;
+pub use route::Refusal;
+
+use crate::{encoding::scratch::Scratch, scope::Implication};
+use configuration::Published;
+
+/// A protected resource: its checked configuration and its written metadata.
+#[derive(Clone, Copy, Debug)]
+pub struct ResourceServer<'c> {
+    configuration: Configuration<'c>,
+    published: Published<'c>,
+    /// `host` or `host:port` of the resource identifier.
+    authority: &'c str,
+    is_https: bool,
+    endpoint_path: &'c str,
+    metadata_path: &'c str,
+}
+
+impl<'c> ResourceServer<'c> {
+    /// Checks the configuration and writes the metadata into `memory`.
+    pub fn new(
+        configuration: Configuration<'c>,
+        memory: &mut Scratch<'c>,
+    ) -> Result<Self, ConfigurationError> {
+        configuration.check()?;
+        metadata::publish(configuration, memory)
+    }
+
+    /// Which scopes are needed for what.
+    pub const fn policy(&self) -> &Policy<'c> {
+        &self.configuration.policy
+    }
+
+    /// The configuration as it was given.
+    pub const fn configuration(&self) -> &Configuration<'c> {
+        &self.configuration
+    }
+
+    /// Where the metadata is: the URL that challenges name (RS-05).
+    pub const fn metadata_url(&self) -> &'c str {
+        self.published.url
+    }
+
+    /// The path of the metadata URL.
+    pub const fn metadata_path(&self) -> &'c str {
+        self.metadata_path
+    }
+
+    /// The path of the MCP endpoint here.
+    pub const fn endpoint_path(&self) -> &'c str {
+        self.endpoint_path
+    }
+
+    const fn challenges(&self) -> Challenges<'c> {
+        Challenges {
+            resource_metadata: self.published.url,
+            implications: self.configuration.policy.implications,
+        }
+    }
+}
+
+/// What every challenge of this server is made of.
+#[derive(Clone, Copy, Debug)]
+struct Challenges<'c> {
+    resource_metadata: &'c str,
+    implications: &'c [Implication<'c>],
+}
