@@ -1,0 +1,66 @@
+//! Walking through the members of an object and the elements of an array.
+
+use super::{JsonError, JsonStr, Reader};
+use crate::limits::MEMBERS_MAX;
+
+/// The members of one object, at most `N`, no name twice (SEC-020, LIM-7).
+pub struct Members<'j, const N: usize = MEMBERS_MAX> {
+    names: heapless::Vec<&'j str, N>,
+    /// Whether one of `names` is spelled with escapes: then none is compared by its bytes.
+    escaped: bool,
+    depth: u8,
+}
+
+impl<'j, const N: usize> Members<'j, N> {
+    pub(super) const fn new(depth: u8) -> Self {
+        Self { names: heapless::Vec::new(), escaped: false, depth }
+    }
+
+    /// The name of the next member, `None` behind the last one.
+    ///
+    /// After a name exactly one value must be read from `reader`. Whatever else happens to the
+    /// reader in between (nothing read, an inner object left half-way) is [`JsonError::Syntax`].
+    pub fn next(&mut self, reader: &mut Reader<'j>) -> Result<Option<JsonStr<'j>>, JsonError> {
+        let Some(name) = reader.next_member(self.depth, self.names.is_empty())? else {
+            return Ok(None);
+        };
+        if self.has(name) {
+            return Err(JsonError::Duplicate);
+        }
+        self.escaped |= name.plain().is_none();
+        self.names.push(name.raw()).map_err(|_| JsonError::Members)?;
+        Ok(Some(name))
+    }
+
+    fn has(&self, name: JsonStr<'_>) -> bool {
+        if self.escaped || name.plain().is_none() {
+            return self.names.iter().any(|&raw| JsonStr::escaped(raw).eq_json(name));
+        }
+        self.names.iter().any(|&raw| raw == name.raw())
+    }
+}
+
+impl<const N: usize> core::fmt::Debug for Members<'_, N> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Members").field("read", &self.names.len()).finish_non_exhaustive()
+    }
+}
+
+/// The elements of one array. How many there may be is the caller's to count.
+#[derive(Debug)]
+pub struct Elements {
+    first: bool,
+    depth: u8,
+}
+
+impl Elements {
+    pub(super) const fn new(depth: u8) -> Self {
+        Self { first: true, depth }
+    }
+
+    /// Whether one more element follows, which must then be read from `reader`.
+    pub fn next(&mut self, reader: &mut Reader<'_>) -> Result<bool, JsonError> {
+        let first = core::mem::replace(&mut self.first, false);
+        reader.next_element(self.depth, first)
+    }
+}
