@@ -1,0 +1,174 @@
+//! Making access tokens (RFC 9068 §2), for the authorization server and for tests.
+
+use core::fmt;
+
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+use super::{HmacKey, KeyId};
+use crate::{
+    encoding::{base64url, json::write, scratch::BufferFull},
+    limits::{AUDIENCES_MAX, CLAIMS_LEN_MAX, JOSE_HEADER_LEN_MAX, TOKEN_LEN_MAX},
+    scope::ScopeSet,
+    time::UnixTime,
+};
+
+/// Why no token was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MintError {
+    /// A required claim is empty, there are too many audiences, or the token would never be valid.
+    Claim,
+    /// The token would be over a limit that every resource server of ours keeps (LIM-4, LIM-5).
+    TooLong,
+    /// No room for the token.
+    BufferFull,
+}
+
+impl fmt::Display for MintError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Claim => "claim is empty or contradicts another",
+            Self::TooLong => "token would be too long",
+            Self::BufferFull => "no room for the token",
+        })
+    }
+}
+
+impl core::error::Error for MintError {}
+
+impl From<BufferFull> for MintError {
+    fn from(BufferFull: BufferFull) -> Self {
+        Self::BufferFull
+    }
+}
+
+/// What a token is to say: every claim that RFC 9068 §2.2 requires (AS-111), and `scope`.
+#[derive(Clone, Copy, Debug)]
+pub struct MintClaims<'c> {
+    /// The issuer, as in its metadata (`iss`).
+    pub issuer: &'c str,
+    /// The resources it is for (`aud`), at least one; a single one is written as a text.
+    pub audience: &'c [&'c str],
+    /// Whom it speaks for (`sub`). With client credentials this names the client, in a way that no
+    /// user is named (AS-113).
+    pub subject: &'c str,
+    /// The client it is issued to (`client_id`).
+    pub client_id: &'c str,
+    /// What it permits (`scope`); left out when empty (AS-112).
+    pub scope: ScopeSet<'c>,
+    /// When it is made (`iat`).
+    pub issued_at: UnixTime,
+    /// When it ends (`exp`); later than `issued_at`.
+    pub expires_at: UnixTime,
+    /// Its identifier (`jti`), different for each token.
+    pub id: &'c str,
+}
+
+/// Writes a signed token (`typ` `at+jwt`, AS-110) to the front of `out`.
+///
+/// What it makes is what [`super::UnverifiedJwt`] accepts; anything else is an error. After an error
+/// `out` holds no token.
+pub fn mint<'o>(
+    claims: &MintClaims<'_>,
+    key: &HmacKey,
+    id: &KeyId,
+    out: &'o mut [u8],
+) -> Result<&'o str, MintError> {
+    claims.check()?;
+    let (mut header, mut payload) = ([0; JOSE_HEADER_LEN_MAX], [0; CLAIMS_LEN_MAX]);
+    let header = write::to_slice(&HeaderMembers { id }, &mut header);
+    let payload = write::to_slice(claims, &mut payload);
+    let (Ok(header), Ok(payload)) = (header, payload) else {
+        return Err(MintError::TooLong);
+    };
+    let mut segments = Segments { out, len: 0 };
+    segments.push(header)?;
+    segments.push_dot()?;
+    segments.push(payload)?;
+    let signature = key.sign(segments.written());
+    segments.push_dot()?;
+    segments.push(&signature)?;
+    if segments.len > TOKEN_LEN_MAX {
+        return Err(MintError::TooLong);
+    }
+    segments.finish()
+}
+
+impl MintClaims<'_> {
+    fn check(&self) -> Result<(), MintError> {
+        let required = [self.issuer, self.subject, self.client_id, self.id];
+        let empty = |text: &&str| text.is_empty();
+        if required.iter().any(empty)
+            || self.audience.iter().any(empty)
+            || !(1..=AUDIENCES_MAX).contains(&self.audience.len())
+            || self.expires_at <= self.issued_at
+        {
+            return Err(MintError::Claim);
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for MintClaims<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(None)?;
+        members.serialize_entry("iss", self.issuer)?;
+        match self.audience {
+            [single] => members.serialize_entry("aud", single)?,
+            several => members.serialize_entry("aud", several)?,
+        }
+        members.serialize_entry("sub", self.subject)?;
+        members.serialize_entry("client_id", self.client_id)?;
+        if !self.scope.is_empty() {
+            members.serialize_entry("scope", self.scope.as_str())?;
+        }
+        members.serialize_entry("iat", &self.issued_at.as_secs())?;
+        members.serialize_entry("exp", &self.expires_at.as_secs())?;
+        members.serialize_entry("jti", self.id)?;
+        members.end()
+    }
+}
+
+struct HeaderMembers<'c> {
+    id: &'c KeyId,
+}
+
+impl Serialize for HeaderMembers<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(Some(3))?;
+        members.serialize_entry("alg", HmacKey::ALGORITHM.as_str())?;
+        members.serialize_entry("typ", "at+jwt")?;
+        members.serialize_entry("kid", self.id.as_str())?;
+        members.end()
+    }
+}
+
+/// The segments of a token, written one behind the other.
+struct Segments<'o> {
+    out: &'o mut [u8],
+    len: usize,
+}
+
+impl<'o> Segments<'o> {
+    fn push(&mut self, bytes: &[u8]) -> Result<(), MintError> {
+        let room = self.out.get_mut(self.len..).ok_or(BufferFull)?;
+        let written = base64url::encode(bytes, room)?.len();
+        self.len = self.len.saturating_add(written);
+        Ok(())
+    }
+
+    fn push_dot(&mut self) -> Result<(), MintError> {
+        *self.out.get_mut(self.len).ok_or(BufferFull)? = b'.';
+        self.len = self.len.saturating_add(1);
+        Ok(())
+    }
+
+    fn written(&self) -> &[u8] {
+        self.out.get(..self.len).unwrap_or_default()
+    }
+
+    fn finish(self) -> Result<&'o str, MintError> {
+        let written = self.out.get(..self.len).ok_or(BufferFull)?;
+        core::str::from_utf8(written).map_err(|_| MintError::BufferFull)
+    }
+}

@@ -1,0 +1,129 @@
+//! The compact serialization (RFC 7515 §7.1) and the states a token passes through.
+
+use core::fmt;
+
+use super::{AccessToken, Header, claims};
+use crate::{
+    encoding::{
+        base64url::{self, Base64UrlError},
+        scratch::Scratch,
+    },
+    limits::{CLAIMS_LEN_MAX, JOSE_HEADER_LEN_MAX, TOKEN_LEN_MAX},
+    time::UnixTime,
+    token::{Expectations, TokenError, TokenFacts},
+};
+
+/// The keys of one issuer, and the algorithm of each.
+///
+/// `Sync`, so that a future that holds a reference to one is `Send`.
+pub trait SignatureVerifier: Sync {
+    /// Checks `signature` over `signing_input` by the key that `header` asks for.
+    ///
+    /// A key has one algorithm, to which the header may only agree (RFC 8725 §3.1). A signature of
+    /// another length than the algorithm's is refused, and secrets are compared in constant time.
+    fn verify(
+        &self,
+        header: &Header<'_>,
+        signing_input: &[u8],
+        signature: &[u8],
+    ) -> Result<(), TokenError>;
+}
+
+/// A token in the right form, which nobody vouches for yet: its claims cannot be reached (SEC-101).
+#[must_use = "a token that is not verified proves nothing"]
+pub struct UnverifiedJwt<'s> {
+    header: Header<'s>,
+    signing_input: &'s str,
+    payload: &'s str,
+    signature: &'s [u8],
+}
+
+impl<'s> UnverifiedJwt<'s> {
+    /// Splits a token and reads its header; header and signature are decoded into `scratch`.
+    ///
+    /// No more than three segments are ever looked for, and nothing is decoded before their number
+    /// is known to be right (SEC-005, SEC-006).
+    pub fn parse(token: &'s str, scratch: &mut Scratch<'s>) -> Result<Self, TokenError> {
+        if token.len() > TOKEN_LEN_MAX {
+            return Err(TokenError::TooLong);
+        }
+        let (signing_input, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
+        let (header, payload) = signing_input.split_once('.').ok_or(TokenError::Malformed)?;
+        let segments = [header, payload, signature];
+        // The first and the last dot were found from the ends: a further one is in between.
+        if payload.contains('.') || segments.into_iter().any(str::is_empty) {
+            return Err(TokenError::Malformed);
+        }
+        let header = decode(header, JOSE_HEADER_LEN_MAX, scratch)?;
+        let header = Header::parse(header, scratch)?;
+        let signature = decode(signature, TOKEN_LEN_MAX, scratch)?;
+        Ok(Self { header, signing_input, payload, signature })
+    }
+
+    /// The header, as the token's sender wants it to be.
+    pub const fn header(&self) -> &Header<'s> {
+        &self.header
+    }
+
+    /// Checks the signature over the first two segments exactly as they were received.
+    pub fn verify(self, keys: &impl SignatureVerifier) -> Result<VerifiedJwt<'s>, TokenError> {
+        keys.verify(&self.header, self.signing_input.as_bytes(), self.signature)?;
+        Ok(VerifiedJwt { payload: self.payload, _proof: SignatureVerified(()) })
+    }
+}
+
+impl fmt::Debug for UnverifiedJwt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UnverifiedJwt(..)")
+    }
+}
+
+/// Evidence of a checked signature: with its private field, only [`UnverifiedJwt::verify`] makes one.
+struct SignatureVerified(());
+
+/// A token that was signed by a key of the issuer. What it says is still to be checked.
+#[must_use = "the claims of a verified token must be validated"]
+pub struct VerifiedJwt<'s> {
+    payload: &'s str,
+    _proof: SignatureVerified,
+}
+
+impl<'s> VerifiedJwt<'s> {
+    /// Reads the claims set: RFC 9068 §2.2's required claims are there, all have their types.
+    ///
+    /// Facts alone admit nobody; [`validate`](Self::validate) compares them with what is expected.
+    pub fn claims(self, scratch: &mut Scratch<'s>) -> Result<TokenFacts<'s>, TokenError> {
+        claims::parse(decode(self.payload, CLAIMS_LEN_MAX, scratch)?, scratch)
+    }
+
+    /// Reads the claims set and checks it against `expectations` (RS-62 to RS-65).
+    pub fn validate(
+        self,
+        expectations: &Expectations<'_>,
+        now: UnixTime,
+        scratch: &mut Scratch<'s>,
+    ) -> Result<AccessToken<'s>, TokenError> {
+        AccessToken::check(self.claims(scratch)?, expectations, now)
+    }
+}
+
+impl fmt::Debug for VerifiedJwt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("VerifiedJwt(..)")
+    }
+}
+
+/// Decodes one segment of at most `len_max` bytes.
+fn decode<'s>(
+    segment: &str,
+    len_max: usize,
+    scratch: &mut Scratch<'s>,
+) -> Result<&'s [u8], TokenError> {
+    if base64url::encoded_len(len_max).is_some_and(|longest| segment.len() > longest) {
+        return Err(TokenError::TooLong);
+    }
+    base64url::decode(segment.as_bytes(), scratch).map_err(|error| match error {
+        Base64UrlError::BufferFull => TokenError::TooLong,
+        Base64UrlError::Invalid => TokenError::Malformed,
+    })
+}
