@@ -8,29 +8,8 @@ use crate::{
     limits::DOCUMENT_DEPTH_MAX,
     scope::ScopeSet,
     time::UnixTime,
-    token::{Audience, Expectations, TokenError, TokenFacts},
+    token::{Audience, TokenError, TokenFacts},
 };
-
-/// The facts of a token that is signed by the issuer's key and says all that was expected.
-#[derive(Clone, Debug)]
-pub struct AccessToken<'s>(TokenFacts<'s>);
-
-impl<'s> AccessToken<'s> {
-    /// The facts that were checked.
-    pub const fn facts(&self) -> &TokenFacts<'s> {
-        &self.0
-    }
-
-    #[inline]
-    pub(super) fn check(
-        facts: TokenFacts<'s>,
-        expectations: &Expectations<'_>,
-        now: UnixTime,
-    ) -> Result<Self, TokenError> {
-        expectations.check(&facts, now)?;
-        Ok(Self(facts))
-    }
-}
 
 /// Reads a decoded claims set.
 ///

@@ -17,7 +17,6 @@ mod key_ring;
 mod mint;
 mod signed;
 
-pub use claims::AccessToken;
 pub use derive::{MasterKey, derive_key, derive_key_bytes};
 pub use header::{Algorithm, Header};
 pub use key::{HmacKey, KeyError, KeyId};

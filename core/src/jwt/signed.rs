@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{AccessToken, Header, claims};
+use super::{Header, claims};
 use crate::{
     encoding::{
         base64url::{self, Base64UrlError},
@@ -66,7 +66,12 @@ impl<'s> UnverifiedJwt<'s> {
     }
 
     /// Checks the signature over the first two segments exactly as they were received.
-    pub fn verify(self, keys: &impl SignatureVerifier) -> Result<VerifiedJwt<'s>, TokenError> {
+    ///
+    /// Where several issuers are trusted, each one's keys are asked in turn.
+    pub fn verify<K: SignatureVerifier + ?Sized>(
+        &self,
+        keys: &K,
+    ) -> Result<VerifiedJwt<'s>, TokenError> {
         keys.verify(&self.header, self.signing_input.as_bytes(), self.signature)?;
         Ok(VerifiedJwt { payload: self.payload, _proof: SignatureVerified(()) })
     }
@@ -102,8 +107,10 @@ impl<'s> VerifiedJwt<'s> {
         expectations: &Expectations<'_>,
         now: UnixTime,
         scratch: &mut Scratch<'s>,
-    ) -> Result<AccessToken<'s>, TokenError> {
-        AccessToken::check(self.claims(scratch)?, expectations, now)
+    ) -> Result<TokenFacts<'s>, TokenError> {
+        let facts = self.claims(scratch)?;
+        expectations.check(&facts, now)?;
+        Ok(facts)
     }
 }
 
