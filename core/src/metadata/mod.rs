@@ -1,1 +1,3 @@
-//! Filled in by its owner.
+//! What servers say about themselves: where it stands, how it is written and read.
+
+pub mod well_known;
