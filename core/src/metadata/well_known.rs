@@ -133,7 +133,7 @@ pub fn protected_resource_path(resource: &str) -> Result<WellKnownPath<'_>, Well
 /// a URL (CL-03, §8.1): with the path of `server_url`, if it has one, then at the root.
 ///
 /// A query of `server_url` is no part of either.
-pub fn protected_resource_candidates(server_url: &str) -> Result<Candidates<'_>, WellKnownError> {
+pub fn prm_candidates(server_url: &str) -> Result<Candidates<'_>, WellKnownError> {
     let base = Base::parse(server_url)?;
     let path = (!base.path_is_empty()).then(|| base.insert(PROTECTED_RESOURCE, base.path));
     Ok([path, Some(base.insert(PROTECTED_RESOURCE, "")), None].into_iter().flatten())
@@ -154,7 +154,7 @@ pub fn authorization_server_path(issuer: &str) -> Result<WellKnownPath<'_>, Well
 
 /// Where a client looks for the metadata of `issuer` (CL-21, CL-22). The root documents are never
 /// asked for an issuer with a path (CL-23).
-pub fn authorization_server_candidates(issuer: &str) -> Result<Candidates<'_>, WellKnownError> {
+pub fn authorization_server_urls(issuer: &str) -> Result<Candidates<'_>, WellKnownError> {
     let base = Base::of_issuer(issuer)?;
     let appended = (!base.path.is_empty()).then(|| base.append(OPENID_CONFIGURATION));
     Ok([
@@ -303,15 +303,15 @@ mod tests {
             ("https://h/", &[root.to_string()]),
             ("https://h?q=/x", &[root.to_string()]),
         ] {
-            let found = texts(protected_resource_candidates(server_url).unwrap());
+            let found = texts(prm_candidates(server_url).unwrap());
             assert_eq!(found, expected, "{server_url}");
         }
-        assert!(protected_resource_candidates("https://u:p@h/mcp").is_err());
+        assert!(prm_candidates("https://u:p@h/mcp").is_err());
     }
 
     #[track_caller]
     fn check_issuer(issuer: &str, expected: &[&str]) {
-        let found = texts(authorization_server_candidates(issuer).unwrap());
+        let found = texts(authorization_server_urls(issuer).unwrap());
         assert_eq!(found, expected, "{issuer}");
         let mut buffer = [0; 128];
         let mut out = TextWriter::new(&mut buffer);
@@ -366,7 +366,7 @@ mod tests {
             ("https://as/../t", WellKnownError::DotSegments),
             ("as", WellKnownError::Uri(UriError::Scheme)),
         ] {
-            let found = authorization_server_candidates(issuer).map(texts);
+            let found = authorization_server_urls(issuer).map(texts);
             assert_eq!(found, Err(error), "{issuer}");
         }
     }
