@@ -139,4 +139,3 @@ impl<'b> FormWriter<'b> {
         self.text.finish()
     }
 }
-

@@ -7,3 +7,6 @@ pub mod percent;
 pub mod scratch;
 pub mod text;
 pub mod uri;
+
+#[cfg(test)]
+mod vectors;

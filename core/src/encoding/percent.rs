@@ -223,4 +223,3 @@ impl<I: Iterator<Item = u8>> Iterator for Utf8<I> {
         Some(text.and_then(|text| text.chars().next()))
     }
 }
-

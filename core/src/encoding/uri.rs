@@ -333,4 +333,3 @@ fn is_dot_segment(segment: &str) -> bool {
         dots = dots.saturating_add(1);
     }
 }
-

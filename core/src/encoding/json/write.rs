@@ -82,3 +82,80 @@ impl Last {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+    use std::{string::String, vec, vec::Vec};
+
+    #[derive(serde::Serialize)]
+    struct Document<'d> {
+        text: &'d str,
+        list: &'d [&'d str],
+        number: i64,
+        absent: Option<u8>,
+    }
+
+    fn write(text: &str) -> Vec<u8> {
+        let document = Document { text, list: &[text, "", text], number: i64::MIN, absent: None };
+        let mut buffer = vec![0; 128 + text.len() * 18];
+        to_slice(&document, &mut buffer).unwrap().to_vec()
+    }
+
+    #[track_caller]
+    fn check(text: &str) {
+        let written = write(text);
+        let expected =
+            json!({ "text": text, "list": [text, "", text], "number": i64::MIN, "absent": null });
+        assert_eq!(serde_json::from_slice::<Value>(&written).unwrap(), expected);
+        let written = String::from_utf8(written).unwrap();
+        let unsafe_in_html =
+            |c: char| c < ' ' || matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}');
+        assert!(!written.contains(unsafe_in_html), "{written}");
+    }
+
+    #[test]
+    fn sec_035_every_string_comes_back_and_is_safe_in_html() {
+        for text in [
+            "",
+            "plain",
+            "\"quoted\" \\ back",
+            "</script><!-- & ]]>",
+            "\u{2028}\u{2029}",
+            "\u{2027}\u{202a}é\u{10ffff}",
+            "<",
+            "\u{7f}\u{80}",
+        ] {
+            check(text);
+        }
+        (0..0x3000_u32).filter_map(char::from_u32).for_each(|c| check(c.encode_utf8(&mut [0; 4])));
+    }
+
+    proptest! {
+        #[test]
+        fn sec_035_any_string(text in "[<>&\u{2028}\u{2029}\"\\\\a\u{e9}\\PC\\pC]{0,40}") {
+            check(&text);
+        }
+    }
+
+    #[test]
+    fn sec_036_every_length_that_is_too_small() {
+        let text = "<a href=\"&\u{2028}\">\n";
+        let whole = write(text);
+        let document = Document { text, list: &[text, "", text], number: i64::MIN, absent: None };
+        for len in 0..whole.len() {
+            let mut buffer = vec![b'!'; whole.len() + 8];
+            let (room, behind) = buffer.split_at_mut(len);
+            assert_eq!(to_slice(&document, room), Err(BufferFull), "{len}");
+            assert!(behind.iter().all(|&byte| byte == b'!'), "{len}");
+        }
+        assert_eq!(to_slice(&document, &mut vec![0; whole.len()]), Ok(&whole[..]));
+    }
+
+    #[test]
+    fn nothing_to_escape_is_left_alone() {
+        assert_eq!(to_slice("a/b", &mut [0; 5]), Ok(&b"\"a/b\""[..]));
+    }
+}
