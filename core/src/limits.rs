@@ -44,6 +44,8 @@ pub const FORM_PARAMETERS_MAX: usize = 64;
 pub const BODY_LEN_MAX_DESKTOP: usize = 1024 * 1024;
 /// LIM-10: longest MCP request body in bytes, microcontroller.
 pub const BODY_LEN_MAX: usize = 4 * 1024;
+/// Longest `id` of a JSON-RPC request in bytes, as spelled: an error answer repeats it.
+pub const REQUEST_ID_LEN_MAX: usize = 256;
 
 /// LIM-11: longest fetched metadata document in bytes, desktop.
 pub const METADATA_LEN_MAX_DESKTOP: usize = 64 * 1024;
@@ -76,3 +78,9 @@ pub const HMAC_KEY_LEN_MIN: usize = 32;
 pub const HMAC_KEY_LEN_MAX: usize = 64;
 /// Most keys of one key ring: the current one and the next (SEC-507).
 pub const KEY_RING_KEYS_MAX: usize = 2;
+
+/// Longest signature in bytes: that of a 4096-bit RSA key.
+pub const SIGNATURE_LEN_MAX: usize = 512;
+/// Scratch that [`crate::resource_server::ResourceServer::decide`] needs at most, in bytes: a decoded
+/// header and claims set (LIM-5), what of them has to be unescaped, and the signature.
+pub const SCRATCH_LEN: usize = 2 * (JOSE_HEADER_LEN_MAX + CLAIMS_LEN_MAX) + SIGNATURE_LEN_MAX;
