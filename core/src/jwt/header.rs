@@ -66,10 +66,7 @@ impl<'s> Header<'s> {
     ///
     /// Keys and addresses of keys in the header (`jwk`, `jku`, `x5c`, `x5u`, …) are passed over like
     /// every unknown parameter: only a configured key can verify the token (SEC-075, SEC-076).
-    pub(super) fn parse(
-        document: &'s [u8],
-        scratch: &mut Scratch<'s>,
-    ) -> Result<Self, TokenError> {
+    pub(super) fn parse(document: &'s [u8], scratch: &mut Scratch<'s>) -> Result<Self, TokenError> {
         let members = Parameters::read(document, scratch).map_err(|error| match error {
             ParameterError::Json(JsonError::Members | JsonError::BufferFull) => TokenError::TooLong,
             ParameterError::Json(_) => TokenError::Malformed,

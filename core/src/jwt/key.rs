@@ -136,3 +136,75 @@ pub(super) fn check_key_bytes(bytes: &[u8]) -> Result<(), KeyError> {
 
 /// SEC-324: both states and the block buffer wipe themselves (features `zeroize` of `hmac` and `sha2`).
 impl ZeroizeOnDrop for HmacKey {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::format;
+
+    #[track_caller]
+    fn check_key(bytes: &[u8], expected: Option<KeyError>) {
+        assert_eq!(HmacKey::new(bytes).err(), expected, "{}", bytes.len());
+    }
+
+    #[track_caller]
+    fn check_id(text: &str, accepted: bool) {
+        assert_eq!(KeyId::new(text).is_ok(), accepted, "{text:?}");
+    }
+
+    #[test]
+    fn sec_074_a_key_has_32_to_64_bytes_that_are_not_all_zero() {
+        for len in [32, 33, 63, 64] {
+            check_key(&[1; 64][..len], None);
+            check_key(&[0; 64][..len], Some(KeyError::AllZero));
+        }
+        for len in [0, 1, 31] {
+            check_key(&[1; 31][..len], Some(KeyError::TooShort));
+        }
+        check_key(&[1; 65], Some(KeyError::TooLong));
+        let mut nearly = [0; 32];
+        nearly[31] = 1;
+        check_key(&nearly, None);
+    }
+
+    #[test]
+    fn sec_077_configured_key_ids() {
+        for text in ["k", "2027-01", "urn:x/y?z#0", &"k".repeat(KEY_ID_LEN_MAX - 1)] {
+            check_id(text, true);
+        }
+        check_id(&"k".repeat(KEY_ID_LEN_MAX), true);
+        check_id(&"k".repeat(KEY_ID_LEN_MAX + 1), false);
+        for text in ["", " ", "a b", "a\"", "a\\", "a\0", "a\n", "a\u{7f}", "\u{e9}"] {
+            check_id(text, false);
+        }
+    }
+
+    #[test]
+    fn a_key_signs_and_verifies_again_and_again() {
+        let (key, other) = (HmacKey::new(&[1; 32]).unwrap(), HmacKey::new(&[2; 32]).unwrap());
+        let first = key.sign(b"message");
+        assert_eq!(key.sign(b"message"), first);
+        assert_eq!(key.verify(b"message", &first), Ok(()));
+        assert_eq!(key.verify(b"message", &first), Ok(()));
+        assert_eq!(key.verify(b"messagf", &first), Err(TokenError::Signature));
+        assert_eq!(other.verify(b"message", &first), Err(TokenError::Signature));
+    }
+
+    #[test]
+    fn sec_320_debug_shows_nothing() {
+        assert_eq!(
+            format!("{:?}", HmacKey::new(b"hush, it is a secret of 32 bytes").unwrap()),
+            "HmacKey(..)"
+        );
+    }
+
+    #[test]
+    fn sec_324_what_a_key_holds_is_wiped() {
+        // Reading freed memory needs `unsafe`; that the parts wipe themselves is a matter of types.
+        const fn is_wiped<T: ZeroizeOnDrop>() {}
+        is_wiped::<HmacKey>();
+        is_wiped::<sha2::block_api::Sha256VarCore>();
+        is_wiped::<hmac::digest::block_api::Buffer<sha2::block_api::Sha256VarCore>>();
+        assert!(core::mem::needs_drop::<HmacKey>());
+    }
+}

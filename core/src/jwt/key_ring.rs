@@ -107,3 +107,87 @@ impl fmt::Debug for KeyRing {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::format;
+
+    fn id(text: &str) -> KeyId {
+        KeyId::new(text).unwrap()
+    }
+
+    fn key(byte: u8) -> HmacKey {
+        HmacKey::new(&[byte; 32]).unwrap()
+    }
+
+    /// Whether the ring knows `wanted` and verifies with it what the key of `byte` signed.
+    #[track_caller]
+    fn check(ring: &KeyRing, wanted: Option<&str>, byte: u8, expected: bool) {
+        let mac = key(byte).sign(b"message");
+        let accepted = ring.find(wanted).is_some_and(|key| key.verify(b"message", &mac).is_ok());
+        assert_eq!(accepted, expected, "{wanted:?} {byte}");
+    }
+
+    #[test]
+    fn sec_507_keys_change_without_a_gap() {
+        let mut ring = KeyRing::new(id("old"), key(1));
+        check(&ring, Some("old"), 1, true);
+        check(&ring, Some("new"), 2, false);
+
+        ring.add_next(id("new"), key(2)).unwrap();
+        assert_eq!((ring.current_id(), ring.next_id()), (&id("old"), Some(&id("new"))));
+        check(&ring, Some("old"), 1, true);
+        check(&ring, Some("new"), 2, true);
+        // Each id stands for its own key only.
+        check(&ring, Some("old"), 2, false);
+        check(&ring, Some("new"), 1, false);
+
+        ring.rotate().unwrap();
+        assert_eq!((ring.current_id(), ring.next_id()), (&id("new"), None));
+        check(&ring, Some("old"), 1, false);
+        check(&ring, Some("new"), 2, true);
+
+        // Asked again without a next key, nothing is lost.
+        assert_eq!(ring.rotate(), Err(KeyError::Ring));
+        check(&ring, Some("new"), 2, true);
+    }
+
+    #[test]
+    fn sec_507_there_are_at_most_two_keys() {
+        let mut ring = KeyRing::new(id("a"), key(1)).with_next(id("b"), key(2)).unwrap();
+        assert_eq!(ring.add_next(id("c"), key(3)), Err(KeyError::Ring));
+        check(&ring, Some("a"), 1, true);
+        check(&ring, Some("b"), 2, true);
+        check(&ring, Some("c"), 3, false);
+    }
+
+    #[test]
+    fn sec_077_without_an_id_there_must_be_one_key() {
+        let mut ring = KeyRing::new(id("a"), key(1));
+        check(&ring, None, 1, true);
+        check(&ring, Some(""), 1, false);
+        ring.add_next(id("b"), key(2)).unwrap();
+        check(&ring, None, 1, false);
+        check(&ring, None, 2, false);
+    }
+
+    #[test]
+    fn sec_078_two_keys_never_have_one_id() {
+        let mut ring = KeyRing::new(id("a"), key(1));
+        assert_eq!(ring.add_next(id("a"), key(2)), Err(KeyError::DuplicateKeyId));
+        check(&ring, Some("a"), 1, true);
+        check(&ring, Some("a"), 2, false);
+        ring.add_next(id("b"), key(2)).unwrap();
+        assert_eq!(ring.add_next(id("b"), key(3)), Err(KeyError::DuplicateKeyId));
+        check(&ring, Some("b"), 2, true);
+    }
+
+    #[test]
+    fn sec_320_debug_shows_ids_only() {
+        let ring = KeyRing::new(id("a"), key(1)).with_next(id("b"), key(2)).unwrap();
+        let shown = format!("{ring:?}");
+        assert!(shown.contains("\"a\"") && shown.contains("\"b\""), "{shown}");
+        assert!(!shown.to_lowercase().contains("hmac"), "{shown}");
+    }
+}

@@ -8,7 +8,7 @@ use crate::{
         base64url::{self, Base64UrlError},
         scratch::Scratch,
     },
-    limits::{CLAIMS_LEN_MAX, JOSE_HEADER_LEN_MAX, TOKEN_LEN_MAX},
+    limits::{CLAIMS_LEN_MAX, JOSE_HEADER_LEN_MAX, SIGNATURE_LEN_MAX, TOKEN_LEN_MAX},
     time::UnixTime,
     token::{Expectations, TokenError, TokenFacts},
 };
@@ -30,6 +30,14 @@ pub trait SignatureVerifier: Sync {
 }
 
 /// A token in the right form, which nobody vouches for yet: its claims cannot be reached (SEC-101).
+///
+/// ```compile_fail,E0599
+/// use portcullis_core::{encoding::scratch::Scratch, jwt::UnverifiedJwt};
+///
+/// fn peek<'s>(jwt: UnverifiedJwt<'s>, scratch: &mut Scratch<'s>) {
+///     jwt.claims(scratch); // exists only behind `verify`
+/// }
+/// ```
 #[must_use = "a token that is not verified proves nothing"]
 pub struct UnverifiedJwt<'s> {
     header: Header<'s>,
@@ -56,7 +64,7 @@ impl<'s> UnverifiedJwt<'s> {
         }
         let header = decode(header, JOSE_HEADER_LEN_MAX, scratch)?;
         let header = Header::parse(header, scratch)?;
-        let signature = decode(signature, TOKEN_LEN_MAX, scratch)?;
+        let signature = decode(signature, SIGNATURE_LEN_MAX, scratch)?;
         Ok(Self { header, signing_input, payload, signature })
     }
 
@@ -87,6 +95,16 @@ impl fmt::Debug for UnverifiedJwt<'_> {
 struct SignatureVerified(());
 
 /// A token that was signed by a key of the issuer. What it says is still to be checked.
+///
+/// Nobody else can make one, and nobody can go on after a failed check by passing over it (SEC-102):
+///
+/// ```compile_fail,E0599
+/// use portcullis_core::{encoding::scratch::Scratch, jwt::{KeyRing, UnverifiedJwt}};
+///
+/// fn careless<'s>(jwt: UnverifiedJwt<'s>, keys: &KeyRing, scratch: &mut Scratch<'s>) {
+///     jwt.verify(keys).claims(scratch); // a `Result`: the error must be looked at first
+/// }
+/// ```
 #[must_use = "the claims of a verified token must be validated"]
 pub struct VerifiedJwt<'s> {
     payload: &'s str,
