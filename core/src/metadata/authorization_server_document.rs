@@ -1,0 +1,1 @@
+//! Authorization server metadata, written (RFC 8414 §2).
