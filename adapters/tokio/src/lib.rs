@@ -1,1 +1,8 @@
-//! portcullis-tokio
+//! OAuth 2.1 for Model Context Protocol (MCP) on tokio and hyper: a server becomes a protected
+//! resource, a client an authorized one. Every decision is `portcullis-core`'s.
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "client")]
+pub mod client;
+#[cfg(feature = "resource-server")]
+pub mod resource_server;

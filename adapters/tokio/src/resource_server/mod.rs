@@ -1,0 +1,53 @@
+//! Makes an MCP service on tokio a protected resource (RFC 9728, RFC 6750): one `tower` layer in front
+//! of rmcp, axum, or anything that serves `http` requests over hyper.
+//!
+//! ```no_run
+//! use portcullis_tokio::resource_server::{Issuer, ProtectLayer, Secret, Settings, Verification};
+//! use tower_layer::Layer;
+//!
+//! # fn service() {}
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let key = Verification::offline("2026-11", Secret::env("MCP_KEY"));
+//! let settings = Settings::new("https://mcp.example.com/mcp", Issuer::new("https://as.example.com", key))
+//!     .base_scopes("user")
+//!     .tool_scopes("set_time", "time:write");
+//! let protected = ProtectLayer::new(settings)?.layer(service());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! This side carries bytes and decides nothing: each decision is one call into `portcullis-core`.
+//!
+//! | Step | Where |
+//! | --- | --- |
+//! | settings checked at start | [`Settings`], `resource` |
+//! | head, token, body, operation: the core's calls in order | `admission` |
+//! | the authorization server is asked: deadline, one question per token, short memory | `introspection` |
+//! | the core's answer becomes an `http` response | `response` |
+//! | one event and one count for each decision | `journal` |
+//!
+//! Counted (`metrics`): `portcullis_decisions_total{decision,reason}`,
+//! `portcullis_introspections_total{outcome}`, `portcullis_introspection_seconds`,
+//! `portcullis_introspection_cache_hits_total`.
+
+mod admission;
+mod body;
+mod clock;
+mod introspection;
+mod journal;
+mod principal;
+mod protect;
+mod resource;
+mod response;
+mod settings;
+mod verifier;
+
+pub use clock::{Clock, SystemClock};
+pub use principal::{MissingScope, Principal};
+pub use protect::{Protect, ProtectLayer};
+pub use response::ResponseBody;
+pub use settings::{
+    Description, IntrospectionSettings, Issuer, KeySettings, Limits, Scopes, Secret, SecretError,
+    Settings, SettingsError, Verification,
+};
+pub use verifier::{Facts, TokenVerifier, Unavailable, VerifyFuture};

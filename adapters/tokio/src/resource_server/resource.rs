@@ -1,0 +1,199 @@
+//! The settings, checked and at work: the core's resource server and whoever is asked about tokens.
+
+use std::{sync::Arc, time::Duration};
+
+use portcullis_core::{
+    encoding::{base64url, scratch::Scratch},
+    jwt::{HmacKey, KeyId, KeyRing},
+    limits,
+    mcp::{BodyLimits, Versions},
+    resource_server::{self as core, Configuration, Policy, ResourceServer, Rule, TrustedIssuer},
+    scope::{Implication, ScopeSet},
+    time::Leeway,
+};
+use zeroize::Zeroizing;
+
+use super::{
+    Clock, KeySettings, Settings, SettingsError, TokenVerifier, Verification,
+    introspection::Introspector, journal::Journal,
+};
+
+/// Room for the metadata document and its URL.
+const METADATA_LEN_MAX: usize = limits::METADATA_LEN_MAX_DESKTOP;
+
+/// A protected resource. The core's views of the settings live as long as the process does: what they
+/// borrow is leaked once, when the layer is made.
+pub(super) struct Resource {
+    pub(super) server: ResourceServer<'static>,
+    pub(super) asks: Asks,
+    pub(super) body_secs_max: Duration,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) journal: Journal,
+}
+
+/// Who is asked about a token that cannot be judged here.
+pub(super) enum Asks {
+    /// Nobody: the core never wants to.
+    Nobody,
+    /// The authorization server (RFC 7662).
+    AuthorizationServer(Introspector),
+    /// The user's own verifier.
+    Verifier(Arc<dyn TokenVerifier>),
+}
+
+impl Resource {
+    /// Refuses what could not be served safely, with the reason (SEC-135).
+    pub(super) fn new(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, SettingsError> {
+        let limits = &settings.limits;
+        if limits.body_len_max == 0 {
+            return Err(SettingsError::Limit("body_len_max"));
+        }
+        if limits.body_secs_max == 0 {
+            return Err(SettingsError::Limit("body_secs_max"));
+        }
+        let body_secs_max = Duration::from_secs(limits.body_secs_max);
+        let asks = asks(&settings, &clock)?;
+        let configuration = configuration(settings)?;
+        let memory = Box::leak(vec![0; METADATA_LEN_MAX].into_boxed_slice());
+        let server = ResourceServer::new(configuration, &mut Scratch::new(memory))?;
+        if configuration.plain_http {
+            tracing::warn!(resource = configuration.resource, "tokens may travel in clear");
+        }
+        Ok(Self { server, asks, body_secs_max, clock, journal: Journal::default() })
+    }
+}
+
+/// The core refuses a second issuer to be asked, so that the first one found is the only one.
+fn asks(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Asks, SettingsError> {
+    for issuer in &settings.issuers {
+        if let Verification::Custom(verifier) = &issuer.verification {
+            return Ok(Asks::Verifier(Arc::clone(verifier)));
+        }
+        if let Some(introspection) = issuer.verification.introspection() {
+            let (issuer, resource) = (&issuer.identifier, &settings.resource);
+            let clock = Arc::clone(clock);
+            return Introspector::new(introspection, issuer, resource, clock)
+                .map(Asks::AuthorizationServer);
+        }
+    }
+    Ok(Asks::Nobody)
+}
+
+fn configuration(settings: Settings) -> Result<Configuration<'static>, SettingsError> {
+    let Settings { resource, issuers, scopes, description, limits, .. } = settings;
+    let issuers = issuers
+        .into_iter()
+        .map(|issuer| {
+            let verification = verification(&issuer.verification)?;
+            Ok(TrustedIssuer { identifier: text(issuer.identifier), verification })
+        })
+        .collect::<Result<Vec<_>, SettingsError>>()?;
+    let rules = |table: &str, entries: std::collections::BTreeMap<String, String>| {
+        entries
+            .into_iter()
+            .map(|(name, scopes)| {
+                let scopes = scope_set(&format!("scopes.{table}.{name}"), scopes)?;
+                Ok(Rule { name: text(name), scopes })
+            })
+            .collect::<Result<Vec<_>, SettingsError>>()
+            .map(list)
+    };
+    let implications = scopes
+        .implications
+        .into_iter()
+        .map(|(scope, implied)| {
+            let implies = scope_set(&format!("scopes.implications.{scope}"), implied)?;
+            Ok(Implication { scope: text(scope), implies })
+        })
+        .collect::<Result<Vec<_>, SettingsError>>()?;
+    let mut configuration = Configuration::new(text(resource), list(issuers));
+    configuration.policy = Policy {
+        base: scope_set("scopes.base", scopes.base)?,
+        methods: rules("methods", scopes.methods)?,
+        tools: rules("tools", scopes.tools)?,
+        implications: list(implications),
+    };
+    let supported = scopes.supported.map(|set| scope_set("scopes.supported", set));
+    configuration.scopes_supported = supported.transpose()?;
+    configuration.description = core::Description {
+        name: description.name.map(text),
+        documentation: description.documentation.map(text),
+        policy: description.policy.map(text),
+        terms_of_service: description.terms_of_service.map(text),
+    };
+    configuration.endpoint_path = settings.endpoint_path.map(text);
+    configuration.root_metadata = settings.root_metadata;
+    configuration.hosts = texts(settings.hosts);
+    configuration.origins = texts(settings.origins);
+    configuration.sessions = settings.sessions;
+    let Versions { modern, legacy } = Versions::ALL;
+    configuration.versions = Versions {
+        modern: settings.modern_versions.map_or(modern, texts),
+        legacy: settings.legacy_versions.map_or(legacy, texts),
+    };
+    configuration.body = BodyLimits { len_max: limits.body_len_max, ..BodyLimits::DESKTOP };
+    configuration.leeway =
+        Leeway::from_secs(limits.leeway_secs).ok_or(SettingsError::Limit("leeway_secs"))?;
+    configuration.lifetime_secs_max = limits.lifetime_secs_max;
+    configuration.several_audiences = limits.several_audiences;
+    configuration.plain_http = settings.plain_http;
+    Ok(configuration)
+}
+
+fn verification(setting: &Verification) -> Result<core::Verification<'static>, SettingsError> {
+    Ok(match setting {
+        Verification::Offline { keys } => core::Verification::Offline(key_ring(keys)?),
+        Verification::JwtOrIntrospection { keys, .. } => {
+            core::Verification::OfflineOrIntrospection(key_ring(keys)?)
+        }
+        Verification::Introspection(_) | Verification::Custom(_) => {
+            core::Verification::Introspection
+        }
+    })
+}
+
+fn key_ring(keys: &[KeySettings]) -> Result<&'static KeyRing, SettingsError> {
+    let ring = match keys {
+        [current] => {
+            let (id, key) = key(current)?;
+            KeyRing::new(id, key)
+        }
+        [current, next] => {
+            let ((id, key), (next_id, next_key)) = (key(current)?, key(next)?);
+            KeyRing::new(id, key)
+                .with_next(next_id, next_key)
+                .map_err(|error| SettingsError::Key(next.id.clone(), error))?
+        }
+        _ => return Err(SettingsError::KeyCount),
+    };
+    Ok(Box::leak(Box::new(ring)))
+}
+
+fn key(setting: &KeySettings) -> Result<(KeyId, HmacKey), SettingsError> {
+    let refused = |error| SettingsError::Key(setting.id.clone(), error);
+    let id = KeyId::new(&setting.id).map_err(refused)?;
+    let text = setting
+        .secret
+        .read()
+        .map_err(|error| SettingsError::Secret(format!("key {:?}", setting.id), error))?;
+    let mut bytes = Zeroizing::new(vec![0; text.len()]);
+    let bytes = base64url::decode_into(&text, &mut bytes)
+        .map_err(|_| SettingsError::KeyText(setting.id.clone()))?;
+    Ok((id, HmacKey::new(bytes).map_err(refused)?))
+}
+
+fn scope_set(setting: &str, scopes: String) -> Result<ScopeSet<'static>, SettingsError> {
+    ScopeSet::parse(text(scopes)).map_err(|error| SettingsError::Scope(setting.to_owned(), error))
+}
+
+fn text(text: String) -> &'static str {
+    Box::leak(text.into_boxed_str())
+}
+
+fn texts(texts: Vec<String>) -> &'static [&'static str] {
+    list(texts.into_iter().map(text).collect())
+}
+
+fn list<T>(items: Vec<T>) -> &'static [T] {
+    Box::leak(items.into_boxed_slice())
+}

@@ -1,0 +1,96 @@
+use super::*;
+
+const GOOD: &str = r#"
+resource = "https://mcp.example.com/mcp"
+
+[[issuers]]
+identifier = "https://as.example.com"
+[issuers.verification]
+mode = "introspection"
+endpoint = "https://as.example.com/introspect"
+client_id = "mcp-server"
+client_secret = { env = "MCP_CLIENT_SECRET" }
+
+[scopes]
+base = "user"
+tools = { set_time = "time:write" }
+implications = { admin = "user time:write" }
+
+[description]
+name = "Clock"
+
+[limits]
+leeway_secs = 10
+"#;
+
+#[test]
+fn toml_settings() {
+    let settings = Settings::from_toml(GOOD).unwrap();
+    assert_eq!(settings.resource, "https://mcp.example.com/mcp");
+    assert_eq!(settings.scopes.tools["set_time"], "time:write");
+    assert_eq!(settings.limits.leeway_secs, 10);
+    assert_eq!(settings.limits.body_len_max, limits::BODY_LEN_MAX_DESKTOP);
+    let introspection = settings.issuers[0].verification.introspection().unwrap();
+    assert_eq!(introspection.client_id, "mcp-server");
+    assert_eq!(introspection.active_secs_max, 10);
+    assert!(!introspection.plain_http && !settings.plain_http);
+}
+
+#[test]
+fn offline_and_mixed_modes() {
+    let offline = r#"
+        resource = "https://mcp.example.com/mcp"
+        [[issuers]]
+        identifier = "https://as.example.com"
+        [issuers.verification]
+        mode = "offline"
+        keys = [{ id = "a", secret = { file = "/a" } }, { id = "b", secret = { env = "B" } }]
+    "#;
+    let settings = Settings::from_toml(offline).unwrap();
+    assert_eq!(settings.issuers[0].verification.keys().unwrap().len(), 2);
+    assert!(settings.issuers[0].verification.introspection().is_none());
+
+    let mixed = offline.replace("\"offline\"", "\"jwt-or-introspection\"")
+        + "introspection = { endpoint = 'https://as', client_id = 'a', client_secret = { env = 'B' } }";
+    let settings = Settings::from_toml(&mixed).unwrap();
+    assert!(settings.issuers[0].verification.keys().is_some());
+    assert!(settings.issuers[0].verification.introspection().is_some());
+}
+
+/// Replaces `from` in the good settings; the result must be refused with `needle` in the reason.
+#[track_caller]
+fn check_refused(from: &str, to: &str, needle: &str) {
+    let text = GOOD.replacen(from, to, 1);
+    assert_ne!(text, GOOD, "{from:?} is not in the settings");
+    let error = Settings::from_toml(&text).unwrap_err().to_string();
+    assert!(error.contains(needle), "{error}");
+}
+
+#[test]
+fn sec_135_what_is_missing_or_misspelt_is_refused() {
+    check_refused("resource = \"https://mcp.example.com/mcp\"", "", "resource");
+    check_refused("identifier = \"https://as.example.com\"", "", "identifier");
+    check_refused("mode = \"introspection\"", "mode = \"none\"", "unknown variant");
+    check_refused("mode = \"introspection\"", "", "mode");
+    check_refused("client_id = \"mcp-server\"", "", "client_id");
+    check_refused("base = \"user\"", "bases = \"user\"", "unknown field `bases`");
+    check_refused("name = \"Clock\"", "nam = \"Clock\"", "unknown field `nam`");
+    check_refused("[limits]", "[limit]", "unknown field `limit`");
+    check_refused("leeway_secs = 10", "leeway_secs = -1", "invalid value");
+    check_refused("client_id =", "client =", "unknown field `client`");
+}
+
+#[test]
+fn sec_320_an_error_does_not_repeat_the_secret() {
+    for secret in ["\"hunter2\"", "{ hunter2 = \"hunter2\" }", "\"hunter2"] {
+        let text = GOOD.replacen("{ env = \"MCP_CLIENT_SECRET\" }", secret, 1);
+        let error = Settings::from_toml(&text).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+    }
+}
+
+#[test]
+fn a_toml_error_names_its_line() {
+    let error = Settings::from_toml("resource = \"https://a/mcp\"\n\nresorce = 1\n").unwrap_err();
+    assert!(error.to_string().starts_with("line 3: "), "{error}");
+}

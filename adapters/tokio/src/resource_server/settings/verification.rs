@@ -1,0 +1,193 @@
+//! How tokens are verified, and what is needed for it.
+
+use std::{fmt, sync::Arc};
+
+use portcullis_core::limits;
+use serde::Deserialize;
+
+use super::Secret;
+use crate::resource_server::TokenVerifier;
+
+/// An authorization server whose tokens are accepted.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Issuer {
+    /// Its issuer identifier, byte for byte as in its metadata (RS-02).
+    pub(crate) identifier: String,
+    /// How its tokens are verified.
+    pub(crate) verification: Verification,
+}
+
+impl Issuer {
+    /// Accepts tokens of the issuer with this identifier, verified in this way.
+    pub fn new(identifier: impl Into<String>, verification: Verification) -> Self {
+        Self { identifier: identifier.into(), verification }
+    }
+}
+
+/// How the tokens of one issuer are verified. Only one issuer can be asked: an opaque token does not
+/// say whose it is.
+#[derive(Clone, Deserialize)]
+#[serde(tag = "mode", rename_all = "kebab-case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Verification {
+    /// JWT access tokens (RFC 9068) checked here with these keys, anything else refused.
+    Offline {
+        /// One key, or the current one and the next.
+        keys: Vec<KeySettings>,
+    },
+    /// The authorization server is asked about each token (RFC 7662).
+    Introspection(IntrospectionSettings),
+    /// JWT access tokens are checked here, everything else is asked about. A JWT that fails here is
+    /// not asked about (SEC-373).
+    JwtOrIntrospection {
+        /// One key, or the current one and the next.
+        keys: Vec<KeySettings>,
+        /// Where to ask.
+        introspection: IntrospectionSettings,
+    },
+    /// A verifier of your own: a database, another format. Audience, expiry and scope of what it says
+    /// are still checked.
+    #[serde(skip)]
+    Custom(Arc<dyn TokenVerifier>),
+}
+
+impl Verification {
+    /// [`Verification::Custom`] with `verifier`.
+    pub fn custom(verifier: impl TokenVerifier) -> Self {
+        Self::Custom(Arc::new(verifier))
+    }
+
+    /// [`Verification::Offline`] with one key.
+    pub fn offline(key_id: impl Into<String>, key: Secret) -> Self {
+        Self::Offline { keys: vec![KeySettings::new(key_id, key)] }
+    }
+
+    pub(crate) fn keys(&self) -> Option<&[KeySettings]> {
+        match self {
+            Self::Offline { keys } | Self::JwtOrIntrospection { keys, .. } => Some(keys),
+            Self::Introspection(_) | Self::Custom(_) => None,
+        }
+    }
+
+    pub(crate) fn introspection(&self) -> Option<&IntrospectionSettings> {
+        match self {
+            Self::Introspection(settings) => Some(settings),
+            Self::JwtOrIntrospection { introspection, .. } => Some(introspection),
+            Self::Offline { .. } | Self::Custom(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for Verification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Offline { .. } => "Offline { .. }",
+            Self::Introspection(_) => "Introspection(..)",
+            Self::JwtOrIntrospection { .. } => "JwtOrIntrospection { .. }",
+            Self::Custom(_) => "Custom(..)",
+        })
+    }
+}
+
+/// An HS256 key: its id (`kid`), and 32 to 64 random bytes as base64url text.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeySettings {
+    /// The key's id.
+    pub id: String,
+    /// Where its base64url text is.
+    pub secret: Secret,
+}
+
+impl KeySettings {
+    /// The key named `id`, whose base64url text is in `secret`.
+    pub fn new(id: impl Into<String>, secret: Secret) -> Self {
+        Self { id: id.into(), secret }
+    }
+}
+
+/// Where and how to ask about a token (RFC 7662).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IntrospectionSettings {
+    /// The introspection endpoint; never taken from a token (RS-84).
+    pub endpoint: String,
+    /// The identifier under which this server is known there.
+    pub client_id: String,
+    /// The secret that goes with it (`client_secret_basic`).
+    pub client_secret: Secret,
+    /// Longest time for one question, in milliseconds; then the answer is 503.
+    #[serde(default = "defaults::deadline_millis")]
+    pub deadline_millis: u64,
+    /// How long a positive answer may be used again, in seconds, and never past the token's `exp`. So
+    /// long may a revoked token still be accepted; 0 asks for each request (RS-83).
+    #[serde(default = "defaults::active_secs_max")]
+    pub active_secs_max: u64,
+    /// How long a definite negative answer may be used again, in seconds.
+    #[serde(default = "defaults::inactive_secs_max")]
+    pub inactive_secs_max: u64,
+    /// Most positive answers remembered (LIM-18).
+    #[serde(default = "defaults::active_entries_max")]
+    pub active_entries_max: usize,
+    /// Most negative answers remembered, in a place of their own (LIM-18, SEC-367).
+    #[serde(default = "defaults::inactive_entries_max")]
+    pub inactive_entries_max: usize,
+    /// Most questions asked at once (SEC-368); sixteen times as many may wait, the rest get 503.
+    #[serde(default = "defaults::parallel_max")]
+    pub parallel_max: usize,
+    /// Ask over `http` beyond loopback: token and secret then travel in clear (SEC-372).
+    #[serde(default)]
+    pub plain_http: bool,
+}
+
+impl IntrospectionSettings {
+    /// Asks at `endpoint` with these credentials, all else as by default.
+    pub fn new(
+        endpoint: impl Into<String>,
+        client_id: impl Into<String>,
+        client_secret: Secret,
+    ) -> Self {
+        Self {
+            endpoint: endpoint.into(),
+            client_id: client_id.into(),
+            client_secret,
+            deadline_millis: defaults::deadline_millis(),
+            active_secs_max: defaults::active_secs_max(),
+            inactive_secs_max: defaults::inactive_secs_max(),
+            active_entries_max: defaults::active_entries_max(),
+            inactive_entries_max: defaults::inactive_entries_max(),
+            parallel_max: defaults::parallel_max(),
+            plain_http: false,
+        }
+    }
+}
+
+/// Functions because serde asks for such.
+mod defaults {
+    use super::limits;
+
+    pub(super) const fn deadline_millis() -> u64 {
+        5_000
+    }
+
+    pub(super) const fn active_secs_max() -> u64 {
+        10
+    }
+
+    pub(super) const fn inactive_secs_max() -> u64 {
+        2
+    }
+
+    pub(super) const fn active_entries_max() -> usize {
+        limits::INTROSPECTION_CACHE_ACTIVE_MAX_DESKTOP
+    }
+
+    pub(super) const fn inactive_entries_max() -> usize {
+        limits::INTROSPECTION_CACHE_INACTIVE_MAX_DESKTOP
+    }
+
+    pub(super) const fn parallel_max() -> usize {
+        64
+    }
+}
