@@ -44,6 +44,12 @@ pub const FORM_PARAMETERS_MAX: usize = 64;
 pub const BODY_LEN_MAX_DESKTOP: usize = 1024 * 1024;
 /// LIM-10: longest MCP request body in bytes, microcontroller.
 pub const BODY_LEN_MAX: usize = 4 * 1024;
+/// LIM-7: most members of a JSON-RPC message, which defines six.
+pub const MESSAGE_MEMBERS_MAX: usize = 16;
+/// LIM-7: most members of a request's `params`; a method of MCP has a handful.
+pub const PARAMS_MEMBERS_MAX: usize = 32;
+/// LIM-7: most members of `_meta`, where extensions put theirs.
+pub const META_MEMBERS_MAX: usize = 32;
 /// Longest `id` of a JSON-RPC request in bytes, as spelled: an error answer repeats it.
 pub const REQUEST_ID_LEN_MAX: usize = 256;
 

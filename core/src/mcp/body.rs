@@ -1,7 +1,10 @@
 //! The parts of a JSON-RPC body that decisions rest on, read in one pass.
 
 use super::{Fault, Id, Message};
-use crate::encoding::json::{JsonError, JsonStr, Kind, Reader};
+use crate::{
+    encoding::json::{JsonError, JsonStr, Kind, Reader},
+    limits::{MESSAGE_MEMBERS_MAX, META_MEMBERS_MAX, PARAMS_MEMBERS_MAX},
+};
 
 /// A member as the body has it. What has the wrong type is never taken for absent (SEC-032).
 #[derive(Clone, Copy, Debug, Default)]
@@ -115,7 +118,7 @@ impl<'b> Parts<'b> {
     }
 
     fn read_message(&mut self, reader: &mut Reader<'b>) -> Result<(), JsonError> {
-        let mut members = reader.object()?;
+        let mut members = reader.object_bounded::<MESSAGE_MEMBERS_MAX>()?;
         while let Some(name) = members.next(reader)? {
             if name.eq_str("jsonrpc") {
                 self.jsonrpc = text(reader)?;
@@ -139,7 +142,7 @@ impl<'b> Parts<'b> {
             reader.skip()?;
             return Ok(Part::Wrong);
         }
-        let mut members = reader.object()?;
+        let mut members = reader.object_bounded::<PARAMS_MEMBERS_MAX>()?;
         while let Some(name) = members.next(reader)? {
             if name.eq_str("name") {
                 self.name = text(reader)?;
@@ -163,7 +166,7 @@ impl<'b> Parts<'b> {
             reader.skip()?;
             return Ok(Part::Wrong);
         }
-        let mut members = reader.object()?;
+        let mut members = reader.object_bounded::<META_MEMBERS_MAX>()?;
         while let Some(name) = members.next(reader)? {
             if name.eq_str("io.modelcontextprotocol/protocolVersion") {
                 self.meta_version = text(reader)?;

@@ -37,9 +37,9 @@ pub(super) fn accepts_json(accept: Field<'_>) -> bool {
 }
 
 /// How closely a media range names JSON, if it includes it.
-fn specificity(range: &[u8]) -> Option<u8> {
+fn specificity(range: &[u8]) -> Option<usize> {
     let ranges: [&[u8]; 3] = [b"*/*", b"application/*", b"application/json"];
-    (0..).zip(ranges).find_map(|(rank, known)| range.eq_ignore_ascii_case(known).then_some(rank))
+    ranges.iter().position(|known| range.eq_ignore_ascii_case(known))
 }
 
 /// `q=0`, with up to three more zeros (RFC 9110 §12.4.2).

@@ -182,18 +182,23 @@ fn ts_20_the_members_of_the_three_kinds() {
 }
 
 #[test]
-fn sec_033_many_members_and_little_memory() {
-    let with = |count: usize| {
-        let members: String = (0..count).map(|index| format!("\"m{index}\":0,")).collect();
-        let mut case = Case::legacy().swap("\"id\":1", &format!("{members}\"id\":1"));
-        case.limits = BodyLimits::DESKTOP;
-        case
+fn sec_033_lim_7_members_on_both_sides_of_the_limit() {
+    let check = |place: &str, there: usize, max: usize| {
+        let with = |count: usize| {
+            let added: String = (there..count).map(|index| format!("\"m{index}\":0,")).collect();
+            Case::modern().swap(place, &format!("{added}{place}"))
+        };
+        with(max - 1).is_accepted();
+        with(max).is_accepted();
+        with(max + 1).fails(Fault::Json(JsonError::Members), 400, -32700);
     };
-    // Four members are there already.
-    with(crate::limits::MEMBERS_MAX - 5).is_accepted();
-    with(crate::limits::MEMBERS_MAX - 4).is_accepted();
-    with(crate::limits::MEMBERS_MAX - 3).fails(Fault::Json(JsonError::Members), 400, -32700);
+    check("\"jsonrpc\"", 4, limits::MESSAGE_MEMBERS_MAX);
+    check("\"name\"", 3, limits::PARAMS_MEMBERS_MAX);
+    check("\"io.modelcontextprotocol/protocolVersion\"", 2, limits::META_MEMBERS_MAX);
+}
 
+#[test]
+fn sec_033_little_memory() {
     let named = |len: usize| Case::legacy().swap("led", &format!("\\u0061{}", "a".repeat(len - 1)));
     named(127).is_accepted();
     named(128).is_accepted();
