@@ -42,8 +42,6 @@ pub enum Body<'a> {
     Empty,
     /// Text, or a document that was written before.
     Text(&'a str),
-    /// The error of a challenge, as JSON.
-    Challenge(Challenge<'a>),
     /// A JSON-RPC error.
     Envelope(EnvelopeError<'a>),
 }
@@ -53,7 +51,6 @@ impl core::fmt::Display for Body<'_> {
         match self {
             Self::Empty => Ok(()),
             Self::Text(text) => f.write_str(text),
-            Self::Challenge(challenge) => challenge.body().fmt(f),
             Self::Envelope(error) => error.body().fmt(f),
         }
     }
@@ -141,17 +138,18 @@ impl<'c> ResourceServer<'c> {
         challenge: Challenge<'s>,
         head: &RequestHead<'s>,
     ) -> Answer<'s> {
-        let mut answer = Answer::new(challenge.status(), Body::Challenge(challenge));
+        let mut answer = match challenge.body() {
+            "" => Answer::new(challenge.status(), Body::Empty),
+            body => Answer::new(challenge.status(), Body::Text(body))
+                .with_text("content-type", "application/json"),
+        };
         if let Some(value) = challenge.www_authenticate() {
             answer = answer.with("www-authenticate", FieldValue::Challenge(value));
         }
         if let Some(seconds) = challenge.retry_after_secs() {
             answer = answer.with("retry-after", FieldValue::Seconds(seconds));
         }
-        answer
-            .with_text("content-type", "application/json")
-            .with_text("cache-control", "no-store")
-            .with_cross_origin(self.cross_origin(head))
+        answer.with_text("cache-control", "no-store").with_cross_origin(self.cross_origin(head))
     }
 
     /// The metadata document (RS-08, RS-16): public, so that any page may read it. To `HEAD` an
@@ -176,8 +174,7 @@ impl<'c> ResourceServer<'c> {
                 .with_text("access-control-allow-headers", "*")
                 .with_text("access-control-max-age", "3600");
         }
-        let methods =
-            if self.configuration.sessions { SESSION_METHODS } else { ENDPOINT_METHODS };
+        let methods = if self.configuration.sessions { SESSION_METHODS } else { ENDPOINT_METHODS };
         let answer = answer.with_text("allow", methods);
         match self.allowed_origin(head.origin) {
             None => answer,
@@ -199,7 +196,9 @@ impl<'c> ResourceServer<'c> {
             Refusal::NotFound
             | Refusal::HostMalformed
             | Refusal::HostForeign
-            | Refusal::Origin => answer,
+            | Refusal::Origin
+            | Refusal::BodyTimeout
+            | Refusal::BodyBroken => answer,
         }
     }
 
@@ -209,8 +208,12 @@ impl<'c> ResourceServer<'c> {
         error: EnvelopeError<'s>,
         head: &RequestHead<'s>,
     ) -> Answer<'s> {
-        Answer::new(error.status(), Body::Envelope(error))
-            .with_text("content-type", "application/json")
-            .with_cross_origin(self.cross_origin(head))
+        let answer = if error.body().is_empty() {
+            Answer::new(error.status(), Body::Empty)
+        } else {
+            Answer::new(error.status(), Body::Envelope(error))
+                .with_text("content-type", "application/json")
+        };
+        answer.with_cross_origin(self.cross_origin(head))
     }
 }

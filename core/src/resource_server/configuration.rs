@@ -2,13 +2,10 @@
 
 use super::policy::{Policy, Rule};
 use crate::{
-    encoding::{
-        scratch::{BufferFull, Scratch},
-        uri::Uri,
-    },
+    encoding::{scratch::BufferFull, uri::Uri},
     jwt::SignatureVerifier,
     limits,
-    mcp::BodyLimits,
+    mcp::{BodyLimits, Versions, VersionsError},
     scope::ScopeSet,
     time::Leeway,
 };
@@ -96,10 +93,8 @@ pub struct Configuration<'c> {
     pub origins: &'c [&'c str],
     /// Let `GET` and `DELETE` through to a server that keeps sessions for older revisions (TL-03, TL-04).
     pub sessions: bool,
-    /// Protocol revisions without a handshake that the server behind speaks, newest first (TS-32).
-    pub modern_versions: &'c [&'c str],
-    /// Handshake revisions that the server behind speaks, newest first (TL-07).
-    pub legacy_versions: &'c [&'c str],
+    /// Protocol revisions that the server behind speaks (TS-32, TL-07).
+    pub versions: Versions<'c>,
     /// Limits of a body.
     pub body: BodyLimits,
     /// Allowance for clock skew (LIM-19).
@@ -119,12 +114,7 @@ impl<'c> Configuration<'c> {
         Self {
             resource,
             issuers,
-            policy: Policy {
-                base: ScopeSet::EMPTY,
-                methods: &[],
-                tools: &[],
-                implications: &[],
-            },
+            policy: Policy { base: ScopeSet::EMPTY, methods: &[], tools: &[], implications: &[] },
             description: Description {
                 name: None,
                 documentation: None,
@@ -137,8 +127,7 @@ impl<'c> Configuration<'c> {
             hosts: &[],
             origins: &[],
             sessions: false,
-            modern_versions: &["2026-07-28"],
-            legacy_versions: &["2025-11-25", "2025-06-18"],
+            versions: Versions::ALL,
             body: BodyLimits::SMALL,
             leeway: Leeway::DEFAULT,
             lifetime_secs_max: limits::LIFETIME_SECS_MAX,
@@ -166,7 +155,9 @@ impl<'c> Configuration<'c> {
             }
         }
         self.check_scopes()?;
-        if self.endpoint_path.is_some_and(|path| !path.starts_with('/') || path.contains(['?', '#']))
+        if self
+            .endpoint_path
+            .is_some_and(|path| !path.starts_with('/') || path.contains(['?', '#']))
         {
             return Err(ConfigurationError::EndpointPath);
         }
@@ -176,10 +167,7 @@ impl<'c> Configuration<'c> {
         if self.origins.iter().any(|origin| !is_origin(origin)) {
             return Err(ConfigurationError::Origin);
         }
-        if self.modern_versions.is_empty() && self.legacy_versions.is_empty() {
-            return Err(ConfigurationError::NoVersion);
-        }
-        Ok(())
+        self.versions.check().map_err(ConfigurationError::Versions)
     }
 
     fn check_scopes(&self) -> Result<(), ConfigurationError> {
@@ -242,6 +230,8 @@ pub enum ConfigurationError {
     Issuer(IdentifierError),
     /// No issuer at all.
     NoIssuer,
+    /// More issuers than the metadata can name.
+    TooManyIssuers,
     /// One issuer named twice.
     IssuerTwice,
     /// More than one issuer to be asked about a token that does not say whose it is.
@@ -256,8 +246,8 @@ pub enum ConfigurationError {
     Host,
     /// An allowed origin is not `scheme://host` or `scheme://host:port`.
     Origin,
-    /// No protocol revision.
-    NoVersion,
+    /// The protocol revisions.
+    Versions(VersionsError),
     /// The metadata does not fit into the buffer.
     BufferFull,
 }
@@ -267,7 +257,9 @@ impl core::fmt::Display for ConfigurationError {
         f.write_str(match self {
             Self::Resource(error) => return write!(f, "the resource identifier {error}"),
             Self::Issuer(error) => return write!(f, "an issuer identifier {error}"),
+            Self::Versions(error) => return error.fmt(f),
             Self::NoIssuer => "no issuer is configured",
+            Self::TooManyIssuers => "too many issuers are configured",
             Self::IssuerTwice => "an issuer is configured twice",
             Self::SeveralAsked => "only one issuer can be asked by introspection",
             Self::OfflineAccess => "offline_access is not a scope of a resource",
@@ -275,7 +267,6 @@ impl core::fmt::Display for ConfigurationError {
             Self::EndpointPath => "the endpoint path is not an absolute path",
             Self::Host => "an allowed host is not host or host:port",
             Self::Origin => "an allowed origin is not scheme://host or scheme://host:port",
-            Self::NoVersion => "no protocol revision is configured",
             Self::BufferFull => "the metadata does not fit into the buffer",
         })
     }
@@ -320,19 +311,4 @@ fn is_origin(origin: &str) -> bool {
     origin.split_once("://").is_some_and(|(scheme, host)| {
         !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_lowercase()) && is_host(host)
     })
-}
-
-/// The metadata URL and document, written once into the caller's memory.
-pub(super) struct Published<'c> {
-    pub(super) url: &'c str,
-    pub(super) document: &'c str,
-}
-
-impl<'c> Published<'c> {
-    pub(super) fn write(
-        configuration: &Configuration<'c>,
-        memory: &mut Scratch<'c>,
-    ) -> Result<Self, ConfigurationError> {
-        super::metadata::publish(configuration, memory)
-    }
 }

@@ -7,10 +7,9 @@ use super::{
 use crate::{
     bearer::{BearerError, BearerToken, Credentials},
     challenge::{Challenge, Reason, Unavailable},
-    encoding::{form, scratch::Scratch},
+    encoding::{percent::Encoded, scratch::Scratch},
     introspection::{self, Introspected},
     jwt::UnverifiedJwt,
-    limits,
     message::{IncomingResponse, RequestHead},
     scope::RequiredScopes,
     time::UnixTime,
@@ -60,7 +59,7 @@ impl<'c> ResourceServer<'c> {
     ///
     /// `needed` is what every call needs, [`Policy::base`](super::Policy::base). `now` is `None` where
     /// the time is not known: a presented token is then answered with 503, never admitted.
-    /// [`limits::SCRATCH_LEN`] bytes of scratch are always enough.
+    /// [`SCRATCH_LEN`](crate::limits::SCRATCH_LEN) bytes of scratch are always enough.
     pub fn decide<'s>(
         &self,
         head: &RequestHead<'s>,
@@ -100,7 +99,7 @@ impl<'c> ResourceServer<'c> {
         };
         // RS-24, RS-33: a token in the query is never honoured; beside the header it is a second
         // way of sending one.
-        if head.query.is_some_and(form::names_access_token) {
+        if head.query.is_some_and(names_access_token) {
             return refuse(Reason::Request(BearerError::TwoMethods));
         }
         let Some(now) = now else {
@@ -184,6 +183,14 @@ impl<'c> ResourceServer<'c> {
     }
 }
 
+/// Whether a query has a parameter `access_token` (RFC 6750 §2.3), however its name is spelled.
+fn names_access_token(query: &str) -> bool {
+    query.split('&').any(|pair| {
+        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
+        Encoded::form(name).is_ok_and(|name| name.eq_str("access_token"))
+    })
+}
+
 /// What the keys at hand say of a token.
 enum Offline<'s> {
     Facts(TokenFacts<'s>),
@@ -240,11 +247,7 @@ impl<'s> Introspection<'s> {
 }
 
 impl<'s> Challenges<'s> {
-    pub(super) fn challenge(
-        &self,
-        reason: Reason,
-        needed: RequiredScopes<'s>,
-    ) -> Challenge<'s> {
+    pub(super) fn challenge(&self, reason: Reason, needed: RequiredScopes<'s>) -> Challenge<'s> {
         Challenge::new(reason, self.resource_metadata, needed)
     }
 

@@ -1,10 +1,69 @@
 //! The protected resource metadata of the configured server, written once (RFC 9728 §2, §3).
 
-use super::configuration::{Configuration, ConfigurationError};
+use super::configuration::{Configuration, ConfigurationError, IdentifierError};
 use crate::{
-    encoding::scratch::Scratch,
-    metadata::{protected_resource::ProtectedResource, well_known},
+    encoding::{
+        scratch::{BufferFull, Scratch},
+        text::TextWriter,
+    },
+    metadata::{
+        protected_resource::{AuthorizationServers, BearerMethods, ProtectedResource},
+        well_known::{self, WellKnownError},
+    },
 };
 
 /// The root form of the well-known path (RS-06).
 pub(super) const ROOT_PATH: &str = "/.well-known/oauth-protected-resource";
+
+/// The metadata's URL and text, in the caller's memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Published<'c> {
+    pub(super) url: &'c str,
+    pub(super) document: &'c str,
+}
+
+impl<'c> Published<'c> {
+    /// Writes both; the configuration was checked.
+    pub(super) fn write(
+        configuration: &Configuration<'c>,
+        memory: &mut Scratch<'c>,
+    ) -> Result<Self, ConfigurationError> {
+        let url = keep(memory, |free| {
+            let mut url = TextWriter::new(free);
+            well_known::protected_resource_url(configuration.resource, &mut url).map_err(
+                |error| match error {
+                    WellKnownError::BufferFull => ConfigurationError::BufferFull,
+                    _ => ConfigurationError::Resource(IdentifierError::Syntax),
+                },
+            )?;
+            Ok(url.len())
+        })?;
+        let mut authorization_servers = AuthorizationServers::new();
+        for issuer in configuration.issuers {
+            authorization_servers
+                .push(issuer.identifier)
+                .map_err(|_| ConfigurationError::TooManyIssuers)?;
+        }
+        let document = ProtectedResource {
+            resource: configuration.resource,
+            authorization_servers,
+            scopes_supported: configuration.scopes_supported.unwrap_or(configuration.policy.base),
+            bearer_methods_supported: BearerMethods::Header,
+            resource_name: configuration.description.name,
+            resource_documentation: configuration.description.documentation,
+            resource_policy_uri: configuration.description.policy,
+            resource_tos_uri: configuration.description.terms_of_service,
+        };
+        let document = keep(memory, |free| Ok(document.write(free)?.len()))?;
+        Ok(Self { url, document })
+    }
+}
+
+/// Keeps the text that `write` puts to the front of the free memory.
+fn keep<'c>(
+    memory: &mut Scratch<'c>,
+    write: impl FnOnce(&mut [u8]) -> Result<usize, ConfigurationError>,
+) -> Result<&'c str, ConfigurationError> {
+    let written = memory.fill(write)?;
+    core::str::from_utf8(written).map_err(|_| BufferFull.into())
+}

@@ -26,8 +26,12 @@ pub use policy::{Policy, Rule};
 pub use principal::Principal;
 pub use route::Refusal;
 
-use crate::{encoding::scratch::Scratch, scope::Implication};
-use configuration::Published;
+use crate::{
+    encoding::{scratch::Scratch, uri::Uri},
+    metadata::well_known::{self, WellKnownPath},
+    scope::Implication,
+};
+use metadata::Published;
 
 /// A protected resource: its checked configuration and its written metadata.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +42,7 @@ pub struct ResourceServer<'c> {
     authority: &'c str,
     is_https: bool,
     endpoint_path: &'c str,
-    metadata_path: &'c str,
+    metadata_path: WellKnownPath<'c>,
 }
 
 impl<'c> ResourceServer<'c> {
@@ -48,7 +52,18 @@ impl<'c> ResourceServer<'c> {
         memory: &mut Scratch<'c>,
     ) -> Result<Self, ConfigurationError> {
         configuration.check()?;
-        metadata::publish(configuration, memory)
+        let unusable = ConfigurationError::Resource(IdentifierError::Syntax);
+        let uri = Uri::parse(configuration.resource).map_err(|_| unusable)?;
+        let own_path = if uri.path().is_empty() { "/" } else { uri.path() };
+        Ok(Self {
+            configuration,
+            published: Published::write(&configuration, memory)?,
+            authority: uri.authority_text().ok_or(unusable)?,
+            is_https: uri.is_https(),
+            endpoint_path: configuration.endpoint_path.unwrap_or(own_path),
+            metadata_path: well_known::protected_resource_path(configuration.resource)
+                .map_err(|_| unusable)?,
+        })
     }
 
     /// Which scopes are needed for what.
@@ -67,7 +82,7 @@ impl<'c> ResourceServer<'c> {
     }
 
     /// The path of the metadata URL.
-    pub const fn metadata_path(&self) -> &'c str {
+    pub const fn metadata_path(&self) -> WellKnownPath<'c> {
         self.metadata_path
     }
 
@@ -90,3 +105,8 @@ struct Challenges<'c> {
     resource_metadata: &'c str,
     implications: &'c [Implication<'c>],
 }
+
+#[cfg(test)]
+mod configuration_tests;
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,11 @@
 //! What a principal may do: decided from the checked body, at one point for every protocol revision
 //! (RS-35, SEC-344).
 
-use super::{Principal, ResourceServer};
+use super::{Configuration, Principal, ResourceServer};
 use crate::{
     challenge::Challenge,
     encoding::scratch::Scratch,
-    mcp::{Envelope, EnvelopeError, Versions},
+    mcp::{Envelope, EnvelopeError},
     message::RequestHead,
 };
 
@@ -15,6 +15,9 @@ use crate::{
 pub enum Operation<'s> {
     /// Hand these very bytes to the server behind.
     Proceed(Envelope<'s>),
+    /// No message: a stream, or the end of a session, of an older revision (TL-03, TL-04). The base
+    /// scopes, checked before, are all it needs.
+    Session,
     /// The token lacks a scope: 403.
     Challenge(Challenge<'s>),
     /// The body is not an acceptable message.
@@ -33,19 +36,28 @@ impl<'c> ResourceServer<'c> {
     where
         'c: 's,
     {
-        let versions = Versions {
-            modern: self.configuration.modern_versions,
-            legacy: self.configuration.legacy_versions,
+        // Only `sessions` lets these methods come this far.
+        if matches!(head.method, "GET" | "DELETE") {
+            return Operation::Session;
+        }
+        let Configuration { versions, body: limits, .. } = self.configuration;
+        let envelope = match Envelope::read(head, body, versions, limits, scratch) {
+            Ok(envelope) => envelope,
+            Err(error) => return Operation::Reject(error),
         };
-        let envelope =
-            match Envelope::read(head, body, versions, self.configuration.body, scratch) {
-                Ok(envelope) => envelope,
-                Err(error) => return Operation::Reject(error),
-            };
         let needed = self.configuration.policy.needed(envelope.method(), envelope.name());
         match principal.require(needed) {
             Ok(()) => Operation::Proceed(envelope),
             Err(challenge) => Operation::Challenge(challenge),
         }
+    }
+
+    /// What to answer when a body outgrows [`BodyLimits::len_max`](crate::mcp::BodyLimits) while it is
+    /// read (LIM-10).
+    pub fn body_too_long<'s>(&self, head: &RequestHead<'s>) -> EnvelopeError<'s>
+    where
+        'c: 's,
+    {
+        EnvelopeError::too_long(head, self.configuration.versions)
     }
 }

@@ -31,6 +31,10 @@ pub enum Refusal {
     HostForeign,
     /// 403: `Origin` is not on the list (TS-10).
     Origin,
+    /// 408: the body did not arrive in time (LIM-14).
+    BodyTimeout,
+    /// 400: the body broke off, or its framing is wrong.
+    BodyBroken,
 }
 
 impl Refusal {
@@ -42,6 +46,8 @@ impl Refusal {
             Self::HostMalformed => 400,
             Self::HostForeign => 421,
             Self::Origin => 403,
+            Self::BodyTimeout => 408,
+            Self::BodyBroken => 400,
         }
     }
 
@@ -53,6 +59,8 @@ impl Refusal {
             Self::HostMalformed => "Host is missing or malformed",
             Self::HostForeign => "Host is not this server's",
             Self::Origin => "Origin is not allowed",
+            Self::BodyTimeout => "the body did not arrive in time",
+            Self::BodyBroken => "the body is not complete",
         }
     }
 }
@@ -98,7 +106,7 @@ impl ResourceServer<'_> {
 
     /// Whether `path` is where the metadata is (RS-05, RS-06), as received.
     pub(super) fn is_metadata_path(&self, path: &str) -> bool {
-        path == self.metadata_path
+        self.metadata_path.is(path)
             || (self.configuration.root_metadata && path == super::metadata::ROOT_PATH)
     }
 
