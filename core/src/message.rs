@@ -151,6 +151,16 @@ pub struct IncomingResponse<'b> {
     pub body: &'b [u8],
 }
 
+impl IncomingResponse<'_> {
+    /// Whether there is one `Content-Type`, and it is `application/json`, whatever its parameters
+    /// (RFC 9110 §8.3.1).
+    pub fn is_json(&self) -> bool {
+        let value = self.content_type.one().unwrap_or_default();
+        let media_type = value.split(|byte| *byte == b';').next().unwrap_or_default();
+        media_type.trim_ascii().eq_ignore_ascii_case(b"application/json")
+    }
+}
+
 impl core::fmt::Debug for IncomingResponse<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("IncomingResponse")
@@ -210,5 +220,21 @@ mod tests {
     fn sec_405_only_blanks_and_tabs_are_trimmed() {
         let head = RequestHead::new("POST", "/", [("host", b"\xa0h\x85".as_slice())]);
         assert_eq!(head.host, Field::One(b"\xa0h\x85"));
+    }
+
+    #[test]
+    fn sec_173_only_json_is_json() {
+        let check = |content_type, expected| {
+            let response = IncomingResponse { status: 200, content_type, body: b"{}" };
+            assert_eq!(response.is_json(), expected, "{content_type:?}");
+        };
+        for value in ["application/json", "Application/JSON ; charset=utf-8", "application/json;"] {
+            check(Field::One(value.as_bytes()), true);
+        }
+        for value in ["text/html", "application/jsonx", "text/json", "", "a;application/json"] {
+            check(Field::One(value.as_bytes()), false);
+        }
+        check(Field::Absent, false);
+        check(Field::Repeated, false);
     }
 }
