@@ -16,6 +16,8 @@
     )
 )]
 
+#![allow(clippy::large_enum_variant, reason = "without an allocator there is nothing to box with")]
+
 #[cfg(test)]
 extern crate std;
 
