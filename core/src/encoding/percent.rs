@@ -166,15 +166,16 @@ fn escape(byte: u8, out: &mut TextWriter<'_>) -> Result<(), BufferFull> {
 }
 
 /// The bytes of an [`Encoded`]; they end in front of a broken escape.
+#[derive(Clone)]
 struct Bytes<'t> {
     rest: &'t [u8],
     plus_is_blank: bool,
 }
 
 impl Bytes<'_> {
-    /// Whether the bytes ended early.
-    const fn is_broken(&self) -> bool {
-        !self.rest.is_empty()
+    /// Whether a broken escape comes next.
+    fn is_broken(&self) -> bool {
+        !self.rest.is_empty() && self.clone().next().is_none()
     }
 }
 
@@ -221,5 +222,143 @@ impl<I: Iterator<Item = u8>> Iterator for Utf8<I> {
         }
         let text = bytes.get(..len).and_then(|bytes| core::str::from_utf8(bytes).ok());
         Some(text.and_then(|text| text.chars().next()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::{string::String, vec};
+
+    #[track_caller]
+    fn check(raw: &str, expected: Result<&str, PercentError>) {
+        let mut buffer = vec![0; raw.len()];
+        let encoded = Encoded::form(raw);
+        let outcome = encoded.and_then(|encoded| encoded.read(&mut Scratch::new(&mut buffer)));
+        assert_eq!(outcome, expected, "{raw}");
+        if let (Ok(encoded), Ok(text)) = (encoded, expected) {
+            assert!(encoded.eq_str(text), "{raw}");
+            assert!(!encoded.eq_str(&[text, "x"].concat()), "{raw}");
+            assert_eq!(encoded.plain().is_some(), text == raw, "{raw}");
+        }
+    }
+
+    fn encode(text: &str) -> (String, String) {
+        let (mut form, mut uri) = (vec![0; text.len() * 3], vec![0; text.len() * 3]);
+        let (mut form, mut uri) = (TextWriter::new(&mut form), TextWriter::new(&mut uri));
+        encode_form(text, &mut form).unwrap();
+        encode_unreserved(text, &mut uri).unwrap();
+        (form.finish().into(), uri.finish().into())
+    }
+
+    #[test]
+    fn sec_051_decoded_once() {
+        check("", Ok(""));
+        check("plain-._~!*'()", Ok("plain-._~!*'()"));
+        check("a+b%20c%2bd%2Be", Ok("a b c+d+e"));
+        check("%2541", Ok("%41"));
+        check("%25252525", Ok("%252525"));
+        check("%0d%0aX:%20y", Ok("\r\nX: y"));
+        check("%e2%82%AC%F0%9f%98%80", Ok("€😀"));
+        check("%C3\u{a9}", Err(PercentError::Character));
+    }
+
+    #[test]
+    fn sec_051_broken_escapes() {
+        for raw in [
+            "%", "%4", "a%", "%%41", "%zz", "%4g", "%g4", "%+1", "%-1", "%u0041", "%e2%8",
+            "%e2%82%",
+        ] {
+            check(raw, Err(PercentError::Escape));
+        }
+    }
+
+    #[test]
+    fn sec_051_not_utf_8_after_decoding() {
+        for raw in [
+            "%c0%af",
+            "%C1%81",
+            "%e0%80%af",
+            "%f0%80%80%af",
+            "%ed%a0%80",
+            "%f4%90%80%80",
+            "%80",
+            "%ff",
+            "%e2%82",
+            "%e2%82x",
+            "%c3",
+            "%f8%88%80%80%80",
+        ] {
+            check(raw, Err(PercentError::Utf8));
+            check(&[raw, "%41"].concat(), Err(PercentError::Utf8));
+        }
+    }
+
+    #[test]
+    fn sec_051_nul() {
+        for raw in ["%00", "a%00b", "client_id%00"] {
+            check(raw, Err(PercentError::Nul));
+        }
+        check("%01", Ok("\u{1}"));
+    }
+
+    #[test]
+    fn sec_051_characters_that_must_be_escaped() {
+        for byte in 0..=0x7f_u8 {
+            let text = String::from(char::from(byte));
+            let accepted = Encoded::uri(&text).is_ok();
+            assert_eq!(accepted, (0x21..0x7f).contains(&byte) && byte != b'%', "{byte}");
+        }
+        check("é", Err(PercentError::Character));
+    }
+
+    #[test]
+    fn sec_051_plus_is_a_blank_only_in_forms() {
+        assert!(Encoded::form("a+b").unwrap().eq_str("a b"));
+        assert!(Encoded::uri("a+b").unwrap().eq_str("a+b"));
+        assert_eq!(Encoded::uri("a+b").unwrap().plain(), Some("a+b"));
+        assert!(Encoded::form("%61b").unwrap().eq_encoded(Encoded::uri("a%62").unwrap()));
+        assert!(!Encoded::form("a+b").unwrap().eq_encoded(Encoded::uri("a+b").unwrap()));
+    }
+
+    #[test]
+    fn encodings() {
+        // RFC 6749 Appendix B.
+        assert_eq!(encode(" %&+£€").0, "+%25%26%2B%C2%A3%E2%82%AC");
+        assert_eq!(encode("aZ09-._~* /").0, "aZ09-._%7E*+%2F");
+        assert_eq!(encode("aZ09-._~* /").1, "aZ09-._~%2A%20%2F");
+    }
+
+    #[test]
+    fn sec_036_too_little_room() {
+        for len in 0..6 {
+            let mut buffer = vec![0; len];
+            let mut text = TextWriter::new(&mut buffer);
+            assert_eq!(encode_form("a€ ", &mut text), Err(BufferFull), "{len}");
+            assert_eq!(text.finish(), "");
+        }
+        let mut buffer = [0; 2];
+        let mut scratch = Scratch::new(&mut buffer);
+        let encoded = Encoded::form("a%2bc").unwrap();
+        assert_eq!(encoded.read(&mut scratch), Err(PercentError::BufferFull));
+        assert_eq!(scratch.free_len(), 2, "nothing is taken");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_comes_back(text in "[^\0]{0,40}") {
+            let (form, uri) = encode(&text);
+            check(&form, Ok(&text));
+            prop_assert!(Encoded::uri(&uri).unwrap().eq_str(&text));
+        }
+
+        #[test]
+        fn any_raw_text_is_read_or_refused(raw in "[%0-9a-fA-F+cCeE8]{0,16}") {
+            let mut buffer = vec![0; raw.len()];
+            if let Ok(encoded) = Encoded::form(&raw) {
+                prop_assert!(encoded.eq_str(encoded.read(&mut Scratch::new(&mut buffer)).unwrap()));
+            }
+        }
     }
 }

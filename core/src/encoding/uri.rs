@@ -333,3 +333,6 @@ fn is_dot_segment(segment: &str) -> bool {
         dots = dots.saturating_add(1);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,8 @@ use crate::limits::MEMBERS_MAX;
 /// The members of one object, at most `N`, no name twice (SEC-020, LIM-7).
 pub struct Members<'j, const N: usize = MEMBERS_MAX> {
     names: heapless::Vec<&'j str, N>,
+    /// One bit for each fingerprint among `names`: an unused one spares the search.
+    fingerprints: u64,
     /// Whether one of `names` is spelled with escapes: then none is compared by its bytes.
     escaped: bool,
     depth: u8,
@@ -13,7 +15,7 @@ pub struct Members<'j, const N: usize = MEMBERS_MAX> {
 
 impl<'j, const N: usize> Members<'j, N> {
     pub(super) const fn new(depth: u8) -> Self {
-        Self { names: heapless::Vec::new(), escaped: false, depth }
+        Self { names: heapless::Vec::new(), fingerprints: 0, escaped: false, depth }
     }
 
     /// The name of the next member, `None` behind the last one.
@@ -24,9 +26,12 @@ impl<'j, const N: usize> Members<'j, N> {
         let Some(name) = reader.next_member(self.depth, self.names.is_empty())? else {
             return Ok(None);
         };
-        if self.has(name) {
+        let fingerprint = fingerprint(name.raw());
+        let may_be_known = self.escaped || name.plain().is_none();
+        if (may_be_known || self.fingerprints & fingerprint != 0) && self.has(name) {
             return Err(JsonError::Duplicate);
         }
+        self.fingerprints |= fingerprint;
         self.escaped |= name.plain().is_none();
         self.names.push(name.raw()).map_err(|_| JsonError::Members)?;
         Ok(Some(name))
@@ -38,6 +43,17 @@ impl<'j, const N: usize> Members<'j, N> {
         }
         self.names.iter().any(|&raw| raw == name.raw())
     }
+}
+
+/// One bit out of 64, the same for equal texts.
+fn fingerprint(text: &str) -> u64 {
+    let ends = match text.as_bytes() {
+        [first, .., last] => u32::from(*first).wrapping_mul(7) ^ u32::from(*last).wrapping_mul(11),
+        [only] => u32::from(*only),
+        [] => 0,
+    };
+    let len = u32::try_from(text.len()).unwrap_or_default();
+    1_u64.wrapping_shl(ends.wrapping_add(len.wrapping_mul(5)) & 63)
 }
 
 impl<const N: usize> core::fmt::Debug for Members<'_, N> {

@@ -17,11 +17,17 @@ impl<'j> JsonStr<'j> {
     /// Whether the string means `text`, whatever its spelling (SEC-024).
     ///
     /// Code point for code point: no case or normal form is folded (SEC-022).
+    #[inline]
     pub fn eq_str(self, text: &str) -> bool {
         match self.plain() {
             Some(plain) => plain == text,
-            None => self.chars().eq(text.chars()),
+            None => self.eq_unescaped(text),
         }
+    }
+
+    #[cold]
+    fn eq_unescaped(self, text: &str) -> bool {
+        self.chars().eq(text.chars())
     }
 
     /// Whether both strings mean the same text (SEC-021).
@@ -33,18 +39,24 @@ impl<'j> JsonStr<'j> {
     }
 
     /// The text, when it is spelled without escapes.
+    #[inline]
     pub const fn plain(self) -> Option<&'j str> {
         if self.escaped { None } else { Some(self.raw) }
     }
 
     /// The text: borrowed from the document when plain, else unescaped into `scratch`.
+    #[inline]
     pub fn read<'s>(self, scratch: &mut Scratch<'s>) -> Result<&'s str, JsonError>
     where
         'j: 's,
     {
-        if let Some(plain) = self.plain() {
-            return Ok(plain);
+        match self.plain() {
+            Some(plain) => Ok(plain),
+            None => self.unescape(scratch),
         }
+    }
+
+    fn unescape<'s>(self, scratch: &mut Scratch<'s>) -> Result<&'s str, JsonError> {
         let bytes = scratch.fill(|free| -> Result<usize, BufferFull> {
             let mut text = TextWriter::new(free);
             self.chars().try_for_each(|character| text.push_char(character))?;
