@@ -101,9 +101,9 @@ impl core::fmt::Debug for Form<'_> {
 /// Names and values as received. Nothing between two `&` is no parameter; one without `=` has an
 /// empty value.
 fn split(text: &str) -> impl Iterator<Item = (&str, &str)> {
-    text.split('&')
+    text.split(['&'])
         .filter(|pair| !pair.is_empty())
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|pair| pair.split_once(['=']).unwrap_or((pair, "")))
 }
 
 /// A form that is being written.

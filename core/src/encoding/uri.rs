@@ -1,6 +1,6 @@
 //! Absolute URIs (RFC 3986), taken apart as received.
 
-use core::net::{Ipv4Addr, Ipv6Addr};
+use core::net::Ipv4Addr;
 
 use super::percent;
 use super::text::TextWriter;
@@ -69,7 +69,7 @@ impl<'u> Uri<'u> {
     ///
     /// `http` and `https` need a host (RFC 9110 §4.2.1); other schemes may do without one.
     pub fn parse(text: &'u str) -> Result<Self, UriError> {
-        let (scheme, rest) = text.split_once(':').ok_or(UriError::Scheme)?;
+        let (scheme, rest) = text.split_once([':']).ok_or(UriError::Scheme)?;
         if !is_scheme(scheme) {
             return Err(UriError::Scheme);
         }
@@ -77,7 +77,7 @@ impl<'u> Uri<'u> {
         let (rest, query) = split_off(rest, '?');
         let (authority, path) = match rest.strip_prefix("//") {
             Some(rest) => {
-                let end = rest.find('/').unwrap_or(rest.len());
+                let end = rest.find(['/']).unwrap_or(rest.len());
                 let (authority, path) = rest.split_at_checked(end).ok_or(UriError::Host)?;
                 (Some(Authority::parse(authority)?), path)
             }
@@ -157,7 +157,7 @@ impl<'u> Uri<'u> {
 
     /// Whether a path segment is `.` or `..`, also when spelled with escapes (RFC 3986 §5.2.4).
     pub fn has_dot_segments(self) -> bool {
-        self.path.split('/').any(is_dot_segment)
+        self.path.split(['/']).any(is_dot_segment)
     }
 
     /// Scheme, host and port (RFC 6454 §4), `None` without a host.
@@ -223,15 +223,15 @@ pub struct Origin<'u> {
 
 impl<'u> Authority<'u> {
     fn parse(text: &'u str) -> Result<Self, UriError> {
-        let (userinfo, rest) = match text.split_once('@') {
+        let (userinfo, rest) = match text.split_once(['@']) {
             Some((userinfo, rest)) => (Some(userinfo), rest),
             None => (None, text),
         };
         check_characters(userinfo.unwrap_or_default(), b":")?;
         // Colons stand inside of an IPv6 address too.
         let host_end = match rest.starts_with('[') {
-            true => rest.find(']').and_then(|end| end.checked_add(1)).ok_or(UriError::Host)?,
-            false => rest.find(':').unwrap_or(rest.len()),
+            true => rest.find([']']).and_then(|end| end.checked_add(1)).ok_or(UriError::Host)?,
+            false => rest.find([':']).unwrap_or(rest.len()),
         };
         let (host, port) = rest.split_at_checked(host_end).ok_or(UriError::Host)?;
         let port = match port.strip_prefix(':') {
@@ -247,7 +247,7 @@ impl<'u> Authority<'u> {
 }
 
 fn split_off(text: &str, mark: char) -> (&str, Option<&str>) {
-    match text.split_once(mark) {
+    match text.split_once([mark]) {
         Some((before, behind)) => (before, Some(behind)),
         None => (text, None),
     }
@@ -263,9 +263,7 @@ fn is_scheme(text: &str) -> bool {
 /// An address, or a name of letters, digits, `-` and `_`; empty is for the caller to judge.
 fn is_host(text: &str) -> bool {
     if let Some(literal) = text.strip_prefix('[') {
-        return literal
-            .strip_suffix(']')
-            .is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
+        return literal.strip_suffix(']').is_some_and(is_ipv6);
     }
     if text.is_empty() {
         return true;
@@ -276,15 +274,45 @@ fn is_host(text: &str) -> bool {
         let mut bytes = label.bytes();
         !label.is_empty() && bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
     };
-    if !name.split('.').all(is_label) {
+    if !name.split(['.']).all(is_label) {
         return false;
     }
     // Some readers take `0x7f.1` or `2130706433` for 127.0.0.1: only the common spelling is left.
-    let last = name.rsplit('.').next().unwrap_or_default();
+    let last = name.split(['.']).next_back().unwrap_or_default();
     let hexadecimal = last.strip_prefix("0x").or(last.strip_prefix("0X"));
     let is_number = last.bytes().all(|byte| byte.is_ascii_digit())
         || hexadecimal.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
     !is_number || text.parse::<Ipv4Addr>().is_ok()
+}
+
+/// RFC 3986 §3.2.2 (`IPv6address`), without a zone.
+///
+/// Not by `core::net`, whose parser leaves a way to panic in the program; a test compares the two.
+fn is_ipv6(text: &str) -> bool {
+    let gap = text.as_bytes().windows(2).position(|pair| pair == b"::");
+    let Some(gap) = gap else { return ipv6_groups(text, true) == Some(8) };
+    let before = text.get(..gap).and_then(|text| ipv6_groups(text, false));
+    let behind = text.get(gap.saturating_add(2)..).and_then(|text| ipv6_groups(text, true));
+    before.zip(behind).is_some_and(|(before, behind)| before.saturating_add(behind) <= 7)
+}
+
+/// How many 16-bit groups the text has; the last two may be spelled as an IPv4 address.
+fn ipv6_groups(text: &str, is_end: bool) -> Option<usize> {
+    let mut groups = 0_usize;
+    let mut rest = if text.is_empty() { None } else { Some(text) };
+    while let Some(text) = rest {
+        let (group, behind) = split_off(text, ':');
+        let is_group =
+            (1..=4).contains(&group.len()) && group.bytes().all(|b| b.is_ascii_hexdigit());
+        let is_ipv4 = || is_end && behind.is_none() && group.parse::<Ipv4Addr>().is_ok();
+        groups = groups.saturating_add(match is_group {
+            true => 1,
+            false if is_ipv4() => 2,
+            false => return None,
+        });
+        rest = behind;
+    }
+    Some(groups)
 }
 
 fn parse_port(text: &str) -> Result<u16, UriError> {

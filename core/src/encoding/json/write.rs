@@ -6,7 +6,8 @@ use crate::encoding::scratch::BufferFull;
 ///
 /// All or nothing: after [`BufferFull`] the buffer holds no document, only scraps of one (SEC-036).
 /// Besides what RFC 8259 §7 asks for, the characters that could end a script element or a line of
-/// script (`<`, `>`, `&`, U+2028, U+2029) are written as escapes (SEC-035).
+/// script (`<`, `>`, `&`, U+2028, U+2029) are written as escapes (SEC-035). Takes structs, maps with
+/// text keys, sequences, texts, integers and booleans; not `char` and not byte strings.
 pub fn to_slice<'b, T: serde::Serialize + ?Sized>(
     value: &T,
     buffer: &'b mut [u8],

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::encoding::vectors;
+use core::net::Ipv6Addr;
+use proptest::prelude::*;
 use std::{format, string::String};
 
 #[track_caller]
@@ -112,6 +114,23 @@ fn sec_054_hosts_that_other_readers_take_for_an_address() {
     }
     for host in ["127.0.0.1", "1.a", "0x7g", "a1", "x0x1"] {
         check(&format!("http://{host}/"), Ok(("http", host, None, "/")));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn sec_054_ipv6_as_core_reads_it(
+        text in "((::)?(0|1|ab|12ab|:0|12345|g|::)(:|::)?){0,9}(:?[0-9]{1,3}(\\.[0-9]{1,3}){2,3})?",
+        groups in proptest::collection::vec("[0-9a-fA-F]{1,4}", 5..10), gap in 0..10_usize,
+    ) {
+        prop_assert_eq!(is_ipv6(&text), text.parse::<Ipv6Addr>().is_ok(), "{}", text);
+        let mut text = groups.join(":");
+        prop_assert_eq!(is_ipv6(&text), text.parse::<Ipv6Addr>().is_ok(), "{}", text);
+        let place = text.match_indices(':').map(|colon| colon.0).nth(gap).unwrap_or(0);
+        text.insert(place, ':');
+        prop_assert_eq!(is_ipv6(&text), text.parse::<Ipv6Addr>().is_ok(), "{}", text);
     }
 }
 
