@@ -1,1 +1,89 @@
-//! Filled in by its owner.
+//! The client's side: from a bare 401 to a token, as machines without I/O.
+//!
+//! ```text
+//!  401, or only a URL
+//!        │
+//!    Discovery ──────► Discovered        whose server this is, checked (§4.1, §4.2)
+//!        │
+//!   Registration ────► Client            who we are there (§4.3)
+//!        │
+//!  Authorization ────► URL for the user's browser … callback ──► CodeGrant (§4.4, §4.5)
+//!        │
+//!   TokenRequest ────► Tokens            (§4.6)
+//! ```
+//!
+//! Each step needs the value that the step before it made, and nobody else can make one: there is no
+//! authorization request without validated metadata, and no token request without a checked callback.
+//! A machine says what to send ([`Machine::poll`]) and takes what arrived ([`Machine::handle_response`]);
+//! texts that outlive a response are copied to the caller's buffer. Issuers, resource identifiers and
+//! URLs stay the strings that were received: nothing is normalised.
+
+mod attempts;
+mod authorization;
+mod callback;
+mod client_authentication;
+mod discovery;
+mod error_response;
+mod fetch;
+mod identity;
+mod mirrored;
+mod pkce;
+mod random_text;
+mod registration;
+mod scope_choice;
+mod server_choice;
+#[cfg(test)]
+mod testkit;
+mod token_request;
+mod tokens;
+mod url_policy;
+
+pub use attempts::{Attempts, Reaction};
+pub use authorization::{Authorization, AuthorizationError, Entropy, Wish};
+pub use callback::{CODE_LEN_MAX, Callback, CallbackError, CodeGrant, Ignored};
+pub use client_authentication::ClientAuthentication;
+pub use discovery::{Discovered, Discovery, DiscoveryError};
+pub use error_response::ErrorResponse;
+pub use fetch::{FetchFailure, Machine, Method, OutgoingRequest, Output, Purpose};
+pub use identity::{Client, ClientSecret, Identity, KnownClient, Origin};
+pub use mirrored::header_value;
+pub use pkce::Pkce;
+pub use random_text::RandomText;
+pub use registration::{
+    CLIENT_ID_LEN_MAX, REGISTRATION_ANSWER_LEN_MAX, Registration, RegistrationError,
+};
+pub use server_choice::{ISSUERS_TRIED_MAX, Preferences, ResourceMatch};
+pub use token_request::{TOKEN_ANSWER_LEN_MAX, TokenRequest, TokenRequestError};
+pub use tokens::{EXPIRES_IN_SECS_DEFAULT, EXPIRES_IN_SECS_MAX, RefreshToken, Tokens};
+pub use url_policy::{URL_LEN_MAX, UrlPolicy, UrlRefusal};
+
+use crate::encoding::{
+    scratch::{BufferFull, Scratch},
+    text::TextWriter,
+};
+
+/// Keeps a text that `write` writes piece by piece.
+fn text_in<'s, E: From<BufferFull>>(
+    scratch: &mut Scratch<'s>,
+    write: impl FnOnce(&mut TextWriter<'_>) -> Result<(), E>,
+) -> Result<&'s str, E> {
+    let written = scratch.fill(|free| {
+        let mut text = TextWriter::new(free);
+        write(&mut text)?;
+        Ok::<usize, E>(text.len())
+    })?;
+    // Only whole `str`s were written, so the check cannot fail.
+    core::str::from_utf8(written).map_err(|_| BufferFull.into())
+}
+
+/// Keeps a copy of a body, so that its parts can be borrowed when the response is gone.
+fn kept_body<'s>(body: &[u8], scratch: &mut Scratch<'s>) -> Result<&'s [u8], BufferFull> {
+    let copy = scratch.take(body.len())?;
+    copy.iter_mut().zip(body).for_each(|(to, from)| *to = *from);
+    Ok(copy)
+}
+
+/// Keeps a copy of `text`.
+fn kept<'s>(text: &str, scratch: &mut Scratch<'s>) -> Result<&'s str, BufferFull> {
+    text_in(scratch, |copy| copy.push(text))
+}

@@ -1,0 +1,255 @@
+//! The token request: a code, or a refresh token, against tokens (RFC 6749 §4.1.3, §6).
+
+use super::{
+    Client, CodeGrant, Discovered, ErrorResponse, FetchFailure, Machine, Method, OutgoingRequest,
+    Output, Purpose, RefreshToken, Tokens,
+    fetch::{Answered, is_json},
+    kept_body,
+    tokens::TokenAnswer,
+};
+use crate::{
+    encoding::{
+        form::FormWriter,
+        json::JsonError,
+        scratch::{BufferFull, Scratch},
+    },
+    limits::FORM_LEN_MAX,
+    message::IncomingResponse,
+    scope::ScopeSet,
+};
+
+/// Longest body of a token endpoint's answer: two tokens at their limit and room for the rest.
+pub const TOKEN_ANSWER_LEN_MAX: usize = 16 * 1024;
+
+/// Why there are no tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TokenRequestError {
+    /// There was no answer.
+    Fetch(FetchFailure),
+    /// 5xx or 429: it may work later.
+    Trouble,
+    /// The server refused; see [`TokenRequest::error_response`] for its words.
+    Refused,
+    /// The answer is not `application/json`.
+    ContentType,
+    /// The answer's body is not readable.
+    Body(JsonError),
+    /// `token_type` is missing or not `Bearer` (CL-62).
+    TokenType,
+    /// A token is missing or has characters that it must not have.
+    Token,
+    /// `expires_in` is zero or negative.
+    Lifetime,
+    /// `scope` is malformed.
+    Scope,
+    /// The client was made for another issuer (CL-37).
+    OtherIssuer,
+    /// No room in the caller's buffer.
+    BufferFull,
+    /// The answer has not been handled yet.
+    Unfinished,
+}
+
+impl core::fmt::Display for TokenRequestError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Fetch(failure) => return failure.fmt(f),
+            Self::Body(error) => return error.fmt(f),
+            Self::Trouble => "token endpoint is in trouble",
+            Self::Refused => "token endpoint refused",
+            Self::ContentType => "token answer is not JSON",
+            Self::TokenType => "token type is not Bearer",
+            Self::Token => "token missing or malformed",
+            Self::Lifetime => "token has no lifetime left",
+            Self::Scope => "granted scope is malformed",
+            Self::OtherIssuer => "client is registered with another issuer",
+            Self::BufferFull => "no room for the token request",
+            Self::Unfinished => "token request was not answered yet",
+        })
+    }
+}
+
+impl core::error::Error for TokenRequestError {}
+
+impl From<BufferFull> for TokenRequestError {
+    fn from(BufferFull: BufferFull) -> Self {
+        Self::BufferFull
+    }
+}
+
+impl From<JsonError> for TokenRequestError {
+    fn from(error: JsonError) -> Self {
+        if error == JsonError::BufferFull { Self::BufferFull } else { Self::Body(error) }
+    }
+}
+
+/// One request to the token endpoint, and its answer.
+///
+/// A code and a refresh token can be used once: never send the request a second time, and store the
+/// new refresh token before the access token is used (CL-63, SEC-480).
+pub struct TokenRequest<'s> {
+    purpose: Purpose,
+    endpoint: &'s str,
+    body: &'s [u8],
+    authorization: Option<&'s str>,
+    issuer: &'s str,
+    resource: &'s str,
+    asked: ScopeSet<'s>,
+    refusal: Option<ErrorResponse<'s>>,
+    state: Result<Tokens<'s>, TokenRequestError>,
+}
+
+impl<'s> TokenRequest<'s> {
+    /// Exchanges the code of a checked callback, at the token endpoint of the issuer recorded with
+    /// the authorization request and nowhere else (CL-53).
+    pub fn code(grant: CodeGrant<'s>, scratch: &mut Scratch<'s>) -> Result<Self, BufferFull> {
+        let body = body_in(scratch, |form| {
+            form.pair("grant_type", "authorization_code")?;
+            form.pair("code", grant.code)?;
+            form.pair("code_verifier", grant.pkce.verifier().expose())?;
+            form.pair("redirect_uri", grant.redirect_uri)?;
+            form.pair("resource", grant.resource)?; // CL-41
+            grant.client.write_body(form)
+        })?;
+        Ok(Self {
+            purpose: Purpose::CodeExchange,
+            endpoint: grant.token_endpoint,
+            body,
+            authorization: grant.client.authorization_field(scratch)?,
+            issuer: grant.client.issuer,
+            resource: grant.resource,
+            asked: grant.scope,
+            refusal: None,
+            state: Err(TokenRequestError::Unfinished),
+        })
+    }
+
+    /// Refreshes tokens of this issuer for this resource; `granted` is the scope they have.
+    ///
+    /// Refreshes of one token must not run in parallel: rotation would take the second for theft
+    /// (CL-63, SEC-479).
+    pub fn refresh(
+        discovered: &Discovered<'s>,
+        client: &Client<'s>,
+        token: RefreshToken<'_>,
+        granted: ScopeSet<'s>,
+        scratch: &mut Scratch<'s>,
+    ) -> Result<Self, TokenRequestError> {
+        if client.issuer != discovered.issuer() {
+            return Err(TokenRequestError::OtherIssuer);
+        }
+        let body = body_in(scratch, |form| {
+            form.pair("grant_type", "refresh_token")?;
+            form.pair("refresh_token", token.expose())?;
+            form.pair("resource", discovered.resource())?; // CL-41
+            client.write_body(form)
+        })?;
+        Ok(Self {
+            purpose: Purpose::Refresh,
+            endpoint: discovered.token_endpoint(),
+            body,
+            authorization: client.authorization_field(scratch)?,
+            issuer: client.issuer,
+            resource: discovered.resource(),
+            asked: granted,
+            refusal: None,
+            state: Err(TokenRequestError::Unfinished),
+        })
+    }
+
+    /// The tokens, once the answer was handled.
+    pub fn finish(self) -> Result<Tokens<'s>, TokenRequestError> {
+        self.state
+    }
+
+    /// The server's words when it refused, such as `invalid_grant`.
+    pub const fn error_response(&self) -> Option<ErrorResponse<'s>> {
+        self.refusal
+    }
+
+    fn read(
+        &mut self,
+        response: Result<IncomingResponse<'_>, FetchFailure>,
+        scratch: &mut Scratch<'s>,
+    ) -> Result<Tokens<'s>, TokenRequestError> {
+        let response = response.map_err(TokenRequestError::Fetch)?;
+        let refused = match Answered::of(response.status) {
+            Answered::Trouble => return Err(TokenRequestError::Trouble),
+            Answered::Success => false,
+            Answered::Refused => true,
+        };
+        if refused && !is_json(&response) {
+            return Err(TokenRequestError::Refused);
+        }
+        if !is_json(&response) {
+            return Err(TokenRequestError::ContentType);
+        }
+        if response.body.len() > TOKEN_ANSWER_LEN_MAX {
+            return Err(TokenRequestError::Fetch(FetchFailure::TooLarge));
+        }
+        let body = kept_body(response.body, scratch)?;
+        if refused {
+            self.refusal = ErrorResponse::from_json(body, scratch);
+            return Err(TokenRequestError::Refused);
+        }
+        let answer = TokenAnswer::parse(body, scratch)?;
+        let scope = answer.scope.unwrap_or(self.asked);
+        Ok(Tokens { issuer: self.issuer, resource: self.resource, scope, answer })
+    }
+}
+
+impl<'s> Machine<'s> for TokenRequest<'s> {
+    fn poll(&self) -> Output<'_> {
+        if !matches!(self.state, Err(TokenRequestError::Unfinished)) {
+            return Output::Done;
+        }
+        Output::Fetch(OutgoingRequest {
+            purpose: self.purpose,
+            method: Method::Post,
+            url: self.endpoint,
+            content_type: Some("application/x-www-form-urlencoded"),
+            authorization: self.authorization,
+            body: self.body,
+            response_len_max: TOKEN_ANSWER_LEN_MAX,
+        })
+    }
+
+    fn handle_response(
+        &mut self,
+        response: Result<IncomingResponse<'_>, FetchFailure>,
+        scratch: &mut Scratch<'s>,
+    ) {
+        if matches!(self.state, Err(TokenRequestError::Unfinished)) {
+            self.state = self.read(response, scratch);
+        }
+    }
+}
+
+impl core::fmt::Debug for TokenRequest<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        // The body holds the code and the verifier, or the refresh token.
+        f.debug_struct("TokenRequest")
+            .field("purpose", &self.purpose)
+            .field("endpoint", &self.endpoint)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Keeps a form; one longer than LIM-8 is not made.
+fn body_in<'s>(
+    scratch: &mut Scratch<'s>,
+    write: impl FnOnce(&mut FormWriter<'_>) -> Result<(), BufferFull>,
+) -> Result<&'s [u8], BufferFull> {
+    let body = scratch.fill(|free| {
+        let mut form = FormWriter::new(free);
+        write(&mut form)?;
+        let len = form.finish().len();
+        if len > FORM_LEN_MAX { Err(BufferFull) } else { Ok(len) }
+    })?;
+    Ok(body)
+}
+
+#[cfg(test)]
+mod tests;
