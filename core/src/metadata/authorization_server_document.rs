@@ -262,17 +262,19 @@ mod tests {
     fn what_is_written_is_read_back() {
         let text = written(FULL);
         let parsed =
-            AuthorizationServer::parse(text.as_bytes(), FULL.issuer, &mut Scratch::new(&mut []))
-                .unwrap();
-        assert_eq!(parsed.authorization_endpoint, Some(FULL.authorization_endpoint));
-        assert_eq!(parsed.token_endpoint, Some(FULL.token_endpoint));
+            AuthorizationServer::parse(text.as_bytes(), &mut Scratch::new(&mut [])).unwrap();
+        assert_eq!(parsed.validate_issuer(FULL.issuer), Ok(()));
+        assert_eq!(parsed.authorization_endpoint, FULL.authorization_endpoint);
+        assert_eq!(parsed.token_endpoint, FULL.token_endpoint);
         assert_eq!(parsed.registration_endpoint, FULL.registration_endpoint);
         assert_eq!(parsed.introspection_endpoint, FULL.introspection_endpoint);
         assert_eq!(parsed.revocation_endpoint, FULL.revocation_endpoint);
         assert_eq!(parsed.jwks_uri, FULL.jwks_uri);
-        assert!(parsed.response_type_code && parsed.code_challenge_s256 && parsed.offline_access);
-        assert!(parsed.grant_types.authorization_code && parsed.grant_types.refresh_token);
-        assert!(parsed.token_endpoint_auth_methods.none);
+        assert!(parsed.response_types_supported.contains("code"));
+        assert!(parsed.code_challenge_methods_supported.contains("S256"));
+        assert!(parsed.scopes_supported.contains("offline_access"));
+        assert!(parsed.grant_types_supported.contains("refresh_token"));
+        assert!(parsed.token_endpoint_auth_methods_supported.contains("none"));
         assert!(parsed.authorization_response_iss_parameter_supported);
         assert!(parsed.client_id_metadata_document_supported);
     }

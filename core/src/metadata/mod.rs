@@ -2,8 +2,8 @@
 //!
 //! Documents of others are read strictly: a member of the wrong type is an error and never counts
 //! as absent, unknown members are passed over (RFC 9728 §3.2, RFC 8414 §3.2), and so is
-//! `signed_metadata`, which is not implemented (RS-13, SEC-176). Of a list in which we only look for
-//! something, the findings are kept and not the list, so that no length of it changes a decision.
+//! `signed_metadata`, which is not implemented (RS-13, SEC-176). A list in which we only look for
+//! something stays in the document ([`StringList`]), so that no length of it changes a decision.
 
 pub mod authorization_server;
 pub mod authorization_server_document;
@@ -12,7 +12,7 @@ pub mod well_known;
 
 use crate::{
     encoding::{
-        json::{JsonError, JsonStr, Reader},
+        json::{JsonError, JsonStr, Kind, Reader},
         scratch::{BufferFull, Scratch},
     },
     limits::{DOCUMENT_DEPTH_MAX, METADATA_LEN_MAX_DESKTOP},
@@ -73,6 +73,61 @@ impl From<ScopeError> for MetadataError {
     }
 }
 
+/// An array of strings, left where it stands in a document and read again when it is asked.
+#[derive(Clone, Copy, Default)]
+pub struct StringList<'m>(&'m str);
+
+impl<'m> StringList<'m> {
+    fn read(reader: &mut Reader<'m>) -> Result<Self, MetadataError> {
+        if reader.peek()? != Kind::Array {
+            return Err(JsonError::Type.into());
+        }
+        let list = Self(reader.raw()?);
+        list.visit(|_| Ok(()))?;
+        Ok(list)
+    }
+
+    /// Whether `text` is one of the entries, compared whole, however many there are.
+    pub fn contains(&self, text: &str) -> bool {
+        let mut found = false;
+        let visited = self.visit(|entry| {
+            found |= entry.eq_str(text);
+            Ok(())
+        });
+        // All of it was read before: an error cannot come up now, and would find nothing.
+        visited.is_ok() && found
+    }
+
+    /// Whether there is no entry. Absent and empty lists are alike, as a list without entries must
+    /// not be written (RFC 8414 §3.2).
+    pub fn is_empty(&self) -> bool {
+        let mut is_empty = true;
+        let visited = self.visit(|_| {
+            is_empty = false;
+            Ok(())
+        });
+        visited.is_err() || is_empty
+    }
+
+    fn visit(
+        &self,
+        entry: impl FnMut(JsonStr<'m>) -> Result<(), MetadataError>,
+    ) -> Result<(), MetadataError> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let mut reader = Reader::new(self.0.as_bytes(), 1)?;
+        read_strings(&mut reader, entry)?;
+        Ok(reader.end()?)
+    }
+}
+
+impl core::fmt::Debug for StringList<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(if self.0.is_empty() { "[]" } else { self.0 })
+    }
+}
+
 /// Reads a document of one object, giving each member's name and the reader in front of its value.
 fn read_members<'m>(
     document: &'m [u8],
@@ -108,4 +163,39 @@ fn read_text<'m>(
 ) -> Result<&'m str, MetadataError> {
     let text = reader.string()?.read(scratch)?;
     if text.is_empty() { Err(MetadataError::Member) } else { Ok(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(text: &str) -> Result<StringList<'_>, MetadataError> {
+        StringList::read(&mut Reader::new(text.as_bytes(), DOCUMENT_DEPTH_MAX).unwrap())
+    }
+
+    #[test]
+    fn entries_are_compared_whole_and_unescaped() {
+        let found = list(r#" [ "a" , "b\u0063" ] "#).unwrap();
+        assert!(found.contains("a") && found.contains("bc") && !found.is_empty());
+        for other in ["", "b", "A", "a ", "bcd", "\"a\"", "b\\u0063"] {
+            assert!(!found.contains(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn absent_and_empty_lists_are_alike() {
+        for empty in [StringList::default(), list("[]").unwrap(), list("[ ]").unwrap()] {
+            assert!(empty.is_empty() && !empty.contains(""));
+        }
+        assert!(!list("[\"\"]").unwrap().is_empty());
+    }
+
+    #[test]
+    fn sec_032_only_an_array_of_strings_is_a_list() {
+        for text in ["null", "\"a\"", "{}", "1", "[1]", "[\"a\",null]"] {
+            assert_eq!(list(text).err(), Some(MetadataError::Json(JsonError::Type)), "{text}");
+        }
+        assert_eq!(list("[[\"a\"]]").err(), Some(MetadataError::Json(JsonError::Type)));
+        assert_eq!(list("[\"a\"").err(), Some(MetadataError::Json(JsonError::Syntax)));
+    }
 }
