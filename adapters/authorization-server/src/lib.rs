@@ -1,1 +1,98 @@
-//! portcullis-authorization-server
+//! An OAuth 2.1 authorization server for MCP.
+//!
+//! The protocol engine is the `oauth-as` crate; this crate is its host: routes, pages, users,
+//! sessions, registration, limits, and the tokens that resource servers verify by themselves.
+//! Everything lives in memory.
+//!
+//! ```no_run
+//! use portcullis_authorization_server::{AuthorizationServer, Resource, Settings, TokenFormat};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let resource = Resource::new("http://127.0.0.1:8001/mcp", "Clock", TokenFormat::Hs256)?
+//!     .with_scope("user", "read the time for you")
+//!     .with_further_scope("admin", "set the clock");
+//! let settings = Settings::demo("http://localhost:9000")?.with_resource(resource);
+//! let server = AuthorizationServer::new(settings).await?;
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:9000").await?;
+//! server.serve(listener, std::future::pending()).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The path of one authorization
+//!
+//! `GET /authorize` checks the request, lets it wait in a record on the server that is bound to the
+//! browser's cookie, and answers 303 to `/login?request=…` (or to `/consent?request=…` when the
+//! browser is signed in). The login form has the fields `username` and `password`, the consent form
+//! the buttons `decision=approve` and `decision=deny`; both carry `request` and `form_token` as
+//! hidden fields, and both are answered with 303. A program that plays the browser follows
+//! redirects, keeps the cookie and sends the hidden fields back.
+//!
+//! # Who meets which requirement
+//!
+//! Engine: met by `oauth-as`, checked here by tests over HTTP. Here: met by this crate, in front of
+//! the engine or behind it, for the stated reason.
+//!
+//! | Requirement | Met by | Remark |
+//! | --- | --- | --- |
+//! | AS-01, AS-25 | engine | public and confidential clients |
+//! | AS-02 to AS-08, AS-10, AS-12 | here | the engine's document names a device endpoint and grants that are not offered |
+//! | AS-09, AS-84 | not yet | no `private_key_jwt`; assertions are refused |
+//! | AS-11, AS-20, AS-30 to AS-45 | not yet | client documents; AS-41 (hosts shown, loopback warning) is met on the consent page |
+//! | AS-13 | operator | `serve` speaks plain HTTP for loopback or behind TLS; the issuer must be `https` elsewhere |
+//! | AS-14 | here | CORS on metadata, keys, token, registration, revocation; never on the pages or introspection |
+//! | AS-15 | here | no public keys yet: `/jwks` is an empty set, and the metadata does not point to it |
+//! | AS-21 | here | on by default, as the clients of today need it; one setting removes it |
+//! | AS-22 to AS-24, AS-120 to AS-126 | here | the engine treats the registered scope as a ceiling, knows no `application_type`, and always issues management credentials |
+//! | AS-50 to AS-56, AS-60, AS-71 | here | strict forms; loopback ports also for `localhost`, for confidential clients and for registrations without a port, which the engine does not match; one resource per request; private-use schemes are not taken |
+//! | AS-57 to AS-59, AS-63, AS-65, AS-66, AS-70 | engine | codes live 60 s and are bound to client, redirect URI, challenge, resource, scope, user |
+//! | AS-61, AS-62, AS-64, AS-67 to AS-69 | here | errors go to the client only after sign-in; consent is asked every time |
+//! | AS-80 to AS-83 | here | forms, client authentication fields, throttling; the engine compares secrets in constant time |
+//! | AS-85, AS-88 to AS-91, AS-93, AS-95, AS-97 | engine | |
+//! | AS-86 | both | the engine revokes before it looks at the verifier, so a request that could not redeem the code is kept from it |
+//! | AS-87 | both | codes are issued so that the engine takes an absent `redirect_uri`, and refuses a different one |
+//! | AS-92 | engine | rotation; reuse revokes the family |
+//! | AS-94 | engine | absolute lifetime of a chain; no separate idle limit yet |
+//! | AS-96 | both | 256 bits from the engine; only digests reach its storage |
+//! | AS-98, AS-113 | – | `client_credentials` is not offered |
+//! | AS-110 to AS-112, AS-114 | here | the engine signs no HS256: the JWT is minted around its opaque token, with `jti` naming the same record. RS256 not yet |
+//! | AS-130 to AS-132, AS-150 to AS-152 | not yet | registration management, PAR |
+//! | AS-140 to AS-142 | both | the engine decides, JWTs are led to their record |
+//! | AS-143 to AS-146 | both | the engine decides; clients that are no resource servers are kept out |
+//!
+//! Limits and lifetimes are in [`Limits`] and [`Lifetimes`]. Logs (`tracing`) carry names and
+//! outcomes, never a code, token, secret, password or cookie.
+#![forbid(unsafe_code)]
+
+mod access_token;
+mod answers;
+mod audit;
+mod authorize;
+mod browser;
+mod client_authentication;
+mod clock;
+mod consent;
+mod form;
+mod introspection;
+mod login;
+mod metadata;
+mod pages;
+mod redirect_uri;
+mod registration;
+mod revocation;
+mod secrets;
+mod serve;
+mod server;
+mod sessions;
+mod settings;
+mod storage;
+mod throttle;
+mod token;
+mod users;
+
+pub use clock::Clock;
+pub use server::AuthorizationServer;
+pub use settings::{
+    IntrospectionCredentials, Lifetimes, Limits, Resource, ScopeDescription, Settings,
+    SettingsError, TokenFormat,
+};

@@ -1,0 +1,76 @@
+//! `POST /introspect` (RFC 7662): what a resource server is told about a token.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use http::StatusCode;
+use oauth_as::{ErrorCode, ErrorResponse, IntrospectionResponse};
+use serde::Serialize;
+
+use crate::answers::{self, Response};
+use crate::client_authentication::ClientCredentials;
+use crate::server::Inner;
+use crate::storage::{presented, token_id};
+use crate::throttle::Peer;
+
+/// The engine's answer, and the token's id (AS-145).
+#[derive(Serialize)]
+struct Answer {
+    #[serde(flatten)]
+    introspection: IntrospectionResponse,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jti: Option<String>,
+}
+
+/// Answers resource servers, and only about tokens for themselves (AS-143 to AS-146).
+///
+/// The engine would also answer a client about its own tokens. Tokens are opaque to clients here,
+/// so nobody but a resource server is let in.
+pub(crate) async fn introspect(State(server): State<Arc<Inner>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let peer = Peer::of(&head.extensions);
+    let form = match answers::read_form(&head.headers, body).await {
+        Ok(form) => form,
+        Err(refusal) => return refusal,
+    };
+    let credentials = match ClientCredentials::read(&head.headers, &form) {
+        Ok(credentials) => credentials,
+        // Without a client id there is no caller: 401, as for a wrong one (AS-146).
+        Err(_) => return answers::error(&ErrorResponse::new(ErrorCode::InvalidClient), true),
+    };
+    if let Err(refusal) = credentials.refuse_guessing(&server, peer) {
+        return refusal;
+    }
+    let is_resource_server = server
+        .settings
+        .resources
+        .iter()
+        .any(|resource| resource.credentials.client_id == credentials.client_id.as_str());
+    let (name, jti) = record_name(&server, form.get("token").unwrap_or_default());
+    // The engine compares the secret of an unknown or foreign caller, too, so that every refusal
+    // takes as long; a client that is no resource server is refused whatever it says.
+    let result = server
+        .engine
+        .introspection_response(&credentials.client_id, credentials.secret.as_deref(), &name)
+        .await;
+    match result {
+        Ok(introspection) if is_resource_server => {
+            let jti = introspection.active.then_some(jti);
+            answers::json(StatusCode::OK, &Answer { introspection, jti })
+        }
+        Ok(_) => {
+            let refused = ErrorResponse::new(ErrorCode::InvalidClient);
+            answers::error(&refused, credentials.by_header)
+        }
+        Err(error) => credentials.answer_error(&server, peer, &error),
+    }
+}
+
+/// The name under which the engine finds the record behind `token`, and that token's id.
+pub(crate) fn record_name(server: &Inner, token: &str) -> (String, String) {
+    if let Some(name) = server.mint.record_name(token) {
+        let id = name.rsplit(':').next().unwrap_or_default().to_owned();
+        return (name, id);
+    }
+    (presented(token).to_owned(), token_id(token))
+}

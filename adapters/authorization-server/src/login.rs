@@ -1,0 +1,128 @@
+//! `GET` and `POST /login`.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use http::{StatusCode, header};
+
+use crate::answers::{self, Response};
+use crate::audit::printable;
+use crate::browser::{self, Browser};
+use crate::form::Form;
+use crate::pages::{self, LoginPage};
+use crate::server::Inner;
+use crate::sessions::{Outcome, Pending};
+use crate::throttle::Peer;
+
+const FORM: &str = "login";
+pub(crate) const GONE: &str = "This request is unknown or has expired, or it was started in another browser. \
+     Go back to the app and start again.";
+pub(crate) const FOREIGN: &str = "This form was not sent from a page of this server.";
+
+/// The sign-in page of the request that the query names.
+pub(crate) async fn show(State(server): State<Arc<Inner>>, request: Request) -> Response {
+    let path = &server.endpoints.path;
+    let now = server.settings.clock.now();
+    let query = Form::parse(request.uri().query().unwrap_or_default().as_bytes()).ok();
+    let id = query.as_ref().and_then(|query| query.get("request")).unwrap_or_default();
+    let browser = Browser::of(&server, request.headers());
+    let found = browser.and_then(|browser| {
+        let pending = server.sessions.find(id, browser.digest(), now)?;
+        Some((browser, pending))
+    });
+    let Some((browser, pending)) = found else {
+        return pages::error(path, StatusCode::BAD_REQUEST, GONE);
+    };
+    let page = LoginPage {
+        path,
+        issuer: &server.settings.issuer,
+        client: pending.client_name.as_deref().unwrap_or(&pending.client_id),
+        request: id,
+        form_token: &server.form_tokens.issue(FORM, id, &browser.secret),
+        failed: query.as_ref().is_some_and(|query| query.get("failed").is_some()),
+    };
+    pages::page(StatusCode::OK, &page, Some(&pending.redirect_uri))
+}
+
+/// Checks name and password, and sends the browser on with a new session (SEC-202).
+pub(crate) async fn submit(State(server): State<Arc<Inner>>, request: Request) -> Response {
+    let path = &server.endpoints.path;
+    let refuse = |status, message| pages::error(path, status, message);
+    let (head, body) = request.into_parts();
+    let form = match answers::read_form(&head.headers, body).await {
+        Ok(form) => form,
+        Err(refused) => return refuse(refused.status(), "The form cannot be read."),
+    };
+    if !browser::is_own_form(&server, &head.headers) {
+        return refuse(StatusCode::FORBIDDEN, FOREIGN);
+    }
+    let now = server.settings.clock.now();
+    let id = form.get("request").unwrap_or_default();
+    let found = Browser::of(&server, &head.headers).and_then(|browser| {
+        let pending = server.sessions.find(id, browser.digest(), now)?;
+        Some((browser, pending))
+    });
+    let Some((browser, pending)) = found else {
+        return refuse(StatusCode::BAD_REQUEST, GONE);
+    };
+    let form_token = form.get("form_token").unwrap_or_default();
+    if !server.form_tokens.accepts(FORM, id, &browser.secret, form_token) {
+        return refuse(StatusCode::FORBIDDEN, FOREIGN);
+    }
+    let (name, password) =
+        (form.get("username").unwrap_or_default(), form.get("password").unwrap_or_default());
+    let peer = Peer::of(&head.extensions);
+    match check_password(&server, name, password, peer).await {
+        Check::Throttled => refuse(
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many attempts to sign in. Wait a minute and try again.",
+        ),
+        Check::Wrong => pages::see_other(&format!("{path}/login?request={id}&failed=1")),
+        Check::Right => signed_in(&server, name, &browser, &pending),
+    }
+}
+
+enum Check {
+    Right,
+    Wrong,
+    Throttled,
+}
+
+/// Wrong tries are counted by account and by peer (LIM-20, SEC-210).
+async fn check_password(server: &Inner, name: &str, password: &str, peer: Peer) -> Check {
+    let now = server.settings.clock.now();
+    let keys = [format!("account {}", printable(name)), format!("{peer:?}")];
+    if keys.iter().any(|key| server.wrong_passwords.is_exhausted(key, now)) {
+        return Check::Throttled;
+    }
+    if server.users.authenticate(name, password).await {
+        return Check::Right;
+    }
+    for key in &keys {
+        server.wrong_passwords.count(key, now);
+    }
+    tracing::info!("sign-in failed");
+    Check::Wrong
+}
+
+fn signed_in(server: &Inner, name: &str, before: &Browser, pending: &Pending) -> Response {
+    let path = &server.endpoints.path;
+    let now = server.settings.clock.now();
+    let Ok(secret) = server.sessions.sign_in(name, &pending.id, before.digest(), now) else {
+        let message = "This does not work right now. Try again later.";
+        return pages::error(path, StatusCode::SERVICE_UNAVAILABLE, message);
+    };
+    tracing::info!(subject = %printable(name), "user signed in");
+    let mut response = match &pending.outcome {
+        Outcome::Ask(_) => pages::see_other(&format!("{path}/consent?request={}", pending.id)),
+        Outcome::Refuse(error) => {
+            let browser = Browser { secret: secret.clone() };
+            server.sessions.take(&pending.id, browser.digest(), now);
+            pages::see_other(&error.location())
+        }
+    };
+    if let Some(cookie) = browser::set_cookie(server, &secret) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}

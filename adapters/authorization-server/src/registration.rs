@@ -1,0 +1,192 @@
+//! `POST /register`: dynamic client registration (RFC 7591).
+//!
+//! Done here and not by the engine, for three reasons. The engine takes the registered scope as a
+//! ceiling, but clients register with the scope of their first challenge and step up later. It
+//! knows no `application_type` and no rule on redirect schemes. And it always issues management
+//! credentials (RFC 7592), which are not offered here.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use axum::extract::{Request, State};
+use http::StatusCode;
+use oauth_as::{
+    Client, ClientAuth, ClientId, ErrorCode, GrantType, RegistrationErrorCode,
+    RegistrationErrorResponse, RevocationWindow, ScopeSet, SecretHash, Storage,
+};
+use serde::Serialize;
+
+use crate::answers::{self, BodyError, Response};
+use crate::clock::unix_secs;
+use crate::secrets::{EntropyError, random_text};
+use crate::server::Inner;
+use crate::settings::CLIENT_ID_PREFIX;
+use crate::throttle::Peer;
+
+mod metadata;
+
+use metadata::Accepted;
+
+/// Clients that registered and have not obtained a token yet (LIM-16).
+#[derive(Default)]
+pub(crate) struct Registrations {
+    unused: Mutex<HashMap<String, SystemTime>>,
+}
+
+impl Registrations {
+    pub(crate) fn mark_used(&self, client_id: &ClientId) {
+        self.lock().remove(client_id.as_str());
+    }
+
+    /// Notes a client; false when there are `unused_max` others already.
+    fn add(&self, client_id: &ClientId, unused_max: usize, now: SystemTime) -> bool {
+        let mut unused = self.lock();
+        let room = unused.len() < unused_max;
+        if room {
+            unused.insert(client_id.as_str().to_owned(), now);
+        }
+        room
+    }
+
+    /// Takes out all that registered before `limit`.
+    fn take_older(&self, limit: SystemTime) -> Vec<ClientId> {
+        let mut unused = self.lock();
+        let older = unused.iter().filter(|(_, since)| **since <= limit);
+        let older: Vec<String> = older.map(|(client_id, _)| client_id.clone()).collect();
+        for client_id in &older {
+            unused.remove(client_id);
+        }
+        older.into_iter().map(ClientId::new).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, SystemTime>> {
+        self.unused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a client learns about its registration (AS-121).
+#[derive(Serialize)]
+struct Registered<'r> {
+    client_id: &'r str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret: Option<String>,
+    /// 0: the secret does not expire.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret_expires_at: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id_issued_at: Option<u64>,
+    #[serde(flatten)]
+    metadata: &'r Accepted,
+}
+
+/// Registers a client, or says what is wrong with its metadata (AS-120 to AS-126).
+pub(crate) async fn register(State(server): State<Arc<Inner>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    if !answers::has_content_type(&head.headers, "application/json") {
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return refuse_with(status, "the body must be application/json");
+    }
+    let limits = &server.settings.limits;
+    let body = match answers::read_body(body, limits.registration_bytes).await {
+        Ok(body) => body,
+        Err(BodyError::TooLarge) => {
+            return refuse_with(StatusCode::PAYLOAD_TOO_LARGE, "the metadata is too large");
+        }
+        Err(BodyError::Broken) => return answers::status_only(StatusCode::BAD_REQUEST),
+    };
+    let accepted = match metadata::read(&body, &server.settings) {
+        Ok(accepted) => accepted,
+        Err(error) => return answers::json(StatusCode::BAD_REQUEST, &error),
+    };
+    let now = server.settings.clock.now();
+    let peer = format!("{:?}", Peer::of(&head.extensions));
+    if !server.registrations_by_peer.admit(&peer, now) {
+        return answers::error_with_status(
+            StatusCode::TOO_MANY_REQUESTS,
+            ErrorCode::TemporarilyUnavailable,
+            "too many registrations",
+        );
+    }
+    forget_unused(&server, now).await;
+    store(&server, accepted, now).await
+}
+
+/// Deletes clients that registered long ago and never obtained a token.
+async fn forget_unused(server: &Inner, now: SystemTime) {
+    let Some(limit) = now.checked_sub(server.settings.lifetimes.unused_client) else { return };
+    let window = RevocationWindow { recorded_at: now, until: now };
+    for client_id in server.registrations.take_older(limit) {
+        if server.engine.store().delete_client(&client_id, window).await.is_err() {
+            tracing::warn!(%client_id, "an unused client could not be deleted");
+        }
+    }
+}
+
+async fn store(server: &Inner, accepted: Accepted, now: SystemTime) -> Response {
+    let unavailable = || answers::status_only(StatusCode::SERVICE_UNAVAILABLE);
+    let Ok((client_id, secret)) = identity(&accepted) else { return unavailable() };
+    if !server.registrations.add(&client_id, server.settings.limits.unused_clients, now) {
+        return answers::error_with_status(
+            StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::TemporarilyUnavailable,
+            "too many unused clients",
+        );
+    }
+    let client = client(server, &accepted, &client_id, secret.as_deref());
+    if server.engine.register_client(client).await.is_err() {
+        server.registrations.mark_used(&client_id);
+        return unavailable();
+    }
+    tracing::info!(%client_id, public = secret.is_none(), "client registered");
+    let registered = Registered {
+        client_id: client_id.as_str(),
+        client_secret_expires_at: secret.as_ref().map(|_| 0),
+        client_secret: secret,
+        client_id_issued_at: unix_secs(now),
+        metadata: &accepted,
+    };
+    answers::json(StatusCode::CREATED, &registered)
+}
+
+/// A new client id, and a secret if the client is confidential.
+fn identity(accepted: &Accepted) -> Result<(ClientId, Option<String>), EntropyError> {
+    let client_id = ClientId::new(format!("{CLIENT_ID_PREFIX}{}", random_text()?));
+    let secret = if accepted.is_public() { None } else { Some(random_text()?) };
+    Ok((client_id, secret))
+}
+
+/// The engine's record of the client.
+fn client(
+    server: &Inner,
+    accepted: &Accepted,
+    client_id: &ClientId,
+    secret: Option<&str>,
+) -> Client {
+    let scopes = server.settings.resources.iter().flat_map(|resource| &resource.scopes);
+    let mut grant_types = vec![GrantType::AuthorizationCode];
+    if accepted.wants_refresh_tokens() {
+        grant_types.push(GrantType::RefreshToken);
+    }
+    Client {
+        client_id: client_id.clone(),
+        auth: match secret {
+            Some(secret) => ClientAuth::ConfidentialSecretHash { hash: SecretHash::sha256(secret) },
+            None => ClientAuth::Public,
+        },
+        grant_types,
+        redirect_uris: accepted.redirect_uris.clone(),
+        // Every scope there is: what the client wrote into its registration is no ceiling. What it
+        // gets is decided by the resource it asks for, and by the user.
+        allowed_scopes: ScopeSet::from_tokens(scopes.map(|scope| scope.name.as_str()))
+            .unwrap_or_default(),
+        default_scopes: ScopeSet::empty(),
+        name: accepted.client_name.clone(),
+        registration: None,
+    }
+}
+
+fn refuse_with(status: StatusCode, description: &'static str) -> Response {
+    let code = RegistrationErrorCode::InvalidClientMetadata;
+    answers::json(status, &RegistrationErrorResponse::new(code, description))
+}

@@ -1,0 +1,186 @@
+//! What a client says about itself, and what of it is accepted.
+
+use oauth_as::{RegistrationErrorCode, RegistrationErrorResponse, ScopeSet};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+
+use crate::redirect_uri::{self, RedirectUriError};
+use crate::settings::Settings;
+
+/// Characters of a client's name that are kept.
+const CLIENT_NAME_CHARS_MAX: usize = 80;
+
+const PUBLIC: &str = "none";
+/// RFC 7591 §2: what an omitted `token_endpoint_auth_method` means.
+const METHOD_DEFAULT: &str = "client_secret_basic";
+const METHODS: [&str; 3] = [PUBLIC, METHOD_DEFAULT, "client_secret_post"];
+
+/// The members that are understood; all others are ignored (AS-122). `null` counts as absent.
+#[derive(Deserialize)]
+struct Requested {
+    redirect_uris: Option<Vec<String>>,
+    token_endpoint_auth_method: Option<String>,
+    grant_types: Option<Vec<String>>,
+    response_types: Option<Vec<String>>,
+    application_type: Option<String>,
+    client_name: Option<String>,
+    scope: Option<String>,
+    software_statement: Option<IgnoredAny>,
+    jwks: Option<IgnoredAny>,
+    jwks_uri: Option<IgnoredAny>,
+}
+
+/// What is registered: the public-client profile at most, whatever was asked for (SEC-256).
+#[derive(Debug, Serialize)]
+pub(super) struct Accepted {
+    pub(super) redirect_uris: Vec<String>,
+    token_endpoint_auth_method: String,
+    grant_types: Vec<&'static str>,
+    response_types: [&'static str; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    application_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) client_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
+}
+
+impl Accepted {
+    pub(super) fn is_public(&self) -> bool {
+        self.token_endpoint_auth_method == PUBLIC
+    }
+
+    pub(super) fn wants_refresh_tokens(&self) -> bool {
+        self.grant_types.contains(&"refresh_token")
+    }
+}
+
+pub(super) fn read(
+    body: &[u8],
+    settings: &Settings,
+) -> Result<Accepted, RegistrationErrorResponse> {
+    let requested: Requested = serde_json::from_slice(body)
+        .map_err(|_| invalid("the body is not a JSON object of client metadata"))?;
+    if requested.software_statement.is_some() {
+        return Err(RegistrationErrorResponse::new(
+            RegistrationErrorCode::InvalidSoftwareStatement,
+            "software statements are not evaluated",
+        ));
+    }
+    if requested.jwks.is_some() && requested.jwks_uri.is_some() {
+        return Err(invalid("jwks and jwks_uri exclude each other"));
+    }
+    let application_type = application_type(requested.application_type.as_deref())?;
+    let redirect_uris = redirect_uris(requested.redirect_uris, application_type, settings)?;
+    let grant_types = grant_types(requested.grant_types)?;
+    if requested.response_types.is_some_and(|types| types != ["code"]) {
+        return Err(invalid("response_types must be code alone"));
+    }
+    let method = requested.token_endpoint_auth_method.unwrap_or_else(|| METHOD_DEFAULT.to_owned());
+    if !METHODS.contains(&method.as_str()) {
+        return Err(invalid("this token_endpoint_auth_method is not supported"));
+    }
+    Ok(Accepted {
+        redirect_uris,
+        token_endpoint_auth_method: method,
+        grant_types,
+        response_types: ["code"],
+        application_type,
+        client_name: requested.client_name.as_deref().and_then(shown_name),
+        scope: requested.scope.as_deref().map(|scope| known_scope(scope, settings)).transpose()?,
+    })
+}
+
+/// Absent stays absent, and then both kinds of redirect are fine: clients older than the parameter
+/// use loopback redirects without it.
+fn application_type(
+    requested: Option<&str>,
+) -> Result<Option<&'static str>, RegistrationErrorResponse> {
+    match requested {
+        None => Ok(None),
+        Some("native") => Ok(Some("native")),
+        Some("web") => Ok(Some("web")),
+        Some(_) => Err(invalid("application_type must be native or web")),
+    }
+}
+
+fn redirect_uris(
+    requested: Option<Vec<String>>,
+    application_type: Option<&str>,
+    settings: &Settings,
+) -> Result<Vec<String>, RegistrationErrorResponse> {
+    let uris = requested.unwrap_or_default();
+    let refuse = |description| {
+        RegistrationErrorResponse::new(RegistrationErrorCode::InvalidRedirectUri, description)
+    };
+    if uris.is_empty() {
+        return Err(refuse("at least one redirect URI is needed"));
+    }
+    if uris.len() > settings.limits.redirect_uris {
+        return Err(invalid("too many redirect URIs"));
+    }
+    for uri in &uris {
+        match redirect_uri::check(uri, settings.limits.redirect_uri_bytes) {
+            Ok(()) => {}
+            Err(RedirectUriError::Length) => {
+                return Err(invalid(RedirectUriError::Length.description()));
+            }
+            Err(error) => return Err(refuse(error.description())),
+        }
+        if application_type == Some("web") && redirect_uri::is_loopback(uri) {
+            return Err(refuse(RedirectUriError::LoopbackForWeb.description()));
+        }
+    }
+    Ok(uris)
+}
+
+/// Implicit and password are refused (AS-125); other grants that are not offered are left out of
+/// what is registered, which RFC 7591 §3.2.1 allows.
+fn grant_types(
+    requested: Option<Vec<String>>,
+) -> Result<Vec<&'static str>, RegistrationErrorResponse> {
+    let Some(requested) = requested else { return Ok(vec!["authorization_code"]) };
+    if requested.iter().any(|name| name == "implicit" || name == "password") {
+        return Err(invalid("OAuth 2.1 has no implicit and no password grant"));
+    }
+    let offered = ["authorization_code", "refresh_token"];
+    let accepted: Vec<&str> =
+        offered.into_iter().filter(|offer| requested.iter().any(|name| name == offer)).collect();
+    if accepted.first() != Some(&"authorization_code") {
+        return Err(invalid("grant_types must contain authorization_code"));
+    }
+    Ok(accepted)
+}
+
+fn known_scope(scope: &str, settings: &Settings) -> Result<String, RegistrationErrorResponse> {
+    let scope = ScopeSet::parse(scope).map_err(|_| invalid("scope is malformed"))?;
+    let offered = |name: &str| {
+        settings.resources.iter().flat_map(|it| &it.scopes).any(|offer| offer.name == name)
+    };
+    let known: Vec<&str> = scope.iter().map(|it| it.as_str()).filter(|it| offered(it)).collect();
+    Ok(known.join(" "))
+}
+
+/// The name as it is kept and shown: on one line, of bounded length, without characters that turn
+/// the writing direction or take no room (SEC-204).
+fn shown_name(name: &str) -> Option<String> {
+    let hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}')
+            || ('\u{200b}'..='\u{200f}').contains(&c)
+            || ('\u{2028}'..='\u{202e}').contains(&c)
+            || ('\u{2060}'..='\u{206f}').contains(&c)
+            || ('\u{fff9}'..='\u{fffb}').contains(&c)
+            || ('\u{e0000}'..='\u{e0fff}').contains(&c)
+    };
+    let shown: String = name.chars().filter(|c| !hidden(*c)).take(CLIENT_NAME_CHARS_MAX).collect();
+    let shown = shown.trim();
+    (!shown.is_empty()).then(|| shown.to_owned())
+}
+
+fn invalid(description: &'static str) -> RegistrationErrorResponse {
+    RegistrationErrorResponse::new(RegistrationErrorCode::InvalidClientMetadata, description)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! Random values, and the digests under which they are kept.
+
+use std::fmt;
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest as _, Sha256};
+
+/// The operating system gave no randomness: nothing may be issued (SEC-239).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EntropyError;
+
+/// 256 random bits (AS-96: at most 2^-160 to guess).
+pub(crate) fn random_bytes() -> Result<[u8; 32], EntropyError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|_| EntropyError)?;
+    // A source that answers with zeros is a source that did not answer.
+    if bytes.iter().all(|byte| *byte == 0) {
+        return Err(EntropyError);
+    }
+    Ok(bytes)
+}
+
+/// 256 random bits as 43 characters that need no escaping in a URL, a form or a cookie.
+pub(crate) fn random_text() -> Result<String, EntropyError> {
+    random_bytes().map(|bytes| Base64UrlUnpadded::encode_string(&bytes))
+}
+
+/// SHA-256 of a secret: what is kept instead of it, and what lookups go by (SEC-240, SEC-306).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Digest([u8; 32]);
+
+impl Digest {
+    pub(crate) fn of(secret: &str) -> Self {
+        Self(Sha256::digest(secret.as_bytes()).into())
+    }
+
+    pub(crate) fn to_text(self) -> String {
+        Base64UrlUnpadded::encode_string(&self.0)
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Digest(..)")
+    }
+}
+
+/// Makes and checks the form tokens of this process.
+///
+/// A token is a MAC over the record and the browser session that it was made for, so it needs no
+/// storage, survives a reload of the page, and fits no other record and no other browser.
+pub(crate) struct FormTokens {
+    keyed: Hmac<Sha256>,
+}
+
+impl FormTokens {
+    pub(crate) fn new() -> Result<Self, EntropyError> {
+        let keyed = Hmac::new_from_slice(&random_bytes()?).map_err(|_| EntropyError)?;
+        Ok(Self { keyed })
+    }
+
+    pub(crate) fn issue(&self, purpose: &str, record: &str, browser: &str) -> String {
+        let tag = self.mac(purpose, record, browser).finalize().into_bytes();
+        Base64UrlUnpadded::encode_string(&tag)
+    }
+
+    /// Whether `presented` is the token for exactly these; compared in constant time.
+    pub(crate) fn accepts(
+        &self,
+        purpose: &str,
+        record: &str,
+        browser: &str,
+        presented: &str,
+    ) -> bool {
+        Base64UrlUnpadded::decode_vec(presented)
+            .is_ok_and(|tag| self.mac(purpose, record, browser).verify_slice(&tag).is_ok())
+    }
+
+    fn mac(&self, purpose: &str, record: &str, browser: &str) -> Hmac<Sha256> {
+        let mut mac = self.keyed.clone();
+        for part in [purpose, record, browser] {
+            // Length first: no two lists of parts give the same bytes.
+            mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            mac.update(part.as_bytes());
+        }
+        mac
+    }
+}
+
+impl fmt::Debug for FormTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FormTokens(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_values_have_256_bits_and_differ() {
+        let (a, b) = (random_text().unwrap(), random_text().unwrap());
+        assert_eq!((a.len(), b.len()), (43, 43));
+        assert_ne!(a, b);
+    }
+
+    #[test]
+    fn digest_is_sha_256() {
+        // FIPS 180-4 example "abc".
+        assert_eq!(Digest::of("abc").to_text(), "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0");
+        assert_ne!(Digest::of("abc"), Digest::of("abd"));
+    }
+
+    #[test]
+    fn sec_201_form_token_fits_one_record_one_browser_one_form() {
+        let tokens = FormTokens::new().unwrap();
+        let token = tokens.issue("consent", "record", "browser");
+        let check = |purpose: &str, record: &str, browser: &str, presented: &str| {
+            tokens.accepts(purpose, record, browser, presented)
+        };
+        assert!(check("consent", "record", "browser", &token));
+        assert!(!check("login", "record", "browser", &token));
+        assert!(!check("consent", "other", "browser", &token));
+        assert!(!check("consent", "record", "other", &token));
+        assert!(!check("consentr", "ecord", "browser", &token));
+        assert!(!check("consent", "record", "browser", ""));
+        assert!(!check("consent", "record", "browser", "not base64"));
+        assert!(!FormTokens::new().unwrap().accepts("consent", "record", "browser", &token));
+    }
+}

@@ -1,0 +1,250 @@
+//! The authorization server as a value: its parts, its routes.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::{MethodRouter, get, post};
+use http::StatusCode;
+use http::header::{self, HeaderValue};
+use oauth_as::{
+    Client, ClientAuth, ClientId, MemoryStorage, ResourceServerRegistration, ScopeSet, SecretHash,
+    ServerConfig, Storage,
+};
+use portcullis_core::jwt::{HmacKey, KeyId};
+
+use crate::access_token::TokenMint;
+use crate::answers;
+use crate::audit::Audit;
+use crate::clock::Clock;
+use crate::registration::Registrations;
+use crate::secrets::FormTokens;
+use crate::sessions::Sessions;
+use crate::settings::{IntrospectionCredentials, Settings, SettingsError};
+use crate::storage::HashedStorage;
+use crate::throttle::Throttle;
+use crate::users::Users;
+use crate::{
+    authorize, consent, introspection, login, metadata, pages, registration, revocation, token,
+};
+
+pub(crate) type Engine = oauth_as::AuthorizationServer<HashedStorage<MemoryStorage>, Clock>;
+
+/// An OAuth 2.1 authorization server for MCP. Cheap to clone; clones are the same server.
+///
+/// [`AuthorizationServer::router`] gives its routes to mount in a service of one's own,
+/// [`AuthorizationServer::serve`] answers a listener.
+#[derive(Clone)]
+pub struct AuthorizationServer {
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// All parts of a server.
+pub(crate) struct Inner {
+    pub(crate) settings: Settings,
+    pub(crate) endpoints: Endpoints,
+    pub(crate) engine: Engine,
+    pub(crate) mint: TokenMint,
+    pub(crate) sessions: Sessions,
+    pub(crate) registrations: Registrations,
+    pub(crate) users: Users,
+    pub(crate) form_tokens: FormTokens,
+    pub(crate) wrong_secrets: Throttle,
+    pub(crate) wrong_passwords: Throttle,
+    pub(crate) registrations_by_peer: Throttle,
+}
+
+impl AuthorizationServer {
+    /// Makes a server; users, clients and tokens live in memory and end with it.
+    ///
+    /// # Errors
+    /// The first setting that is wrong, or [`SettingsError::Entropy`] without randomness.
+    pub async fn new(settings: Settings) -> Result<Self, SettingsError> {
+        settings.check()?;
+        let engine = engine(&settings);
+        register_resource_servers(&engine, &settings).await?;
+        let limits = settings.limits;
+        let minute = Duration::from_secs(60);
+        let inner = Inner {
+            endpoints: Endpoints::new(&settings.issuer),
+            mint: TokenMint::new(&settings).map_err(|_| SettingsError::MasterKey)?,
+            sessions: Sessions::new(settings.lifetimes, limits),
+            registrations: Registrations::default(),
+            users: Users::new(settings.users.iter().cloned())
+                .map_err(|_| SettingsError::Entropy)?,
+            form_tokens: FormTokens::new().map_err(|_| SettingsError::Entropy)?,
+            wrong_secrets: Throttle::new(limits.wrong_secrets_per_minute, minute),
+            wrong_passwords: Throttle::new(limits.wrong_secrets_per_minute, minute),
+            registrations_by_peer: Throttle::new(
+                limits.registrations_per_peer_per_hour,
+                Duration::from_secs(60 * 60),
+            ),
+            engine,
+            settings,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The key that the resource server of `resource` verifies HS256 tokens with, and its id.
+    /// `None` for a resource that is unknown or takes opaque tokens.
+    #[must_use]
+    pub fn resource_key(&self, resource: &str) -> Option<(KeyId, HmacKey)> {
+        self.inner.mint.resource_key(resource)
+    }
+
+    /// What the resource server of `resource` authenticates with when it introspects.
+    #[must_use]
+    pub fn introspection_credentials(&self, resource: &str) -> Option<&IntrospectionCredentials> {
+        self.inner.settings.resource(resource).map(|resource| &resource.credentials)
+    }
+
+    /// The introspection endpoint's URL.
+    #[must_use]
+    pub fn introspection_endpoint(&self) -> &str {
+        &self.inner.endpoints.introspection
+    }
+
+    /// The issuer identifier.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.inner.settings.issuer
+    }
+
+    /// The routes of all endpoints, under the path of the issuer.
+    ///
+    /// A service that says who is calling puts an [`axum::extract::ConnectInfo`] with the peer's
+    /// address into each request's extensions; without it all callers count as one.
+    pub fn router(&self) -> Router {
+        let Endpoints { path, .. } = &self.inner.endpoints;
+        let at = |endpoint: &str| format!("{path}{endpoint}");
+        let mut router = Router::new()
+            .route(
+                &format!("/.well-known/oauth-authorization-server{path}"),
+                for_scripts(get(metadata::show)),
+            )
+            .route(&at("/jwks"), for_scripts(get(metadata::keys)))
+            .route(&at("/authorize"), get(authorize::authorize))
+            .route(&at("/style.css"), get(pages::style))
+            .route(&at("/login"), get(login::show).post(login::submit))
+            .route(&at("/consent"), get(consent::show).post(consent::submit))
+            .route(&at("/token"), for_scripts(post(token::token)))
+            .route(&at("/revoke"), for_scripts(post(revocation::revoke)))
+            .route(&at("/introspect"), post(introspection::introspect));
+        if self.inner.settings.registration {
+            router = router.route(&at("/register"), for_scripts(post(registration::register)));
+        }
+        router
+            .fallback(async || answers::status_only(StatusCode::NOT_FOUND))
+            .with_state(Arc::clone(&self.inner))
+            .layer(axum::middleware::map_response(harden))
+    }
+
+    /// Forgets everything that has expired. [`AuthorizationServer::serve`] does it every minute; a
+    /// service that mounts the router itself calls it from time to time.
+    pub async fn sweep(&self) {
+        let now = self.inner.settings.clock.now();
+        self.inner.sessions.sweep(now);
+        if self.inner.engine.store().sweep_expired(now).await.is_err() {
+            tracing::warn!("expired records could not be removed");
+        }
+    }
+}
+
+impl fmt::Debug for AuthorizationServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorizationServer")
+            .field("issuer", &self.issuer())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The URLs of all endpoints.
+pub(crate) struct Endpoints {
+    /// The issuer's path: empty, or `/t1`.
+    pub(crate) path: String,
+    /// The issuer's scheme and authority, which is what browsers send as `Origin`.
+    pub(crate) origin: String,
+    pub(crate) authorization: String,
+    pub(crate) token: String,
+    pub(crate) registration: String,
+    pub(crate) introspection: String,
+    pub(crate) revocation: String,
+}
+
+impl Endpoints {
+    fn new(issuer: &str) -> Self {
+        let (scheme, rest) = issuer.split_once("://").unwrap_or_default();
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let at = |endpoint: &str| format!("{issuer}{endpoint}");
+        Self {
+            path: path.to_owned(),
+            origin: format!("{scheme}://{authority}"),
+            authorization: at("/authorize"),
+            token: at("/token"),
+            registration: at("/register"),
+            introspection: at("/introspect"),
+            revocation: at("/revoke"),
+        }
+    }
+}
+
+fn engine(settings: &Settings) -> Engine {
+    // The device endpoint is neither routed nor advertised; the engine wants a text for it.
+    let mut config = ServerConfig::new(&settings.issuer, format!("{}/device", settings.issuer));
+    config.authorization_code_ttl = settings.lifetimes.authorization_code;
+    config.access_token_ttl = settings.lifetimes.access_token;
+    config.refresh_token_ttl = Some(settings.lifetimes.refresh_token);
+    // AS-60: a resource that is not listed is `invalid_target`, at both endpoints.
+    let identifiers = settings.resources.iter().map(|resource| resource.identifier.as_str().into());
+    config.allowed_resources = Some(identifiers.collect());
+    // AS-145: a resource server is told about tokens that name its resource, and no others.
+    let resource_servers = settings.resources.iter().map(|resource| {
+        let client_id = ClientId::new(&resource.credentials.client_id);
+        ResourceServerRegistration::new(client_id, [&resource.identifier])
+    });
+    config.resource_servers = Some(resource_servers.collect());
+    let storage = HashedStorage::new(MemoryStorage::new());
+    Engine::with_clock(config, storage, settings.clock.clone()).with_event_sink(Box::new(Audit))
+}
+
+/// A resource server is a confidential client without any grant: it can introspect, nothing else.
+async fn register_resource_servers(
+    engine: &Engine,
+    settings: &Settings,
+) -> Result<(), SettingsError> {
+    for resource in &settings.resources {
+        let client = Client {
+            client_id: ClientId::new(&resource.credentials.client_id),
+            auth: ClientAuth::ConfidentialSecretHash {
+                hash: SecretHash::sha256(&resource.credentials.client_secret),
+            },
+            grant_types: Vec::new(),
+            redirect_uris: Vec::new(),
+            allowed_scopes: ScopeSet::empty(),
+            default_scopes: ScopeSet::empty(),
+            name: Some(resource.name.clone()),
+            registration: None,
+        };
+        engine.register_client(client).await.map_err(|_| SettingsError::Resource)?;
+    }
+    Ok(())
+}
+
+/// A route that scripts of other origins may call.
+fn for_scripts(route: MethodRouter<Arc<Inner>>) -> MethodRouter<Arc<Inner>> {
+    route.options(answers::preflight).layer(axum::middleware::map_response(
+        async |response: answers::Response| answers::readable_by_scripts(response),
+    ))
+}
+
+/// What every answer carries, errors of the router included.
+async fn harden(mut response: answers::Response) -> answers::Response {
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        answers::no_store(headers);
+    }
+    response
+}

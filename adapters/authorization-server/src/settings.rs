@@ -1,0 +1,319 @@
+//! What an authorization server is told before it starts.
+
+use std::fmt;
+use std::time::Duration;
+
+use oauth_as::Scope;
+
+use crate::clock::Clock;
+use crate::secrets;
+use crate::users::{self, PasswordHash};
+
+mod resource;
+
+pub use resource::{IntrospectionCredentials, Resource, ScopeDescription, TokenFormat};
+
+/// What a client id that this server makes starts with. No user may be named so: the subject of a
+/// token never looks like a client (AS-24, SEC-236), and neither looks like an `https` URL (AS-23).
+pub(crate) const CLIENT_ID_PREFIX: &str = "client-";
+
+/// The demo's user, as in the official Python SDK's example.
+const DEMO_USER: (&str, &str) = ("demo_user", "demo_password");
+
+/// Everything that can be chosen. Made with [`Settings::new`], extended with the `with_` methods,
+/// checked as a whole by [`crate::AuthorizationServer::new`].
+pub struct Settings {
+    pub(crate) issuer: String,
+    pub(crate) resources: Vec<Resource>,
+    pub(crate) default_resource: Option<String>,
+    pub(crate) users: Vec<(String, PasswordHash)>,
+    pub(crate) master_key: [u8; 32],
+    pub(crate) clock: Clock,
+    /// Whether clients may register themselves (RFC 7591).
+    ///
+    /// On: the clients of today need it. MCP deprecates it, and a deployment whose clients are all
+    /// known turns it off, which removes the endpoint and its metadata (AS-21).
+    pub registration: bool,
+    /// How long things live.
+    pub lifetimes: Lifetimes,
+    /// Bounds on input, on state and on attempts.
+    pub limits: Limits,
+}
+
+impl Settings {
+    /// Settings for `issuer`, the identifier that clients know this server by (RFC 8414 §2), with
+    /// no user and no resource yet and a fresh random master key.
+    ///
+    /// # Errors
+    /// [`SettingsError::Entropy`] when the operating system gives no randomness.
+    pub fn new(issuer: impl Into<String>) -> Result<Self, SettingsError> {
+        Ok(Self {
+            issuer: issuer.into(),
+            resources: Vec::new(),
+            default_resource: None,
+            users: Vec::new(),
+            master_key: secrets::random_bytes().map_err(|_| SettingsError::Entropy)?,
+            clock: Clock::system(),
+            registration: true,
+            lifetimes: Lifetimes::default(),
+            limits: Limits::default(),
+        })
+    }
+
+    /// Settings for a demonstration on one machine: the user `demo_user` with the password
+    /// `demo_password`, and limits on attempts that a test suite does not run into.
+    ///
+    /// # Errors
+    /// [`SettingsError::DemoNotLoopback`] when `issuer` is not `http` on a loopback host: a password
+    /// that everybody knows must not be reachable from elsewhere (SEC-325).
+    pub fn demo(issuer: impl Into<String>) -> Result<Self, SettingsError> {
+        let mut settings = Self::new(issuer)?;
+        if !crate::redirect_uri::is_loopback(&settings.issuer) {
+            return Err(SettingsError::DemoNotLoopback);
+        }
+        settings.limits.registrations_per_peer_per_hour = 10_000;
+        settings.limits.pending_authorizations_per_peer = 1_000;
+        let (name, password) = DEMO_USER;
+        settings.with_user(name, password)
+    }
+
+    /// Adds a protected resource that tokens can be issued for.
+    #[must_use]
+    pub fn with_resource(mut self, resource: Resource) -> Self {
+        self.resources.push(resource);
+        self
+    }
+
+    /// Names the resource that a request without `resource` means: for clients older than RFC 8707.
+    /// Without it such a request is refused (AS-60).
+    #[must_use]
+    pub fn with_default_resource(mut self, identifier: impl Into<String>) -> Self {
+        self.default_resource = Some(identifier.into());
+        self
+    }
+
+    /// Adds a user. Only the argon2id hash of the password is kept.
+    ///
+    /// # Errors
+    /// [`SettingsError::User`] for an empty name or password, a name that is taken, or one that
+    /// could be mistaken for a client id; [`SettingsError::Entropy`] without randomness.
+    pub fn with_user(mut self, name: &str, password: &str) -> Result<Self, SettingsError> {
+        let taken = self.users.iter().any(|(known, _)| known == name);
+        let printable = name.chars().all(|c| c.is_ascii_graphic());
+        if name.is_empty()
+            || password.is_empty()
+            || taken
+            || !printable
+            || name.starts_with(CLIENT_ID_PREFIX)
+        {
+            return Err(SettingsError::User);
+        }
+        let hash = users::hash(password).map_err(|_| SettingsError::Entropy)?;
+        self.users.push((name.to_owned(), hash));
+        Ok(self)
+    }
+
+    /// Sets the master key that the keys of all HS256 resources are derived from. A deployment that
+    /// has provisioned resource servers must keep it over restarts.
+    ///
+    /// # Errors
+    /// [`SettingsError::MasterKey`] when all bytes are the same: that is a placeholder.
+    pub fn with_master_key(mut self, key: [u8; 32]) -> Result<Self, SettingsError> {
+        if key.iter().all(|byte| Some(byte) == key.first()) {
+            return Err(SettingsError::MasterKey);
+        }
+        self.master_key = key;
+        Ok(self)
+    }
+
+    /// Replaces the system's clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+        check_issuer(&self.issuer)?;
+        for (at, resource) in self.resources.iter().enumerate() {
+            resource.check()?;
+            let same = |other: &Resource| {
+                other.identifier == resource.identifier
+                    || other.credentials.client_id == resource.credentials.client_id
+            };
+            if self.resources.iter().take(at).any(same) {
+                return Err(SettingsError::ResourceRepeated);
+            }
+            if self.users.iter().any(|(name, _)| *name == resource.credentials.client_id) {
+                return Err(SettingsError::User);
+            }
+        }
+        if let Some(default) = &self.default_resource {
+            self.resource(default).ok_or(SettingsError::DefaultResource)?;
+        }
+        if self.lifetimes.access_token.as_secs() == 0
+            || self.lifetimes.access_token > Duration::from_secs(24 * 60 * 60)
+            || self.lifetimes.authorization_code.as_secs() == 0
+            || self.lifetimes.authorization_code > Duration::from_secs(600)
+        {
+            return Err(SettingsError::Lifetime);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn resource(&self, identifier: &str) -> Option<&Resource> {
+        self.resources.iter().find(|resource| resource.identifier == identifier)
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("issuer", &self.issuer)
+            .field("resources", &self.resources)
+            .field("users", &self.users.len())
+            .field("registration", &self.registration)
+            .field("lifetimes", &self.lifetimes)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// `https`, or `http` on a loopback host for development; no query, fragment or user information
+/// (AS-03). A slash at the end is refused: clients compare the issuer as a text, and one that
+/// some of them shorten is one that some of them refuse.
+fn check_issuer(issuer: &str) -> Result<(), SettingsError> {
+    let plain = crate::redirect_uri::check(issuer, 256).is_ok();
+    if !plain || issuer.contains(['?', '*', '{', ';', ',']) || issuer.ends_with('/') {
+        return Err(SettingsError::Issuer);
+    }
+    Ok(())
+}
+
+/// How long things live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Lifetimes {
+    /// An authorization code (AS-63).
+    pub authorization_code: Duration,
+    /// An access token, of either format (AS-91).
+    pub access_token: Duration,
+    /// A chain of refresh tokens, from the consent to its end (AS-94).
+    pub refresh_token: Duration,
+    /// A request that waits for the user to sign in and to decide.
+    pub pending_authorization: Duration,
+    /// A user's sign-in in one browser.
+    pub session: Duration,
+    /// A registered client that never obtained a token (LIM-16).
+    pub unused_client: Duration,
+}
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        Self {
+            authorization_code: Duration::from_secs(60),
+            access_token: Duration::from_secs(10 * 60),
+            refresh_token: Duration::from_secs(30 * 24 * 60 * 60),
+            pending_authorization: Duration::from_secs(10 * 60),
+            session: Duration::from_secs(60 * 60),
+            unused_client: Duration::from_secs(24 * 60 * 60),
+        }
+    }
+}
+
+/// Bounds on input, on state and on attempts. Test suites raise those on attempts.
+///
+/// Forms are bounded by the core's own limits (LIM-8), which cannot be moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes of a registration request (LIM-9).
+    pub registration_bytes: usize,
+    /// Redirect URIs of one client (LIM-9).
+    pub redirect_uris: usize,
+    /// Bytes of one redirect URI (LIM-9).
+    pub redirect_uri_bytes: usize,
+    /// Registered clients that never obtained a token (LIM-16).
+    pub unused_clients: usize,
+    /// Registrations from one peer in an hour (LIM-16).
+    pub registrations_per_peer_per_hour: u32,
+    /// Requests that wait for a user, in all (LIM-17).
+    pub pending_authorizations: usize,
+    /// Requests that wait for a user, from one peer (LIM-17).
+    pub pending_authorizations_per_peer: usize,
+    /// Wrong secrets in a minute, for one account or client and from one peer (LIM-20).
+    pub wrong_secrets_per_minute: u32,
+    /// Connections that [`crate::AuthorizationServer::serve`] holds at once (LIM-15).
+    pub connections: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            registration_bytes: 16 * 1024,
+            redirect_uris: 16,
+            redirect_uri_bytes: 2 * 1024,
+            unused_clients: 1_000,
+            registrations_per_peer_per_hour: 10,
+            pending_authorizations: 10_000,
+            pending_authorizations_per_peer: 20,
+            wrong_secrets_per_minute: 10,
+            connections: 1_024,
+        }
+    }
+}
+
+/// Why a server cannot be made from these settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// The issuer is not an `https` URL (or loopback `http`) without query, fragment and end slash.
+    Issuer,
+    /// The demo's user was asked for at an address that others can reach.
+    DemoNotLoopback,
+    /// A resource identifier is not an absolute `http(s)` URI without fragment, or has no scope.
+    Resource,
+    /// Two resources share an identifier or a client id for introspection.
+    ResourceRepeated,
+    /// The default resource is not one of the resources.
+    DefaultResource,
+    /// A scope is not an RFC 6749 scope token.
+    Scope,
+    /// A user is unnamed, twice there, without password, or named like a client.
+    User,
+    /// A lifetime is zero or longer than allowed.
+    Lifetime,
+    /// The master key is a placeholder.
+    MasterKey,
+    /// The operating system gave no randomness.
+    Entropy,
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Issuer => {
+                "the issuer must be https (http on loopback), without query, fragment or end slash"
+            }
+            Self::DemoNotLoopback => "the demo user is only for an issuer on this machine",
+            Self::Resource => "a resource must be an absolute http(s) URI without fragment",
+            Self::ResourceRepeated => "two resources share an identifier or introspection client",
+            Self::DefaultResource => "the default resource is not one of the resources",
+            Self::Scope => "a scope is not a scope token of RFC 6749",
+            Self::User => "a user needs a free, printable name unlike a client id, and a password",
+            Self::Lifetime => "a lifetime is zero or longer than allowed",
+            Self::MasterKey => "the master key is a placeholder",
+            Self::Entropy => "the operating system gave no randomness",
+        })
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+/// Whether `token` is an RFC 6749 §3.3 scope token.
+pub(crate) fn is_scope_token(token: &str) -> bool {
+    Scope::new(token).is_ok()
+}
+
+#[cfg(test)]
+mod tests;

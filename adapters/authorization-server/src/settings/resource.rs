@@ -1,0 +1,140 @@
+//! A protected resource as the authorization server knows it.
+
+use std::fmt;
+
+use super::{SettingsError, is_scope_token};
+use crate::secrets;
+
+/// What kind of access token a resource wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TokenFormat {
+    /// A random text that means nothing outside; the resource server introspects it (RFC 7662).
+    Opaque,
+    /// An RFC 9068 token that the resource server verifies by itself, with a key derived for it
+    /// alone. It can be introspected and revoked, too.
+    Hs256,
+}
+
+/// One scope and what it allows, in the words of the consent page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScopeDescription {
+    pub(crate) name: String,
+    pub(crate) words: String,
+    /// Granted when a request names no scope (RFC 6749 §3.3).
+    pub(crate) by_default: bool,
+}
+
+/// A protected resource: an MCP server, named by the URI that clients reach it at.
+#[derive(Debug, Clone)]
+pub struct Resource {
+    pub(crate) identifier: String,
+    pub(crate) name: String,
+    pub(crate) format: TokenFormat,
+    pub(crate) scopes: Vec<ScopeDescription>,
+    pub(crate) credentials: IntrospectionCredentials,
+}
+
+impl Resource {
+    /// A resource with fresh introspection credentials and no scope yet. `name` is shown to users.
+    ///
+    /// # Errors
+    /// [`SettingsError::Entropy`] when the operating system gives no randomness.
+    pub fn new(
+        identifier: impl Into<String>,
+        name: impl Into<String>,
+        format: TokenFormat,
+    ) -> Result<Self, SettingsError> {
+        let random = || secrets::random_text().map_err(|_| SettingsError::Entropy);
+        Ok(Self {
+            identifier: identifier.into(),
+            name: name.into(),
+            format,
+            scopes: Vec::new(),
+            credentials: IntrospectionCredentials {
+                client_id: format!("resource-server-{}", random()?),
+                client_secret: random()?,
+            },
+        })
+    }
+
+    /// Adds a scope that is granted when a request names none.
+    #[must_use]
+    pub fn with_scope(self, name: impl Into<String>, words: impl Into<String>) -> Self {
+        self.push_scope(name.into(), words.into(), true)
+    }
+
+    /// Adds a scope that must be asked for.
+    #[must_use]
+    pub fn with_further_scope(self, name: impl Into<String>, words: impl Into<String>) -> Self {
+        self.push_scope(name.into(), words.into(), false)
+    }
+
+    /// Replaces the generated introspection credentials by known ones.
+    #[must_use]
+    pub fn with_introspection_credentials(
+        mut self,
+        client_id: impl Into<String>,
+        client_secret: impl Into<String>,
+    ) -> Self {
+        self.credentials = IntrospectionCredentials {
+            client_id: client_id.into(),
+            client_secret: client_secret.into(),
+        };
+        self
+    }
+
+    fn push_scope(mut self, name: String, words: String, by_default: bool) -> Self {
+        self.scopes.push(ScopeDescription { name, words, by_default });
+        self
+    }
+
+    pub(super) fn check(&self) -> Result<(), SettingsError> {
+        let http = ["http://", "https://"].iter().any(|scheme| {
+            self.identifier.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty())
+        });
+        let plain = self.identifier.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+        if !http || !plain || self.scopes.is_empty() {
+            return Err(SettingsError::Resource);
+        }
+        if self.scopes.iter().any(|scope| !is_scope_token(&scope.name)) {
+            return Err(SettingsError::Scope);
+        }
+        let IntrospectionCredentials { client_id, client_secret } = &self.credentials;
+        if client_id.is_empty()
+            || client_id.starts_with(super::CLIENT_ID_PREFIX)
+            || client_secret.len() < 16
+        {
+            return Err(SettingsError::Resource);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn default_scope(&self) -> String {
+        let names: Vec<&str> = self
+            .scopes
+            .iter()
+            .filter(|scope| scope.by_default)
+            .map(|scope| scope.name.as_str())
+            .collect();
+        names.join(" ")
+    }
+}
+
+/// What a resource server authenticates with at the introspection endpoint (AS-143).
+#[derive(Clone, PartialEq, Eq)]
+pub struct IntrospectionCredentials {
+    /// Its client id.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: String,
+}
+
+impl fmt::Debug for IntrospectionCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IntrospectionCredentials")
+            .field("client_id", &self.client_id)
+            .field("client_secret", &"(..)")
+            .finish()
+    }
+}

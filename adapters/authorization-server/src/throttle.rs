@@ -1,0 +1,136 @@
+//! Counting attempts by whoever makes them.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use axum::extract::ConnectInfo;
+use http::Extensions;
+
+/// Keys remembered at once; past it, ended windows go, then the oldest (constant memory).
+const KEYS_MAX: usize = 10_000;
+
+/// Who is at the other end of the connection, as far as limits care: an IPv4 address, or the /64
+/// of an IPv6 one, since a single host owns all of it (SEC-211). Forwarded headers are not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Peer(IpAddr);
+
+impl Peer {
+    /// The peer of a request. Behind a service that does not say who is calling, all are one peer.
+    pub(crate) fn of(extensions: &Extensions) -> Self {
+        let address = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        Self::from(address.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED)))
+    }
+}
+
+impl From<IpAddr> for Peer {
+    fn from(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V6(v6) => {
+                IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::from(u64::MAX) << 64)))
+            }
+            v4 => v4,
+        })
+    }
+}
+
+/// At most so many attempts for each key in one window of time.
+pub(crate) struct Throttle {
+    attempts_max: u32,
+    window: Duration,
+    windows: Mutex<HashMap<String, Window>>,
+}
+
+struct Window {
+    started: SystemTime,
+    attempts: u32,
+}
+
+impl Throttle {
+    pub(crate) fn new(attempts_max: u32, window: Duration) -> Self {
+        Self { attempts_max, window, windows: Mutex::new(HashMap::new()) }
+    }
+
+    /// Whether `key` has used up its window.
+    pub(crate) fn is_exhausted(&self, key: &str, now: SystemTime) -> bool {
+        self.lock()
+            .get(key)
+            .is_some_and(|window| self.is_open(window, now) && window.attempts >= self.attempts_max)
+    }
+
+    /// Counts one attempt of `key`.
+    pub(crate) fn count(&self, key: &str, now: SystemTime) {
+        let mut windows = self.lock();
+        if windows.len() >= KEYS_MAX && !windows.contains_key(key) {
+            self.make_room(&mut windows, now);
+        }
+        let window = windows.entry(key.to_owned()).or_insert(Window { started: now, attempts: 0 });
+        if !self.is_open(window, now) {
+            *window = Window { started: now, attempts: 0 };
+        }
+        window.attempts = window.attempts.saturating_add(1);
+    }
+
+    /// Counts one attempt unless the window is used up.
+    pub(crate) fn admit(&self, key: &str, now: SystemTime) -> bool {
+        let admitted = !self.is_exhausted(key, now);
+        if admitted {
+            self.count(key, now);
+        }
+        admitted
+    }
+
+    fn is_open(&self, window: &Window, now: SystemTime) -> bool {
+        now.duration_since(window.started).is_ok_and(|age| age < self.window)
+    }
+
+    fn make_room(&self, windows: &mut HashMap<String, Window>, now: SystemTime) {
+        windows.retain(|_, window| self.is_open(window, now));
+        if windows.len() >= KEYS_MAX {
+            let oldest = windows.iter().min_by_key(|(_, window)| window.started);
+            if let Some(key) = oldest.map(|(key, _)| key.clone()) {
+                windows.remove(&key);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Window>> {
+        self.windows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lim_20_attempts_in_a_window() {
+        let throttle = Throttle::new(2, Duration::from_secs(60));
+        let start = SystemTime::UNIX_EPOCH;
+        let at = |secs: u64| start + Duration::from_secs(secs);
+        assert!(throttle.admit("a", at(0)));
+        assert!(throttle.admit("a", at(1)));
+        assert!(!throttle.admit("a", at(59)));
+        assert!(throttle.admit("b", at(59)));
+        assert!(throttle.admit("a", at(60)));
+    }
+
+    #[test]
+    fn keys_are_bounded() {
+        let throttle = Throttle::new(1, Duration::from_secs(60));
+        for key in 0..KEYS_MAX + 5 {
+            throttle.count(&key.to_string(), SystemTime::UNIX_EPOCH);
+        }
+        assert_eq!(throttle.lock().len(), KEYS_MAX);
+    }
+
+    #[test]
+    fn sec_211_ipv6_counts_by_64() {
+        let peer = |text: &str| Peer::from(text.parse::<IpAddr>().unwrap());
+        assert_eq!(peer("2001:db8::1"), peer("2001:db8::ffff:2"));
+        assert_ne!(peer("2001:db8::1"), peer("2001:db8:0:1::1"));
+        assert_eq!(peer("::ffff:192.0.2.1"), peer("192.0.2.1"));
+        assert_ne!(peer("192.0.2.1"), peer("192.0.2.2"));
+    }
+}
