@@ -3,7 +3,6 @@
 //!
 //! ```no_run
 //! use portcullis_tokio::resource_server::{Issuer, ProtectLayer, Secret, Settings, Verification};
-//! use tower_layer::Layer;
 //!
 //! # fn service() {}
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -11,7 +10,7 @@
 //! let settings = Settings::new("https://mcp.example.com/mcp", Issuer::new("https://as.example.com", key))
 //!     .base_scopes("user")
 //!     .tool_scopes("set_time", "time:write");
-//! let protected = ProtectLayer::new(settings)?.layer(service());
+//! let protected = ProtectLayer::new(settings)?.protect(service());
 //! # Ok(())
 //! # }
 //! ```

@@ -43,6 +43,11 @@ impl ProtectLayer {
         Ok(Self { resource: Arc::new(Resource::new(settings, Arc::new(clock))?) })
     }
 
+    /// `service` behind this protection; what [`Layer::layer`] does, without its trait in scope.
+    pub fn protect<S>(&self, service: S) -> Protect<S> {
+        Protect { resource: Arc::clone(&self.resource), inner: service }
+    }
+
     /// The path of the MCP endpoint.
     pub fn endpoint_path(&self) -> &'static str {
         self.resource.server.endpoint_path()
@@ -50,7 +55,7 @@ impl ProtectLayer {
 
     /// The path of the protected resource metadata (RS-05).
     pub fn metadata_path(&self) -> &'static str {
-        self.resource.server.metadata_path()
+        self.resource.metadata_path
     }
 
     /// The URL of the protected resource metadata, as challenges name it.
@@ -63,7 +68,7 @@ impl<S> Layer<S> for ProtectLayer {
     type Service = Protect<S>;
 
     fn layer(&self, inner: S) -> Protect<S> {
-        Protect { resource: Arc::clone(&self.resource), inner }
+        self.protect(inner)
     }
 }
 

@@ -25,6 +25,7 @@ const METADATA_LEN_MAX: usize = limits::METADATA_LEN_MAX_DESKTOP;
 /// borrow is leaked once, when the layer is made.
 pub(super) struct Resource {
     pub(super) server: ResourceServer<'static>,
+    pub(super) metadata_path: &'static str,
     pub(super) asks: Asks,
     pub(super) body_secs_max: Duration,
     pub(super) clock: Arc<dyn Clock>,
@@ -59,7 +60,8 @@ impl Resource {
         if configuration.plain_http {
             tracing::warn!(resource = configuration.resource, "tokens may travel in clear");
         }
-        Ok(Self { server, asks, body_secs_max, clock, journal: Journal::default() })
+        let metadata_path = text(server.metadata_path().to_string());
+        Ok(Self { server, metadata_path, asks, body_secs_max, clock, journal: Journal::default() })
     }
 }
 

@@ -38,7 +38,8 @@ pub trait TokenVerifier: Send + Sync + 'static {
     /// tell now (503, never 401).
     ///
     /// The token is well-formed but a stranger's: compare digests rather than texts, and keep it out
-    /// of logs. The future is dropped when the client goes away.
+    /// of logs. Called for each request: what it remembers and how long it may take is its own
+    /// affair. The future is dropped when the client goes away.
     fn verify<'a>(&'a self, token: &'a str) -> VerifyFuture<'a>;
 }
 

@@ -13,8 +13,9 @@ use hyper_util::{
 };
 use portcullis_core::{
     bearer::BearerToken,
+    challenge::Reason,
     encoding::{percent, scratch::Scratch, text::TextWriter, uri},
-    introspection::{self, Introspected},
+    introspection::{self, Introspected, IntrospectionError},
     limits,
     message::{Field, IncomingResponse},
 };
@@ -27,7 +28,7 @@ const IDLE_SECS_MAX: u64 = 30;
 /// Room for what an answer spells with escapes; without any, nothing is used.
 const SCRATCH_LEN: usize = 4 * 1024;
 
-/// Why a question has no answer. All of these are one 503 to the peer.
+/// Why a question has no answer that can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AskError {
     /// No connection, or a broken one (SEC-360).
@@ -36,8 +37,8 @@ pub(super) enum AskError {
     Deadline,
     /// More bytes than an answer can have (LIM-11).
     TooLong,
-    /// Another status, another type, or no introspection answer (RFC 7662 §2.2).
-    Answer,
+    /// Not an introspection answer (RFC 7662 §2.2).
+    Answer(IntrospectionError),
 }
 
 impl AskError {
@@ -47,7 +48,16 @@ impl AskError {
             Self::Connection => "connection",
             Self::Deadline => "deadline",
             Self::TooLong => "too_long",
-            Self::Answer => "unusable_answer",
+            Self::Answer(_) => "unusable_answer",
+        }
+    }
+
+    /// Whether the server could not be asked, as opposed to asked in vain (RS-81): the core draws
+    /// that line.
+    pub(super) const fn is_outage(self) -> bool {
+        match self {
+            Self::Connection | Self::Deadline | Self::TooLong => true,
+            Self::Answer(error) => matches!(error.reason(), Reason::Unavailable(_)),
         }
     }
 }
@@ -127,7 +137,7 @@ impl Client {
             Ok(Introspected::Inactive) => Ok(None),
             Err(error) => {
                 tracing::warn!(%error, status = response.status, "unusable introspection answer");
-                Err(AskError::Answer)
+                Err(AskError::Answer(error))
             }
         }
     }

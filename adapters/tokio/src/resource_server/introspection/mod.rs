@@ -84,7 +84,8 @@ impl Introspector {
 }
 
 impl Shared {
-    /// Asks, and remembers a definite answer; an outage is never remembered (SEC-360, SEC-367).
+    /// Asks, and remembers a definite answer. An outage and an answer that cannot be read are never
+    /// remembered (SEC-360, SEC-367).
     async fn question(self: Arc<Self>, digest: Digest, question: client::Question) -> Asked {
         let asked_at = self.clock.monotonic();
         let answer = self.client.ask(question).await;
@@ -99,7 +100,11 @@ impl Shared {
             }
         };
         metrics::counter!("portcullis_introspections_total", "outcome" => outcome).increment(1);
-        let known = answer.map_err(|_| Unavailable)?.map(Arc::new);
+        let known = match answer {
+            Ok(facts) => facts.map(Arc::new),
+            Err(error) if error.is_outage() => return Err(Unavailable),
+            Err(_) => return Ok(None),
+        };
         if let Some(now) = self.clock.unix_time() {
             let left = known.as_ref().map(|facts| facts.expires_at().secs_since(now));
             self.cache.insert(digest, known.clone(), left.map(Duration::from_secs), asked_at);

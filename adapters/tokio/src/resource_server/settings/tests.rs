@@ -47,14 +47,16 @@ fn offline_and_mixed_modes() {
         keys = [{ id = "a", secret = { file = "/a" } }, { id = "b", secret = { env = "B" } }]
     "#;
     let settings = Settings::from_toml(offline).unwrap();
-    assert_eq!(settings.issuers[0].verification.keys().unwrap().len(), 2);
-    assert!(settings.issuers[0].verification.introspection().is_none());
+    let verification = &settings.issuers[0].verification;
+    assert!(matches!(verification, Verification::Offline { keys } if keys.len() == 2));
+    assert!(verification.introspection().is_none());
 
     let mixed = offline.replace("\"offline\"", "\"jwt-or-introspection\"")
         + "introspection = { endpoint = 'https://as', client_id = 'a', client_secret = { env = 'B' } }";
     let settings = Settings::from_toml(&mixed).unwrap();
-    assert!(settings.issuers[0].verification.keys().is_some());
-    assert!(settings.issuers[0].verification.introspection().is_some());
+    let verification = &settings.issuers[0].verification;
+    assert!(matches!(verification, Verification::JwtOrIntrospection { .. }));
+    assert!(verification.introspection().is_some());
 }
 
 /// Replaces `from` in the good settings; the result must be refused with `needle` in the reason.

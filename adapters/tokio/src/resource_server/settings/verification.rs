@@ -63,13 +63,6 @@ impl Verification {
         Self::Offline { keys: vec![KeySettings::new(key_id, key)] }
     }
 
-    pub(crate) fn keys(&self) -> Option<&[KeySettings]> {
-        match self {
-            Self::Offline { keys } | Self::JwtOrIntrospection { keys, .. } => Some(keys),
-            Self::Introspection(_) | Self::Custom(_) => None,
-        }
-    }
-
     pub(crate) fn introspection(&self) -> Option<&IntrospectionSettings> {
         match self {
             Self::Introspection(settings) => Some(settings),
