@@ -218,7 +218,11 @@ impl<'s> Introspection<'s> {
     ) -> Verdict<'s> {
         let answer = match response {
             Some(response) => introspection::parse(response, self.expectations.issuer, scratch)
-                .map_err(|_| Unavailable::AuthorizationServer),
+                .or_else(|error| match error.reason() {
+                    Reason::Unavailable(unavailable) => Err(unavailable),
+                    // RS-81: an answer that does not say that the token is active says no.
+                    _ => Ok(Introspected::Inactive),
+                }),
             None => Err(Unavailable::AuthorizationServer),
         };
         self.resume_with(answer, now)

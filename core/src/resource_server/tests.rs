@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     challenge::{Reason, Unavailable},
     introspection::Introspected,
-    message::RequestHead,
+    message::{Field, IncomingResponse, RequestHead},
     scope::ScopeSet,
     time::UnixTime,
     token::{Audience, TokenError, TokenFacts},
@@ -320,4 +320,40 @@ fn sec_360_no_word_about_a_token_is_a_503() {
         Err(Reason::Unavailable(Unavailable::AuthorizationServer)),
     );
     check_resume(Ok(Introspected::Inactive), Some(NOW), Err(Reason::Token(TokenError::Inactive)));
+}
+
+#[test]
+fn rs_81_an_answer_that_does_not_say_active_is_the_tokens_failure() {
+    let inactive = Reason::Token(TokenError::Inactive);
+    let unavailable = Reason::Unavailable(Unavailable::AuthorizationServer);
+    for (status, body, expected) in [
+        (200, "{\"active\":false}", inactive),
+        (200, "{}", inactive),
+        (200, "{\"active\":\"true\"}", inactive),
+        (200, "<html>", inactive),
+        (401, "{\"active\":false}", unavailable),
+        (500, "{}", unavailable),
+    ] {
+        with_server(
+            |_| (),
+            |server| {
+                let fields: [(&str, &[u8]); 2] = [HOST, ("authorization", b"Bearer opaque")];
+                let head = RequestHead::new("POST", "/mcp", fields);
+                let (now, mut buffer) = (Some(UnixTime::from_secs(NOW)), [0; 64]);
+                let mut scratch = Scratch::new(&mut buffer);
+                let needed = server.policy().base();
+                let Decision::NeedIntrospection(asked) =
+                    server.decide(&head, needed, now, &mut scratch)
+                else {
+                    panic!("not asked");
+                };
+                let content_type = Field::One(b"application/json");
+                let response = IncomingResponse { status, content_type, body: body.as_bytes() };
+                match asked.resume(Some(&response), now, &mut scratch) {
+                    Verdict::Challenge(challenge) => assert_eq!(challenge.reason(), expected),
+                    Verdict::Allow(_) => panic!("admitted by {body}"),
+                }
+            },
+        );
+    }
 }
