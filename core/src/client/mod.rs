@@ -54,7 +54,9 @@ pub use registration::{
 };
 pub use server_choice::{ISSUERS_TRIED_MAX, Preferences, ResourceMatch};
 pub use token_request::{TOKEN_ANSWER_LEN_MAX, TokenRequest, TokenRequestError};
-pub use tokens::{EXPIRES_IN_SECS_DEFAULT, EXPIRES_IN_SECS_MAX, RefreshToken, Tokens};
+pub use tokens::{
+    EXPIRES_IN_SECS_DEFAULT, EXPIRES_IN_SECS_MAX, RefreshToken, StoredTokens, Tokens,
+};
 pub use url_policy::{URL_LEN_MAX, UrlPolicy, UrlRefusal};
 
 use crate::encoding::{

@@ -2,7 +2,7 @@
 
 use super::{
     Client, CodeGrant, Discovered, ErrorResponse, FetchFailure, Machine, Method, OutgoingRequest,
-    Output, Purpose, RefreshToken, Tokens,
+    Output, Purpose, StoredTokens, Tokens,
     fetch::{Answered, is_json},
     kept_body,
     tokens::TokenAnswer,
@@ -43,8 +43,12 @@ pub enum TokenRequestError {
     Lifetime,
     /// `scope` is malformed.
     Scope,
-    /// The client was made for another issuer (CL-37).
+    /// The client or the stored tokens are of another issuer (CL-37).
     OtherIssuer,
+    /// The stored tokens are for another resource (CL-71).
+    OtherResource,
+    /// The stored tokens were given to another client.
+    OtherClient,
     /// No room in the caller's buffer.
     BufferFull,
     /// The answer has not been handled yet.
@@ -63,7 +67,9 @@ impl core::fmt::Display for TokenRequestError {
             Self::Token => "token missing or malformed",
             Self::Lifetime => "token has no lifetime left",
             Self::Scope => "granted scope is malformed",
-            Self::OtherIssuer => "client is registered with another issuer",
+            Self::OtherIssuer => "client or tokens are of another issuer",
+            Self::OtherResource => "tokens are for another resource",
+            Self::OtherClient => "tokens were given to another client",
             Self::BufferFull => "no room for the token request",
             Self::Unfinished => "token request was not answered yet",
         })
@@ -125,23 +131,29 @@ impl<'s> TokenRequest<'s> {
         })
     }
 
-    /// Refreshes tokens of this issuer for this resource; `granted` is the scope they have.
+    /// Refreshes stored tokens, if they are of this issuer, resource and client: nobody else may
+    /// see the refresh token (CL-71, SEC-172).
     ///
     /// Refreshes of one token must not run in parallel: rotation would take the second for theft
     /// (CL-63, SEC-479).
     pub fn refresh(
         discovered: &Discovered<'s>,
         client: &Client<'s>,
-        token: RefreshToken<'_>,
-        granted: ScopeSet<'s>,
+        stored: &StoredTokens<'s>,
         scratch: &mut Scratch<'s>,
     ) -> Result<Self, TokenRequestError> {
-        if client.issuer != discovered.issuer() {
+        if client.issuer != discovered.issuer() || stored.issuer != discovered.issuer() {
             return Err(TokenRequestError::OtherIssuer);
+        }
+        if stored.resource != discovered.resource() {
+            return Err(TokenRequestError::OtherResource);
+        }
+        if stored.client_id != client.id {
+            return Err(TokenRequestError::OtherClient);
         }
         let body = body_in(scratch, |form| {
             form.pair("grant_type", "refresh_token")?;
-            form.pair("refresh_token", token.expose())?;
+            form.pair("refresh_token", stored.refresh_token.expose())?;
             form.pair("resource", discovered.resource())?; // CL-41
             client.write_body(form)
         })?;
@@ -152,7 +164,7 @@ impl<'s> TokenRequest<'s> {
             authorization: client.authorization_field(scratch)?,
             issuer: client.issuer,
             resource: discovered.resource(),
-            asked: granted,
+            asked: stored.scope,
             refusal: None,
             state: Err(TokenRequestError::Unfinished),
         })

@@ -83,6 +83,21 @@ impl<'s> Tokens<'s> {
     }
 }
 
+/// What an application stored of [`Tokens`] to refresh them later (CL-63, CL-84).
+#[derive(Clone, Copy, Debug)]
+pub struct StoredTokens<'s> {
+    /// Who issued them.
+    pub issuer: &'s str,
+    /// What they are for.
+    pub resource: &'s str,
+    /// Whom they were given to.
+    pub client_id: &'s str,
+    /// What was granted.
+    pub scope: ScopeSet<'s>,
+    /// The newest refresh token.
+    pub refresh_token: RefreshToken<'s>,
+}
+
 /// The body of a successful answer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TokenAnswer<'s> {

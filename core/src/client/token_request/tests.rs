@@ -6,7 +6,7 @@ use std::{
 
 use super::*;
 use crate::client::{
-    Authorization, Callback, ClientAuthentication, ClientSecret, Entropy, Wish,
+    Authorization, Callback, ClientAuthentication, ClientSecret, Entropy, RefreshToken, Wish,
     testkit::{Answer, ISSUER, REDIRECT, SERVER, Site, public_client, scratch},
 };
 
@@ -33,12 +33,25 @@ fn code_request(authentication: ClientAuthentication) -> TokenRequest<'static> {
     TokenRequest::code(grant, &mut scratch).unwrap()
 }
 
+fn stored() -> StoredTokens<'static> {
+    StoredTokens {
+        issuer: ISSUER,
+        resource: SERVER,
+        client_id: "client-1",
+        scope: ScopeSet::parse("user").unwrap(),
+        refresh_token: RefreshToken::new("old").unwrap(),
+    }
+}
+
+fn refresh(
+    client: Client<'static>,
+    stored: StoredTokens<'static>,
+) -> Result<TokenRequest<'static>, TokenRequestError> {
+    TokenRequest::refresh(&Site::default().discovered(), &client, &stored, &mut scratch())
+}
+
 fn refresh_request(authentication: ClientAuthentication) -> TokenRequest<'static> {
-    let discovered = Site::default().discovered();
-    let granted = ScopeSet::parse("user").unwrap();
-    let token = RefreshToken::new("old").unwrap();
-    TokenRequest::refresh(&discovered, &client(authentication), token, granted, &mut scratch())
-        .unwrap()
+    refresh(client(authentication), stored()).unwrap()
 }
 
 fn sent(request: &TokenRequest<'_>) -> (String, Option<String>) {
@@ -149,12 +162,19 @@ fn an_answer_that_was_not_asked_for_changes_nothing() {
 }
 
 #[test]
-fn sec_474_a_refresh_for_another_issuer_is_not_made() {
-    let discovered = Site::default().discovered();
-    let client = Client { issuer: "https://as2.example", ..client(ClientAuthentication::None) };
-    let token = RefreshToken::new("old").unwrap();
-    let made = TokenRequest::refresh(&discovered, &client, token, ScopeSet::EMPTY, &mut scratch());
-    assert_eq!(made.map(|_| ()), Err(TokenRequestError::OtherIssuer));
+fn sec_172_474_475_a_refresh_token_is_shown_to_nobody_else() {
+    let public = client(ClientAuthentication::None);
+    let check = |client, stored, error| assert_eq!(refresh(client, stored).map(|_| ()), Err(error));
+    let elsewhere = "https://as2.example";
+    let other = Client { issuer: elsewhere, ..public };
+    check(other, stored(), TokenRequestError::OtherIssuer);
+    let other = StoredTokens { issuer: elsewhere, ..stored() };
+    check(public, other, TokenRequestError::OtherIssuer);
+    let other = StoredTokens { resource: "https://rs.example", ..stored() };
+    check(public, other, TokenRequestError::OtherResource);
+    let other = StoredTokens { client_id: "client-2", ..stored() };
+    check(public, other, TokenRequestError::OtherClient);
+    assert!(refresh(public, stored()).is_ok());
 }
 
 #[test]
