@@ -87,9 +87,8 @@ async fn sec_320_no_secret_is_written_down() {
     if let Some(principal) = bench.recorder.principal() {
         write!(log_of_debug, "{principal:?}").unwrap();
     }
-    for response in [bench.send(call_with(&forged, "get_time")).await] {
-        write!(log_of_debug, "{response:?}").unwrap();
-    }
+    let response = bench.send(call_with(&forged, "get_time")).await;
+    write!(log_of_debug, "{response:?}").unwrap();
     for (key, unit, description, value) in snapshotter.snapshot().into_vec() {
         write!(log_of_debug, "{key:?} {unit:?} {description:?} {value:?}").unwrap();
     }

@@ -49,7 +49,6 @@ where
     let server = &resource.server;
     let head = request_head(parts);
     let known;
-    let bytes;
     let mut buffer = vec![0; SCRATCH_LEN];
     let mut scratch = Scratch::new(&mut buffer);
 
@@ -74,7 +73,7 @@ where
         }
         Decision::Refuse(refusal) => return Err(refuse_plainly(resource, refusal)),
     };
-    bytes = read_body(resource, &head, body).await?;
+    let bytes = read_body(resource, &head, body).await?;
     let (method, name) = match server.operation(&head, &bytes, &principal, &mut scratch) {
         Operation::Proceed(envelope) => (envelope.method(), envelope.name()),
         Operation::Session => (head.method, None),

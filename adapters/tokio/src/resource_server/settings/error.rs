@@ -7,7 +7,7 @@ use portcullis_core::{jwt::KeyError, resource_server::ConfigurationError, scope:
 use super::SecretError;
 
 /// A setting that is refused at start, with the reason. Holds names of settings, never a secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SettingsError {
     /// The settings file cannot be read.
@@ -69,6 +69,13 @@ impl fmt::Display for SettingsError {
             ),
             Self::System(what) => f.write_str(what),
         }
+    }
+}
+
+/// The reason in words too: it is what a `main` that returns the error prints.
+impl fmt::Debug for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
