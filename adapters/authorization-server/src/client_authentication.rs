@@ -56,22 +56,21 @@ impl ClientCredentials {
         Ok(Self { client_id: ClientId::new(client_id), secret: Some(secret), by_header: true })
     }
 
-    /// Refuses a caller that has guessed too often (LIM-20).
+    /// The refusal for a caller that has guessed too often (LIM-20).
     ///
     /// Counted for a client id and a peer together: counted for the id alone, anybody could lock a
     /// resource server out of introspection by guessing in its name. The secrets have 256 bits.
-    pub(crate) fn refuse_guessing(&self, server: &Inner, peer: Peer) -> Result<(), Response> {
+    pub(crate) fn refuse_guessing(&self, server: &Inner, peer: Peer) -> Option<Response> {
         let exhausted = server
             .wrong_secrets
             .is_exhausted(&self.throttle_key(peer), server.settings.clock.now());
-        if self.secret.is_some() && exhausted {
-            return Err(answers::error_with_status(
+        (self.secret.is_some() && exhausted).then(|| {
+            answers::error_with_status(
                 StatusCode::TOO_MANY_REQUESTS,
                 ErrorCode::InvalidClient,
                 "too many attempts",
-            ));
-        }
-        Ok(())
+            )
+        })
     }
 
     /// The answer for an error of the engine; wrong secrets are counted on the way.

@@ -38,7 +38,7 @@ pub(crate) async fn introspect(State(server): State<Arc<Inner>>, request: Reques
         // Without a client id there is no caller: 401, as for a wrong one (AS-146).
         Err(_) => return answers::error(&ErrorResponse::new(ErrorCode::InvalidClient), true),
     };
-    if let Err(refusal) = credentials.refuse_guessing(&server, peer) {
+    if let Some(refusal) = credentials.refuse_guessing(&server, peer) {
         return refusal;
     }
     let is_resource_server = server

@@ -25,7 +25,7 @@ pub(crate) async fn revoke(State(server): State<Arc<Inner>>, request: Request) -
         Ok(credentials) => credentials,
         Err(error) => return answers::error(&error, true),
     };
-    if let Err(refusal) = credentials.refuse_guessing(&server, peer) {
+    if let Some(refusal) = credentials.refuse_guessing(&server, peer) {
         return refusal;
     }
     let Some(token) = form.get("token") else {

@@ -28,7 +28,7 @@ pub(crate) async fn token(State(server): State<Arc<Inner>>, request: Request) ->
         Ok(credentials) => credentials,
         Err(error) => return answers::error(&error, true),
     };
-    if let Err(refusal) = credentials.refuse_guessing(&server, peer) {
+    if let Some(refusal) = credentials.refuse_guessing(&server, peer) {
         return refusal;
     }
     match grant(&server, &form, &credentials).await {
