@@ -212,11 +212,18 @@ fn names_are_single(line: &str) -> bool {
     })
 }
 
-/// Lines made of the pieces that the grammar turns on.
+/// Lines made of the pieces that the grammar turns on, and lines that are lists at least.
 fn lines() -> impl Strategy<Value = String> {
-    let pieces = "Bearer|Basic|realm|scope|x|=|==| = | |\t|,|, |\"|\"a b\"|\"\\\"\"|\\|realm=\"r\"|error=e|;|\u{1}";
-    let piece = prop::sample::select(pieces.split('|').collect::<Vec<_>>());
-    prop::collection::vec(piece, 0..14).prop_map(|pieces| pieces.concat())
+    let of = |texts: &'static str| prop::sample::select(texts.split('|').collect::<Vec<_>>());
+    let words =
+        of("Bearer|Basic|realm|scope|x|=|==| = | |\t|,|\"|\"a b\"|\"\\\"\"|\\|error=e|;|\u{1}");
+    let elements = of("Bearer|Basic realm=r|DPoP a=\"b\"|scope = \"a, b\"|x=\"\\y\"|Digest |");
+    let separators = of(", |,| ,\t|,,");
+    prop_oneof![
+        prop::collection::vec(words, 0..14).prop_map(|words| words.concat()),
+        prop::collection::vec((elements, separators), 0..8)
+            .prop_map(|pairs| pairs.into_iter().flat_map(|pair| [pair.0, pair.1]).collect()),
+    ]
 }
 
 proptest! {
