@@ -7,6 +7,7 @@
 //! | absent | [`Credentials::Absent`] | 401 without `error` (RS-22) |
 //! | another scheme, or no scheme at all | [`Credentials::OtherScheme`] | the same 401 |
 //! | two lines | [`BearerError::Repeated`] | 400 `invalid_request` |
+//! | a token, and another one in the query | [`BearerError::TwoMethods`] | 400 `invalid_request` |
 //! | `Bearer` and then not exactly one blank and a token68 | [`BearerError::Malformed`] | 400 `invalid_request` |
 //! | a token longer than [`TOKEN_LEN_MAX`] | [`BearerError::TooLong`] | 401 `invalid_token` (LIM-4) |
 //!
