@@ -38,7 +38,13 @@ fn written_then_parsed(data: &[u8]) {
         assert_eq!(read.error_description, challenge.description());
         // A repeated scope token is said once.
         let said = read.scope.unwrap_or(ScopeSet::EMPTY);
-        assert!(scope.as_str().split(' ').filter(|token| !token.is_empty()).all(|token| said.contains(token)));
+        assert!(
+            scope
+                .as_str()
+                .split(' ')
+                .filter(|token| !token.is_empty())
+                .all(|token| said.contains(token))
+        );
         assert_eq!(read.scope.is_none(), scope.is_empty());
         assert_eq!(read.resource_metadata, is_quotable(url).then_some(url));
     }

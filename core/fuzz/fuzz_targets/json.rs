@@ -30,7 +30,10 @@ fuzz_target!(|data: &[u8]| {
             assert_eq!(raw.trim_matches([' ', '\t', '\r', '\n']), raw, "only the value's own text");
         }
         (Err(error), Ok(tree)) => {
-            assert!(error == JsonError::Depth && tree.depth() > usize::from(DEPTH_MAX), "{error:?}");
+            assert!(
+                error == JsonError::Depth && tree.depth() > usize::from(DEPTH_MAX),
+                "{error:?}"
+            );
         }
         (Err(_), Err(_)) => {}
     }

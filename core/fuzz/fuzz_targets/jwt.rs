@@ -26,8 +26,13 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(claims.text_member("iss"), Some(token::ISSUER));
         assert_eq!(claims.text_member("sub"), subject.as_deref());
         let audience = claims.member("aud").expect("required");
-        assert!(audience.text() == Some(token::RESOURCE) || audience.texts() == Some(vec![token::RESOURCE]));
-        assert!(matches!(claims.member("exp"), Some(Tree::Number(exp)) if *exp > token::NOW as f64));
+        assert!(
+            audience.text() == Some(token::RESOURCE)
+                || audience.texts() == Some(vec![token::RESOURCE])
+        );
+        assert!(
+            matches!(claims.member("exp"), Some(Tree::Number(exp)) if *exp > token::NOW as f64)
+        );
         let header = Tree::by_serde(header).expect("an accepted header is JSON");
         assert_eq!(header.text_member("alg"), Some("HS256"));
     }
@@ -52,6 +57,7 @@ fn verify(text: &str) -> Result<Option<String>, TokenError> {
     let mut buffer = [0; TOKEN_LEN_MAX * 2];
     let mut scratch = Scratch::new(&mut buffer);
     let verified = UnverifiedJwt::parse(text, &mut scratch)?.verify(&token::key_ring())?;
-    let accepted = verified.validate(&expectations, UnixTime::from_secs(token::NOW), &mut scratch)?;
+    let accepted =
+        verified.validate(&expectations, UnixTime::from_secs(token::NOW), &mut scratch)?;
     Ok(accepted.subject.map(str::to_owned))
 }

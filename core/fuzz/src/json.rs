@@ -45,14 +45,19 @@ impl Tree {
     /// Whether some object names a member twice.
     pub fn has_duplicate(&self) -> bool {
         self.any_object(&|members| {
-            members.iter().enumerate().any(|(at, (name, _))| members[..at].iter().any(|(n, _)| n == name))
+            members
+                .iter()
+                .enumerate()
+                .any(|(at, (name, _))| members[..at].iter().any(|(n, _)| n == name))
         })
     }
 
     /// The member of an object; the last one where several have the name.
     pub fn member(&self, name: &str) -> Option<&Self> {
         match self {
-            Self::Object(members) => members.iter().rev().find(|(n, _)| n == name).map(|(_, value)| value),
+            Self::Object(members) => {
+                members.iter().rev().find(|(n, _)| n == name).map(|(_, value)| value)
+            }
             _ => None,
         }
     }

@@ -1,6 +1,7 @@
 //! What several fuzz targets need: JSON as another parser sees it, and tokens signed by other code.
 
 pub mod json;
+pub mod site;
 pub mod token;
 
 /// Splits the input at the first line break; the second part is empty without one.

@@ -1,0 +1,3 @@
+//! The machines.
+
+pub fn all() {}

@@ -1,0 +1,92 @@
+# What the steps share. Sourced, from the project's root.
+#
+# A step tells its cases by lines: `ok - TITLE`, `not ok - TITLE: WHY`, `skip - TITLE: WHY`; the result
+# lines of cargo test and of Python's unittest count too. It ends with SKIPPED when there was nothing it
+# could do here, having said why.
+
+SKIPPED=77
+CACHE=$PWD/tests/.cache
+# Read-only material beside the project: public test vectors and advisories. May be absent.
+SHARED=$PWD/../shared
+JOBS=$(nproc)
+
+export CARGO_TERM_COLOR=never PYTHONDONTWRITEBYTECODE=1
+export PATH=$HOME/.cargo/bin:$PATH
+# One build for all steps, wherever the caller wants it.
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
+mkdir -p "$CACHE/log"
+
+# Prints the numbers of passed, failed and skipped cases in a step's log.
+count() {
+    awk '
+        /^ok - / { p++ }
+        /^not ok - / { f++ }
+        /^skip - / { s++ }
+        /^test result: / {
+            for (i = 2; i <= NF; i++) {
+                if ($i == "passed;") p += $(i - 1)
+                if ($i == "failed;") f += $(i - 1)
+                if ($i == "ignored;") s += $(i - 1)
+            }
+        }
+        /^Ran [0-9]+ tests? in / { ran = $2 }
+        /^OK( \(skipped=[0-9]+\))?$/ { p += ran; ran = 0 }
+        /^FAILED \(/ { f++; ran = 0 }
+        END { print p + 0, f + 0, s + 0 }
+    ' "$1"
+}
+
+# Runs a command as one case; its output stays above the case when it fails.
+case_of() {
+    local title=$1 status
+    shift
+    "$@" 2>&1
+    status=$?
+    if [ $status -eq 0 ]; then echo "ok - $title"; else echo "not ok - $title: status $status"; fi
+    return $status
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+# Installs the Debian packages that are missing.
+debian() {
+    local missing=() package
+    command -v apt-get >/dev/null || return 1
+    for package in "$@"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+    done
+    [ ${#missing[@]} -eq 0 ] && return 0
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" \
+        >/dev/null 2>&1 && return 0
+    as_root apt-get update -qq >/dev/null 2>&1
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+}
+
+# Builds a cargo tool of an exact version into the cache; sets TOOL to its path.
+#
+# Without optimisation: the tools run for seconds, and building them is what takes time.
+cargo_tool() {
+    local name=$1 version=$2
+    TOOL=$CACHE/tools/$name-$version/bin/$name
+    [ -x "$TOOL" ] && return 0
+    CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_DIR=$CACHE/tools/build cargo install --quiet --debug --locked "$name" \
+        --version "$version" --root "$CACHE/tools/$name-$version"
+    local status=$?
+    rm -rf "$CACHE/tools/build"
+    return $status
+}
+
+# Runs cargo with a compiler that can build the core library for bare targets: Debian's, which comes with
+# the library's source. rustup's own compiler serves where its target is installed.
+bare_cargo() {
+    local target=$1
+    shift
+    if [ -d "$(rustc --print sysroot)/lib/rustlib/$target/lib" ]; then
+        cargo "$@" --target "$target"
+    else
+        env PATH="/usr/bin:$PATH" RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$CARGO_TARGET_DIR/bare" \
+            /usr/bin/cargo "$@" -Z build-std=core --target "$target"
+    fi
+}

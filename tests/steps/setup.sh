@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# the tools that the other steps need are there, or can be installed
+set -u
+. tests/steps/lib.sh
+
+cargo --version && rustc --version || exit 1
+for component in clippy rustfmt; do
+    cargo "${component/rustfmt/fmt}" --version >/dev/null 2>&1 || rustup component add "$component" || exit 1
+done
+debian gcc g++ git python3 python3-venv || { command -v c++ && python3 -c 'import venv, ensurepip'; } || exit 1
+# Compiler and library source for the microcontroller targets; `rust-lld` is a dangling link without lld.
+debian rustc-web cargo-web rust-web-src lld-22 || echo "no compiler for bare targets could be installed"
+cargo fetch --quiet --locked
