@@ -38,7 +38,7 @@ pub(crate) struct TokenMint {
 
 impl TokenMint {
     pub(crate) fn new(settings: &Settings) -> Result<Self, KeyError> {
-        let master = MasterKey::new(&settings.master_key)?;
+        let master = MasterKey::new(settings.master_key.as_slice())?;
         let key_id = KeyId::new(KEY_ID)?;
         let mut rings = HashMap::new();
         for resource in &settings.resources {

@@ -60,7 +60,8 @@
 //! | AS-140 to AS-142 | both | the engine decides, JWTs are led to their record |
 //! | AS-143 to AS-146 | both | the engine decides; clients that are no resource servers are kept out |
 //!
-//! Limits and lifetimes are in [`Limits`] and [`Lifetimes`]. Logs (`tracing`) carry names and
+//! Limits and lifetimes are in [`Limits`] and [`Lifetimes`]; tries to guess a secret (LIM-20) are counted
+//! in windows of a minute, without a growing delay yet. Logs (`tracing`) carry names and
 //! outcomes, never a code, token, secret, password or cookie.
 #![forbid(unsafe_code)]
 

@@ -20,7 +20,7 @@ use serde::Serialize;
 use crate::answers::{self, BodyError, Response};
 use crate::clock::unix_secs;
 use crate::secrets::{EntropyError, random_text};
-use crate::server::Inner;
+use crate::server::{Inner, every_scope};
 use crate::settings::CLIENT_ID_PREFIX;
 use crate::throttle::Peer;
 
@@ -163,7 +163,6 @@ fn client(
     client_id: &ClientId,
     secret: Option<&str>,
 ) -> Client {
-    let scopes = server.settings.resources.iter().flat_map(|resource| &resource.scopes);
     let mut grant_types = vec![GrantType::AuthorizationCode];
     if accepted.wants_refresh_tokens() {
         grant_types.push(GrantType::RefreshToken);
@@ -176,10 +175,8 @@ fn client(
         },
         grant_types,
         redirect_uris: accepted.redirect_uris.clone(),
-        // Every scope there is: what the client wrote into its registration is no ceiling. What it
-        // gets is decided by the resource it asks for, and by the user.
-        allowed_scopes: ScopeSet::from_tokens(scopes.map(|scope| scope.name.as_str()))
-            .unwrap_or_default(),
+        // What the client wrote into its registration is no ceiling.
+        allowed_scopes: every_scope(&server.settings),
         default_scopes: ScopeSet::empty(),
         name: accepted.client_name.clone(),
         registration: None,

@@ -9,8 +9,8 @@ use axum::routing::{MethodRouter, get, post};
 use http::StatusCode;
 use http::header::{self, HeaderValue};
 use oauth_as::{
-    Client, ClientAuth, ClientId, MemoryStorage, ResourceServerRegistration, ScopeSet, SecretHash,
-    ServerConfig, Storage,
+    Client, ClientAuth, ClientId, GrantType, MemoryStorage, ResourceServerRegistration, ScopeSet,
+    SecretHash, ServerConfig, Storage,
 };
 use portcullis_core::jwt::{HmacKey, KeyId};
 
@@ -64,6 +64,7 @@ impl AuthorizationServer {
         settings.check()?;
         let engine = engine(&settings);
         register_resource_servers(&engine, &settings).await?;
+        register_known_clients(&engine, &settings).await?;
         let limits = settings.limits;
         let minute = Duration::from_secs(60);
         let inner = Inner {
@@ -229,6 +230,31 @@ async fn register_resource_servers(
         engine.register_client(client).await.map_err(|_| SettingsError::Resource)?;
     }
     Ok(())
+}
+
+/// Clients that are known beforehand: public, with both grants.
+async fn register_known_clients(engine: &Engine, settings: &Settings) -> Result<(), SettingsError> {
+    for known in &settings.clients {
+        let client = Client {
+            client_id: ClientId::new(&known.client_id),
+            auth: ClientAuth::Public,
+            grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+            redirect_uris: known.redirect_uris.clone(),
+            allowed_scopes: every_scope(settings),
+            default_scopes: ScopeSet::empty(),
+            name: Some(known.name.clone()),
+            registration: None,
+        };
+        engine.register_client(client).await.map_err(|_| SettingsError::Client)?;
+    }
+    Ok(())
+}
+
+/// Every scope of every resource: what a client may ask for is decided by the resource it names and
+/// by the user, not by its registration.
+pub(crate) fn every_scope(settings: &Settings) -> ScopeSet {
+    let scopes = settings.resources.iter().flat_map(|resource| &resource.scopes);
+    ScopeSet::from_tokens(scopes.map(|scope| scope.name.as_str())).unwrap_or_default()
 }
 
 /// A route that scripts of other origins may call.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use oauth_as::Scope;
+use zeroize::Zeroizing;
 
 use crate::clock::Clock;
 use crate::secrets;
@@ -27,7 +28,8 @@ pub struct Settings {
     pub(crate) resources: Vec<Resource>,
     pub(crate) default_resource: Option<String>,
     pub(crate) users: Vec<(String, PasswordHash)>,
-    pub(crate) master_key: [u8; 32],
+    pub(crate) clients: Vec<PublicClient>,
+    pub(crate) master_key: Zeroizing<[u8; 32]>,
     pub(crate) clock: Clock,
     /// Whether clients may register themselves (RFC 7591).
     ///
@@ -52,7 +54,8 @@ impl Settings {
             resources: Vec::new(),
             default_resource: None,
             users: Vec::new(),
-            master_key: secrets::random_bytes().map_err(|_| SettingsError::Entropy)?,
+            clients: Vec::new(),
+            master_key: secrets::random_bytes().map_err(|_| SettingsError::Entropy)?.into(),
             clock: Clock::system(),
             registration: true,
             lifetimes: Lifetimes::default(),
@@ -98,7 +101,8 @@ impl Settings {
     /// [`SettingsError::User`] for an empty name or password, a name that is taken, or one that
     /// could be mistaken for a client id; [`SettingsError::Entropy`] without randomness.
     pub fn with_user(mut self, name: &str, password: &str) -> Result<Self, SettingsError> {
-        let taken = self.users.iter().any(|(known, _)| known == name);
+        let taken = self.users.iter().any(|(known, _)| known == name)
+            || self.clients.iter().any(|client| client.client_id == name);
         let printable = name.chars().all(|c| c.is_ascii_graphic());
         if name.is_empty()
             || password.is_empty()
@@ -113,6 +117,42 @@ impl Settings {
         Ok(self)
     }
 
+    /// Adds a public client that is known beforehand, with redirect URIs as at registration: `https`
+    /// anywhere, `http` on loopback (AS-22, AS-53).
+    ///
+    /// # Errors
+    /// [`SettingsError::Client`] when the id is taken, is a user's name, or could be mistaken for
+    /// that of a registered client or of a client document, or a redirect URI cannot be one.
+    pub fn with_public_client(
+        mut self,
+        client_id: impl Into<String>,
+        name: impl Into<String>,
+        redirect_uris: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<Self, SettingsError> {
+        let client = PublicClient {
+            client_id: client_id.into(),
+            name: name.into(),
+            redirect_uris: redirect_uris.into_iter().map(Into::into).collect(),
+        };
+        let id = client.client_id.as_str();
+        let taken = self.clients.iter().any(|other| other.client_id == id)
+            || self.users.iter().any(|(name, _)| name == id);
+        let length_max = self.limits.redirect_uri_bytes;
+        let good = |uri: &String| crate::redirect_uri::check(uri, length_max).is_ok();
+        if taken
+            || id.is_empty()
+            || !id.chars().all(|c| c.is_ascii_graphic())
+            || id.starts_with("https://")
+            || id.starts_with(CLIENT_ID_PREFIX)
+            || client.redirect_uris.is_empty()
+            || !client.redirect_uris.iter().all(good)
+        {
+            return Err(SettingsError::Client);
+        }
+        self.clients.push(client);
+        Ok(self)
+    }
+
     /// Sets the master key that the keys of all HS256 resources are derived from. A deployment that
     /// has provisioned resource servers must keep it over restarts.
     ///
@@ -122,7 +162,7 @@ impl Settings {
         if key.iter().all(|byte| Some(byte) == key.first()) {
             return Err(SettingsError::MasterKey);
         }
-        self.master_key = key;
+        self.master_key = key.into();
         Ok(self)
     }
 
@@ -144,8 +184,12 @@ impl Settings {
             if self.resources.iter().take(at).any(same) {
                 return Err(SettingsError::ResourceRepeated);
             }
-            if self.users.iter().any(|(name, _)| *name == resource.credentials.client_id) {
+            let client_id = &resource.credentials.client_id;
+            if self.users.iter().any(|(name, _)| name == client_id) {
                 return Err(SettingsError::User);
+            }
+            if self.clients.iter().any(|client| client.client_id == *client_id) {
+                return Err(SettingsError::Client);
             }
         }
         if let Some(default) = &self.default_resource {
@@ -179,12 +223,24 @@ impl fmt::Debug for Settings {
     }
 }
 
+/// A client that did not register itself.
+#[derive(Debug, Clone)]
+pub(crate) struct PublicClient {
+    pub(crate) client_id: String,
+    pub(crate) name: String,
+    pub(crate) redirect_uris: Vec<String>,
+}
+
 /// `https`, or `http` on a loopback host for development; no query, fragment or user information
 /// (AS-03). A slash at the end is refused: clients compare the issuer as a text, and one that
 /// some of them shorten is one that some of them refuse.
 fn check_issuer(issuer: &str) -> Result<(), SettingsError> {
     let plain = crate::redirect_uri::check(issuer, 256).is_ok();
-    if !plain || issuer.contains(['?', '*', '{', ';', ',']) || issuer.ends_with('/') {
+    let path = issuer.splitn(4, '/').nth(3).unwrap_or_default();
+    // The path becomes a part of routes, which give other characters a meaning.
+    let path_is_plain =
+        path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte));
+    if !plain || !path_is_plain || issuer.contains('?') || issuer.ends_with('/') {
         return Err(SettingsError::Issuer);
     }
     Ok(())
@@ -279,6 +335,8 @@ pub enum SettingsError {
     DefaultResource,
     /// A scope is not an RFC 6749 scope token.
     Scope,
+    /// A client's id or redirect URI cannot be one, or the id is taken.
+    Client,
     /// A user is unnamed, twice there, without password, or named like a client.
     User,
     /// A lifetime is zero or longer than allowed.
@@ -300,6 +358,7 @@ impl fmt::Display for SettingsError {
             Self::ResourceRepeated => "two resources share an identifier or introspection client",
             Self::DefaultResource => "the default resource is not one of the resources",
             Self::Scope => "a scope is not a scope token of RFC 6749",
+            Self::Client => "a client needs a free id and redirect URIs on https or loopback",
             Self::User => "a user needs a free, printable name unlike a client id, and a password",
             Self::Lifetime => "a lifetime is zero or longer than allowed",
             Self::MasterKey => "the master key is a placeholder",

@@ -15,6 +15,7 @@ fn as_03_issuer() {
     check("https://as.example/t1", Ok(()));
     check("http://localhost:9000", Ok(()));
     check("http://127.0.0.1:9000", Ok(()));
+    check("https://[2001:db8::1]:8443/a/b-c", Ok(()));
     for bad in [
         "http://as.example",
         "https://as.example/",
@@ -22,6 +23,9 @@ fn as_03_issuer() {
         "https://as.example#f",
         "https://u@as.example",
         "ftp://as.example",
+        "https://as.example/:t",
+        "https://as.example/{t}",
+        "https://as.example/%2f",
         "as.example",
         "",
     ] {
@@ -66,6 +70,23 @@ fn sec_236_users_are_not_named_like_clients() {
     }
     let twice = settings().with_user("alice", "x").and_then(|s| s.with_user("alice", "y"));
     assert_eq!(twice.err(), Some(SettingsError::User));
+}
+
+#[test]
+fn sec_261_ids_of_known_clients() {
+    let settings = || Settings::demo("http://localhost:9000").unwrap();
+    let uris = ["http://127.0.0.1:3000/callback"];
+    assert!(settings().with_public_client("tool", "Tool", uris).is_ok());
+    for id in ["", "https://app.example/id", "client-1", "demo_user", "a b"] {
+        let refused = settings().with_public_client(id, "Tool", uris).err();
+        assert_eq!(refused, Some(SettingsError::Client), "{id}");
+    }
+    for uris in [&["http://app.example/cb"][..], &["javascript:x"], &[]] {
+        let refused = settings().with_public_client("tool", "Tool", uris.to_vec()).err();
+        assert_eq!(refused, Some(SettingsError::Client), "{uris:?}");
+    }
+    let user = settings().with_public_client("tool", "Tool", uris).unwrap().with_user("tool", "x");
+    assert_eq!(user.err(), Some(SettingsError::User));
 }
 
 #[test]

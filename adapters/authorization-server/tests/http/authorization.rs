@@ -243,6 +243,46 @@ async fn browsers_and_scripts_are_redirected_alike() {
 }
 
 #[tokio::test]
+async fn as_22_a_client_known_beforehand() {
+    let uris = ["http://127.0.0.1:3000/callback"];
+    let server = Server::with(settings().with_public_client("tool", "Tool", uris).unwrap()).await;
+    let client = Client { id: "tool".into(), secret: None };
+    let here = "http://127.0.0.1:41000/callback";
+    let location = server.authorize(&query("tool", &[("redirect_uri", here)])).await;
+    let code = parameter(&location, "code").unwrap();
+    let mut form = redemption(&code);
+    form[2].1 = here;
+    let (_, refresh) = server.token(&client, &form).await.tokens();
+    assert_eq!(server.refresh(&client, &refresh).await.status, 200);
+    server.get(&format!("/authorize?{}", query("tool", &[]))).await.is_page(400);
+}
+
+#[tokio::test]
+async fn sec_256_a_resource_server_is_no_client() {
+    let server = Server::new().await;
+    let credentials = server.server.introspection_credentials(OPAQUE).unwrap();
+    let id = credentials.client_id.clone();
+    server.get(&format!("/authorize?{}", query(&id, &[]))).await.is_page(400);
+    let client = Client { id, secret: Some(credentials.client_secret.clone()) };
+    let refused = (400, "unauthorized_client".to_owned());
+    assert_eq!(server.redeem(&client, "x").await.refusal(), refused);
+    assert_eq!(server.refresh(&client, "x").await.refusal(), refused);
+}
+
+#[tokio::test]
+async fn sec_214_a_client_that_goes_away_meanwhile() {
+    let mut settings = settings();
+    settings.lifetimes.unused_client = std::time::Duration::from_secs(60);
+    let server = Server::with(settings).await;
+    let client = server.public_client().await;
+    let mut browser = Browser::default();
+    let page = browser.sign_in(&server, &query(&client.id, &[])).await;
+    server.pass_secs(60);
+    server.public_client().await; // makes the server forget the old one
+    browser.decide(&server, &page, "approve").await.is_page(400);
+}
+
+#[tokio::test]
 async fn lim_17_pending_authorizations() {
     let mut settings = settings();
     settings.limits.pending_authorizations_per_peer = 2;

@@ -244,6 +244,23 @@ async fn cookies_are_out_of_reach_for_scripts_and_other_sites() {
 }
 
 #[tokio::test]
+async fn over_https_the_cookie_stays_on_https_and_on_this_host() {
+    let resource = portcullis_authorization_server::Resource::new(
+        OPAQUE,
+        "Clock",
+        portcullis_authorization_server::TokenFormat::Opaque,
+    );
+    let settings = portcullis_authorization_server::Settings::new("https://as.example")
+        .unwrap()
+        .with_resource(resource.unwrap().with_scope("user", "words"));
+    let server = Server::with(settings).await;
+    let client = server.public_client().await;
+    let answer = server.get(&format!("/authorize?{}", query(&client.id, &[]))).await;
+    let cookie = answer.field("set-cookie").unwrap();
+    assert!(cookie.starts_with("__Host-portcullis=") && cookie.ends_with("; Secure"), "{cookie}");
+}
+
+#[tokio::test]
 async fn sec_194_denial_goes_to_the_client() {
     let server = Server::new().await;
     let client = server.public_client().await;
