@@ -1,0 +1,331 @@
+//! From a bare 401 to tokens: the loop around the core's machines.
+
+use std::{fmt, io, time::SystemTime};
+
+use portcullis_core::{
+    challenge::parse::{self, BearerChallenge},
+    client::{
+        Authorization, AuthorizationError, Callback, CallbackError, Client, ClientSecret,
+        CodeGrant, Discovered, Discovery, DiscoveryError, Entropy, ErrorResponse, Identity,
+        KnownClient, Machine, Origin, Output, Preferences, Registration, RegistrationError,
+        TokenRequest, TokenRequestError, Wish,
+    },
+    encoding::scratch::Scratch,
+    limits::METADATA_LEN_MAX_DESKTOP,
+    scope::ScopeSet,
+};
+use zeroize::Zeroizing;
+
+use super::{
+    Exchange, Login, OpenBrowser, Options, Party,
+    fetcher::Fetcher,
+    login::unix_time,
+    observer::{meaning_of, without_query},
+    redirect::{Judged, Page, Redirect},
+};
+
+/// Room for all texts of one login: every metadata document the core may keep, and the rest.
+const STORAGE_LEN: usize = 6 * METADATA_LEN_MAX_DESKTOP;
+
+/// Why there are no tokens.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AuthorizeError {
+    /// There is no usable TLS, random source or `scope` option.
+    Setup(&'static str),
+    /// No authorization server was found that may be used.
+    Discovery(DiscoveryError),
+    /// No client id; with the server's words, if it had any.
+    Registration(RegistrationError, Option<String>),
+    /// No authorization request was made.
+    Authorization(AuthorizationError),
+    /// The port of the redirect URI cannot be listened on.
+    Listen(io::Error),
+    /// The browser could not be opened, or its user failed.
+    Browser(io::Error),
+    /// The user did not log in in time.
+    TimedOut,
+    /// The user or the authorization server refused; its words.
+    Denied(String),
+    /// The answer must not be used.
+    Callback(CallbackError),
+    /// The token endpoint gave no tokens; with its words, if it had any.
+    Token(TokenRequestError, Option<String>),
+}
+
+impl fmt::Display for AuthorizeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let with_words =
+            |f: &mut fmt::Formatter<'_>, error: &dyn fmt::Display, words: &Option<_>| match words {
+                Some(words) => write!(f, "{error}: {words}"),
+                None => error.fmt(f),
+            };
+        match self {
+            Self::Setup(what) => f.write_str(what),
+            Self::Discovery(error) => write!(f, "discovery: {error}"),
+            Self::Registration(error, words) => with_words(f, error, words),
+            Self::Authorization(error) => error.fmt(f),
+            Self::Listen(error) => write!(f, "redirect URI cannot be listened on: {error}"),
+            Self::Browser(error) => write!(f, "login page: {error}"),
+            Self::TimedOut => f.write_str("nobody logged in in time"),
+            Self::Denied(words) => write!(f, "access denied: {words}"),
+            Self::Callback(error) => error.fmt(f),
+            Self::Token(error, words) => with_words(f, error, words),
+        }
+    }
+}
+
+impl std::error::Error for AuthorizeError {}
+
+/// Memory of one login, overwritten at its end.
+struct Storage(Zeroizing<Vec<u8>>);
+
+impl Storage {
+    fn new() -> Self {
+        Self(Zeroizing::new(vec![0; STORAGE_LEN]))
+    }
+
+    fn scratch(&mut self) -> Scratch<'_> {
+        Scratch::new(&mut self.0)
+    }
+}
+
+/// Everything one login or refresh works with.
+pub(super) struct Flow<'a> {
+    pub(super) server_url: &'a str,
+    pub(super) options: &'a Options,
+    pub(super) fetcher: &'a Fetcher,
+}
+
+impl Flow<'_> {
+    /// The whole flow, from the `WWW-Authenticate` lines of a 401 (none: from the URL alone).
+    pub(super) async fn authorize(
+        &self,
+        challenges: &[Vec<u8>],
+        earlier: Option<&Login>,
+        browser: &dyn OpenBrowser,
+    ) -> Result<Login, AuthorizeError> {
+        let bound = Redirect::bind(self.options.redirect_port).await;
+        let (redirect, redirect_uri) = bound.map_err(AuthorizeError::Listen)?;
+        let known: Vec<_> = self.known_clients(earlier).collect();
+        let mut storage = Storage::new();
+        let scratch = &mut storage.scratch();
+        let discovered = self.discover(challenges, &known, scratch).await?;
+        let client = self.register(&discovered, &known, &redirect_uri, scratch).await?;
+        let grant = self
+            .ask_user(&discovered, &client, (redirect, &redirect_uri), browser, scratch)
+            .await?;
+        let request = TokenRequest::code(grant, scratch);
+        let request = request.map_err(|full| AuthorizeError::Token(full.into(), None))?;
+        self.request_tokens(request, &client, &redirect_uri, scratch).await
+    }
+
+    /// New tokens for the refresh token, if all is as it was when the login was made.
+    pub(super) async fn refresh(
+        &self,
+        login: &Login,
+        challenges: &[Vec<u8>],
+    ) -> Result<Login, AuthorizeError> {
+        let known = [login.known_client()];
+        let nothing = || AuthorizeError::Setup("no refresh token");
+        let stored = login.stored_tokens().ok_or_else(nothing)?;
+        let mut storage = Storage::new();
+        let scratch = &mut storage.scratch();
+        let discovered = self.discover(challenges, &known, scratch).await?;
+        // There is something to refresh only for the client that has it: no other is asked for.
+        let identity = self.identity(&known, &login.redirect_uri);
+        let identity = Identity { dynamic_registration: false, ..identity };
+        let registration =
+            Registration::new(&discovered, &identity, unix_time(SystemTime::now()), scratch);
+        let client = registration.and_then(Registration::finish);
+        let client = client.map_err(|error| AuthorizeError::Registration(error, None))?;
+        let request = TokenRequest::refresh(&discovered, &client, &stored, scratch);
+        let request = request.map_err(|error| AuthorizeError::Token(error, None))?;
+        let mut refreshed =
+            self.request_tokens(request, &client, &login.redirect_uri, scratch).await?;
+        refreshed.keep_refresh_token_of(login);
+        Ok(refreshed)
+    }
+
+    async fn discover<'s>(
+        &'s self,
+        challenges: &'s [Vec<u8>],
+        known: &'s [KnownClient<'s>],
+        scratch: &mut Scratch<'s>,
+    ) -> Result<Discovered<'s>, AuthorizeError> {
+        let full = |_| AuthorizeError::Discovery(DiscoveryError::BufferFull);
+        let challenge: Option<BearerChallenge<'s>> =
+            parse::bearer(challenges.iter().map(Vec::as_slice), scratch).map_err(full)?;
+        let known_issuers: Vec<&str> = known.iter().map(|client| client.issuer).collect();
+        let allowed: Option<Vec<&str>> = self
+            .options
+            .allowed_issuers
+            .as_ref()
+            .map(|allowed| allowed.iter().map(String::as_str).collect());
+        let preferences = Preferences {
+            url_policy: self.options.url_policy(self.server_url),
+            resource_match: self.options.resource_match,
+            known_issuers: &known_issuers,
+            allowed_issuers: allowed.as_deref(),
+        };
+        let discovery = Discovery::new(self.server_url, challenge.as_ref(), preferences, scratch);
+        let mut discovery = discovery.map_err(AuthorizeError::Discovery)?;
+        self.drive(&mut discovery, scratch).await;
+        discovery.finish().map_err(AuthorizeError::Discovery)
+    }
+
+    async fn register<'s>(
+        &'s self,
+        discovered: &Discovered<'s>,
+        known: &'s [KnownClient<'s>],
+        redirect_uri: &'s str,
+        scratch: &mut Scratch<'s>,
+    ) -> Result<Client<'s>, AuthorizeError> {
+        let identity = self.identity(known, redirect_uri);
+        let now = unix_time(SystemTime::now());
+        let mut registration = Registration::new(discovered, &identity, now, scratch)
+            .map_err(|error| AuthorizeError::Registration(error, None))?;
+        self.drive(&mut registration, scratch).await;
+        let words = words(registration.error_response());
+        registration.finish().map_err(|error| AuthorizeError::Registration(error, words))
+    }
+
+    async fn ask_user<'s>(
+        &'s self,
+        discovered: &Discovered<'s>,
+        client: &Client<'s>,
+        (redirect, redirect_uri): (Redirect, &'s str),
+        browser: &dyn OpenBrowser,
+        scratch: &mut Scratch<'s>,
+    ) -> Result<CodeGrant<'s>, AuthorizeError> {
+        let scope = self.options.scope.as_deref().map(ScopeSet::parse).transpose();
+        let scope = scope.map_err(|_| AuthorizeError::Setup("option `scope` is malformed"))?;
+        let wish = Wish { scope, offline_access: self.options.offline_access };
+        let entropy = entropy()?;
+        let mut authorization =
+            Authorization::new(discovered, client, redirect_uri, &wish, &entropy, scratch)
+                .map_err(AuthorizeError::Authorization)?;
+        let url = authorization.url().to_owned();
+        let waiting = redirect.wait(|query| {
+            let callback = authorization.handle_callback(query, scratch);
+            self.judge(redirect_uri, callback)
+        });
+        let opening = async {
+            match browser.open(url).await {
+                // The page is open; the answer is still to come.
+                Ok(()) => std::future::pending().await,
+                Err(error) => AuthorizeError::Browser(error),
+            }
+        };
+        tokio::select! {
+            biased;
+            waited = waiting => waited.map_err(AuthorizeError::Listen)?,
+            failed = opening => Err(failed),
+            () = tokio::time::sleep(self.options.login_time_limit) => Err(AuthorizeError::TimedOut),
+        }
+    }
+
+    /// Shows the core's judgement of a callback to the user and to whoever watches.
+    fn judge<'s>(
+        &self,
+        redirect_uri: &str,
+        callback: Callback<'s>,
+    ) -> Judged<Result<CodeGrant<'s>, AuthorizeError>> {
+        let (judged, status, meaning) = match callback {
+            Callback::Ignored(_) => (Judged::WaitOn, 400, "not the answer, waiting on"),
+            Callback::Granted(grant) => {
+                (Judged::Over(Ok(grant), Page::LoggedIn), 200, "state and issuer fit: a code")
+            }
+            Callback::Denied(response) => {
+                let denied = AuthorizeError::Denied(response.to_string());
+                (Judged::Over(Err(denied), Page::NotLoggedIn), 200, "access denied")
+            }
+            Callback::Refused(error) => {
+                let refused = AuthorizeError::Callback(error);
+                (Judged::Over(Err(refused), Page::NotLoggedIn), 200, "an answer not to be used")
+            }
+        };
+        self.tell((Party::Browser, Party::Client), ("GET", redirect_uri), Ok(status), meaning);
+        judged
+    }
+
+    async fn request_tokens<'s>(
+        &self,
+        mut request: TokenRequest<'s>,
+        client: &Client<'s>,
+        redirect_uri: &str,
+        scratch: &mut Scratch<'s>,
+    ) -> Result<Login, AuthorizeError> {
+        self.drive(&mut request, scratch).await;
+        let words = words(request.error_response());
+        let tokens = request.finish().map_err(|error| AuthorizeError::Token(error, words))?;
+        Ok(Login::new(self.server_url, client, redirect_uri, &tokens, SystemTime::now()))
+    }
+
+    /// Sends what the machine wants sent until it wants no more.
+    async fn drive<'s>(&self, machine: &mut impl Machine<'s>, scratch: &mut Scratch<'s>) {
+        while let Output::Fetch(request) = machine.poll() {
+            let (purpose, method) = (request.purpose, request.method.as_str());
+            let answer = self.fetcher.fetch(&request, self.options.fetch_time_limit).await;
+            let status = answer.as_ref().map(|answer| answer.status()).map_err(|failure| *failure);
+            let parties = (Party::Client, Party::asked_for(purpose));
+            self.tell(parties, (method, request.url), status, meaning_of(purpose, status));
+            let response = answer.as_ref().map(|answer| answer.incoming());
+            machine.handle_response(response.map_err(|failure| *failure), scratch);
+        }
+    }
+
+    pub(super) fn tell(
+        &self,
+        (from, to): (Party, Party),
+        (method, url): (&str, &str),
+        status: Result<u16, portcullis_core::client::FetchFailure>,
+        meaning: &str,
+    ) {
+        let url = without_query(url);
+        let exchange = Exchange { from, to, method, url, status, meaning };
+        tracing::debug!(%exchange);
+        self.options.observer.exchange(&exchange);
+    }
+
+    /// The client of an earlier login first, then those given by hand.
+    fn known_clients<'k>(
+        &'k self,
+        earlier: Option<&'k Login>,
+    ) -> impl Iterator<Item = KnownClient<'k>> {
+        let configured = self.options.clients.iter().map(|client| KnownClient {
+            issuer: &client.issuer,
+            id: &client.id,
+            secret: client.secret.as_ref().map(|secret| ClientSecret::new(secret.as_str())),
+            secret_expires_at: None,
+            authentication: None,
+            redirect_uri: None,
+            origin: Origin::Configured,
+        });
+        earlier.map(Login::known_client).into_iter().chain(configured)
+    }
+
+    fn identity<'s>(&'s self, known: &'s [KnownClient<'s>], redirect_uri: &'s str) -> Identity<'s> {
+        Identity {
+            name: &self.options.name,
+            uri: self.options.uri.as_deref(),
+            redirect_uri,
+            known,
+            metadata_document: self.options.metadata_document.as_deref(),
+            dynamic_registration: self.options.dynamic_registration,
+        }
+    }
+}
+
+fn words(response: Option<ErrorResponse<'_>>) -> Option<String> {
+    response.map(|response| response.to_string())
+}
+
+fn entropy() -> Result<Entropy, AuthorizeError> {
+    let mut entropy = Entropy { verifier: [0; 32], state: [0; 32] };
+    let filled = getrandom::fill(&mut entropy.verifier);
+    filled
+        .and_then(|()| getrandom::fill(&mut entropy.state))
+        .map_err(|_| AuthorizeError::Setup("no random source"))?;
+    Ok(entropy)
+}

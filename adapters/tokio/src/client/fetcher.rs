@@ -1,0 +1,160 @@
+//! Sending one request, within limits of time and length.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method as HttpMethod, Request, header, response::Parts};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use portcullis_core::{
+    client::{FetchFailure, Method, OutgoingRequest, UrlPolicy},
+    message::{Field, IncomingResponse},
+};
+
+/// Longest header section of an answer in bytes.
+const HEAD_LEN_MAX: usize = 64 * 1024;
+
+/// An HTTP client that follows no redirect, keeps no cookie, and adds no credentials of its own.
+#[derive(Clone)]
+pub(super) struct Fetcher {
+    pooled: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+}
+
+/// An answer, whole.
+pub(super) struct Received {
+    pub(super) head: Parts,
+    pub(super) body: Vec<u8>,
+}
+
+impl Fetcher {
+    /// `None` when there is no usable TLS.
+    pub(super) fn new() -> Option<Self> {
+        let mut connector = HttpConnector::new();
+        connector.enforce_http(false);
+        connector.set_nodelay(true);
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let connector = HttpsConnectorBuilder::new()
+            .with_provider_and_webpki_roots(provider)
+            .ok()?
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
+        let pooled = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_secs(30))
+            .http1_max_buf_size(HEAD_LEN_MAX)
+            .build(connector);
+        Some(Self { pooled })
+    }
+
+    /// Sends what a machine of the core wants sent, as it stands.
+    pub(super) async fn fetch(
+        &self,
+        request: &OutgoingRequest<'_>,
+        time_limit: Duration,
+    ) -> Result<Received, FetchFailure> {
+        let method = match request.method {
+            Method::Get => HttpMethod::GET,
+            Method::Post => HttpMethod::POST,
+        };
+        let mut fields = HeaderMap::new();
+        fields.insert(header::ACCEPT, HeaderValue::from_static(OutgoingRequest::ACCEPT));
+        if let Some(content_type) = request.content_type {
+            fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
+        if let Some(authorization) = request.authorization {
+            fields.insert(header::AUTHORIZATION, secret_value(authorization)?);
+        }
+        let body = Bytes::copy_from_slice(request.body);
+        let len_max = request.response_len_max;
+        self.send(method, request.url, fields, body, len_max, time_limit, |_, _| false).await
+    }
+
+    /// Sends one request. The body is read until its end, or until `enough` says so when it is
+    /// shown each new piece.
+    #[allow(clippy::too_many_arguments, reason = "each is one independent part of a request")]
+    pub(super) async fn send(
+        &self,
+        method: HttpMethod,
+        url: &str,
+        fields: HeaderMap,
+        body: Bytes,
+        len_max: usize,
+        time_limit: Duration,
+        enough: impl FnMut(&Parts, &[u8]) -> bool,
+    ) -> Result<Received, FetchFailure> {
+        // The core admitted the URL under the policy in force; nothing wider ever leaves here.
+        UrlPolicy::HttpsOrLoopback.admit(url).map_err(|_| FetchFailure::Unreachable)?;
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = url.parse().map_err(|_| FetchFailure::Unreachable)?;
+        *request.headers_mut() = fields;
+        let exchange = async {
+            let response = self.pooled.request(request).await.map_err(|error| {
+                tracing::debug!(%error, "no answer");
+                FetchFailure::Unreachable
+            })?;
+            let (head, body) = response.into_parts();
+            let body = collect(&head, body, len_max, enough).await?;
+            Ok(Received { head, body })
+        };
+        tokio::time::timeout(time_limit, exchange).await.map_err(|_| FetchFailure::TimedOut)?
+    }
+}
+
+impl Received {
+    pub(super) fn status(&self) -> u16 {
+        self.head.status.as_u16()
+    }
+
+    /// The answer as the core sees it.
+    pub(super) fn incoming(&self) -> IncomingResponse<'_> {
+        let mut content_type = Field::Absent;
+        for value in self.head.headers.get_all(header::CONTENT_TYPE) {
+            content_type = match content_type {
+                Field::Absent => Field::One(value.as_bytes()),
+                Field::One(_) | Field::Repeated => Field::Repeated,
+            };
+        }
+        IncomingResponse { status: self.status(), content_type, body: &self.body }
+    }
+
+    /// All `WWW-Authenticate` lines.
+    pub(super) fn challenges(&self) -> Vec<Vec<u8>> {
+        let lines = self.head.headers.get_all(header::WWW_AUTHENTICATE);
+        lines.iter().map(|line| line.as_bytes().to_vec()).collect()
+    }
+}
+
+/// A field value that no log shows.
+pub(super) fn secret_value(text: &str) -> Result<HeaderValue, FetchFailure> {
+    let mut value = HeaderValue::from_str(text).map_err(|_| FetchFailure::Unreachable)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+async fn collect(
+    head: &Parts,
+    mut body: Incoming,
+    len_max: usize,
+    mut enough: impl FnMut(&Parts, &[u8]) -> bool,
+) -> Result<Vec<u8>, FetchFailure> {
+    let mut collected = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| FetchFailure::Unreachable)?;
+        let Some(piece) = frame.data_ref() else { continue };
+        if piece.len() > len_max - collected.len() {
+            return Err(FetchFailure::TooLarge);
+        }
+        collected.extend_from_slice(piece);
+        if enough(head, piece) {
+            break;
+        }
+    }
+    Ok(collected)
+}

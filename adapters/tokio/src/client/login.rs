@@ -1,0 +1,151 @@
+//! What a login brings, in memory of its own.
+
+use std::{
+    fmt,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use portcullis_core::{
+    client::{
+        Client, ClientAuthentication, ClientSecret, KnownClient, Origin, RefreshToken,
+        StoredTokens, Tokens,
+    },
+    scope::ScopeSet,
+    time::UnixTime,
+};
+use zeroize::Zeroizing;
+
+/// Tokens for one server, and what is needed to refresh them.
+///
+/// Secrets are overwritten when dropped, and `Debug` does not show them.
+#[derive(Clone)]
+pub struct Login {
+    pub(super) server_url: String,
+    issuer: String,
+    resource: String,
+    client_id: String,
+    client_secret: Option<Zeroizing<String>>,
+    client_secret_expires_at: Option<UnixTime>,
+    authentication: ClientAuthentication,
+    pub(super) redirect_uri: String,
+    scope: String,
+    access_token: Zeroizing<String>,
+    refresh_token: Option<Zeroizing<String>>,
+    expires_at: SystemTime,
+}
+
+impl Login {
+    /// Copies the tokens out of the machine's memory; they were received at `now`.
+    pub(super) fn new(
+        server_url: &str,
+        client: &Client<'_>,
+        redirect_uri: &str,
+        tokens: &Tokens<'_>,
+        now: SystemTime,
+    ) -> Self {
+        let secret = |text: &str| Zeroizing::new(text.to_owned());
+        Self {
+            server_url: server_url.to_owned(),
+            issuer: tokens.issuer().to_owned(),
+            resource: tokens.resource().to_owned(),
+            client_id: client.id().to_owned(),
+            client_secret: client.secret().map(|text| secret(text.expose())),
+            client_secret_expires_at: client.secret_expires_at(),
+            authentication: client.authentication(),
+            redirect_uri: redirect_uri.to_owned(),
+            scope: tokens.scope().as_str().to_owned(),
+            access_token: secret(tokens.access_token().expose()),
+            refresh_token: tokens.refresh_token().map(|token| secret(token.expose())),
+            expires_at: now + Duration::from_secs(u64::from(tokens.expires_in_secs())),
+        }
+    }
+
+    /// After a refresh that brought no new refresh token, the old one stays (RFC 6749 §6).
+    pub(super) fn keep_refresh_token_of(&mut self, older: &Self) {
+        if self.refresh_token.is_none() {
+            self.refresh_token.clone_from(&older.refresh_token);
+        }
+    }
+
+    /// The refresh token was refused: it is of no more use.
+    pub(super) fn forget_refresh_token(&mut self) {
+        self.refresh_token = None;
+    }
+
+    /// Who issued the tokens.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The resource identifier the tokens are for.
+    pub fn resource(&self) -> &str {
+        &self.resource
+    }
+
+    /// The client the tokens were given to.
+    pub fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// What was granted, tokens with a blank between them.
+    pub fn scope(&self) -> &str {
+        &self.scope
+    }
+
+    /// When the access token ends.
+    pub const fn expires_at(&self) -> SystemTime {
+        self.expires_at
+    }
+
+    /// The access token, for the server of this login alone; never to be printed.
+    pub fn access_token(&self) -> &str {
+        &self.access_token
+    }
+
+    /// Whether there is a refresh token.
+    pub const fn is_refreshable(&self) -> bool {
+        self.refresh_token.is_some()
+    }
+
+    /// The client as the core knows one.
+    pub(super) fn known_client(&self) -> KnownClient<'_> {
+        KnownClient {
+            issuer: &self.issuer,
+            id: &self.client_id,
+            secret: self.client_secret.as_ref().map(|secret| ClientSecret::new(secret.as_str())),
+            secret_expires_at: self.client_secret_expires_at,
+            authentication: Some(self.authentication),
+            redirect_uri: Some(&self.redirect_uri),
+            origin: Origin::Registered,
+        }
+    }
+
+    /// The tokens as the core refreshes them.
+    pub(super) fn stored_tokens(&self) -> Option<StoredTokens<'_>> {
+        Some(StoredTokens {
+            issuer: &self.issuer,
+            resource: &self.resource,
+            client_id: &self.client_id,
+            scope: ScopeSet::parse(&self.scope).ok()?,
+            refresh_token: RefreshToken::new(self.refresh_token.as_ref()?)?,
+        })
+    }
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login")
+            .field("issuer", &self.issuer)
+            .field("resource", &self.resource)
+            .field("client_id", &self.client_id)
+            .field("scope", &self.scope)
+            .field("refreshable", &self.is_refreshable())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What time it is, unless the clock stands before 1970.
+pub(super) fn unix_time(now: SystemTime) -> Option<UnixTime> {
+    let since = now.duration_since(UNIX_EPOCH).ok()?;
+    Some(UnixTime::from_secs(since.as_secs()))
+}

@@ -1,0 +1,363 @@
+//! An MCP client that logs in when it has to (MCP 2026-07-28, one POST for each request).
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use portcullis_core::{
+    challenge::parse,
+    client::{Attempts, FetchFailure, Reaction, header_value},
+    encoding::scratch::Scratch,
+};
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use super::{
+    AuthorizeError, Login, OpenBrowser, Options, Party,
+    authorize::Flow,
+    event_stream::EventStream,
+    fetcher::{Fetcher, Received, secret_value},
+};
+
+/// The protocol revision that is spoken.
+pub const PROTOCOL_VERSION: &str = "2026-07-28";
+/// Longest answer in bytes.
+pub const ANSWER_LEN_MAX: usize = 4 * 1024 * 1024;
+
+/// Why a request has no result.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum McpError {
+    /// Logging in failed.
+    Authorize(AuthorizeError),
+    /// The server refuses fresh tokens too (SEC-476).
+    Unauthorized,
+    /// The server refused: 403 says that these tokens do not permit it.
+    Refused {
+        /// The status.
+        status: u16,
+        /// `error` of the Bearer challenge.
+        error: Option<String>,
+        /// The scopes that would be needed, if the challenge names them.
+        scope: Option<String>,
+    },
+    /// There was no answer.
+    Fetch(FetchFailure),
+    /// The request cannot be written as HTTP.
+    Request,
+    /// The answer is not the answer to this request.
+    Answer,
+    /// The server answered with a JSON-RPC error.
+    Rpc {
+        /// `code`.
+        code: i64,
+        /// `message`, a stranger's text.
+        message: String,
+    },
+}
+
+impl fmt::Display for McpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Authorize(error) => error.fmt(f),
+            Self::Unauthorized => f.write_str("server refuses fresh tokens too"),
+            Self::Refused { status, error, scope } => {
+                write!(f, "refused with status {status}")?;
+                for (name, text) in [("error", error), ("scope", scope)] {
+                    if let Some(text) = text {
+                        write!(f, ", {name} \"{}\"", text.escape_debug())?;
+                    }
+                }
+                Ok(())
+            }
+            Self::Fetch(failure) => failure.fmt(f),
+            Self::Request => f.write_str("request cannot be written as HTTP"),
+            Self::Answer => f.write_str("answer is not one to this request"),
+            // Control and bidirectional characters would act on a terminal (SEC-486).
+            Self::Rpc { code, message } => write!(f, "error {code}: {}", message.escape_debug()),
+        }
+    }
+}
+
+impl std::error::Error for McpError {}
+
+impl From<FetchFailure> for McpError {
+    fn from(failure: FetchFailure) -> Self {
+        Self::Fetch(failure)
+    }
+}
+
+/// A client of one MCP server.
+///
+/// Its tokens go to that server and nowhere else (CL-71), in the header of every request (CL-70).
+pub struct McpClient {
+    server_url: String,
+    options: Options,
+    browser: Arc<dyn OpenBrowser>,
+    fetcher: Fetcher,
+    /// Held during a login or refresh, so that there is only one at a time (SEC-479).
+    login: Mutex<Option<Login>>,
+    next_id: AtomicU64,
+}
+
+impl McpClient {
+    /// A client without tokens for the server at this URL, kept as the string it is.
+    pub fn new(
+        server_url: impl Into<String>,
+        options: Options,
+        browser: impl OpenBrowser + 'static,
+    ) -> Result<Self, McpError> {
+        let fetcher = Fetcher::new();
+        let fetcher = fetcher.ok_or(McpError::Authorize(AuthorizeError::Setup("no usable TLS")))?;
+        Ok(Self {
+            server_url: server_url.into(),
+            options,
+            browser: Arc::new(browser),
+            fetcher,
+            login: Mutex::new(None),
+            next_id: AtomicU64::new(1),
+        })
+    }
+
+    /// The login that is used now.
+    pub async fn login(&self) -> Option<Login> {
+        self.login.lock().await.clone()
+    }
+
+    /// Uses this login; one for another server is not taken (SEC-475).
+    pub async fn set_login(&self, login: Login) {
+        if login.server_url == self.server_url {
+            *self.login.lock().await = Some(login);
+        }
+    }
+
+    /// `tools/list`
+    pub async fn list_tools(&self) -> Result<Value, McpError> {
+        self.request("tools/list", None, json!({})).await
+    }
+
+    /// `tools/call`
+    pub async fn call_tool(&self, name: &str, arguments: Value) -> Result<Value, McpError> {
+        let params = json!({ "name": name, "arguments": arguments });
+        self.request("tools/call", Some(name), params).await
+    }
+
+    /// Sends a request and gives its result; logs in, or refreshes, when the server says 401.
+    ///
+    /// `name` is what `Mcp-Name` repeats: `params.name` or `params.uri`, where the method has one.
+    pub async fn request(
+        &self,
+        method: &str,
+        name: Option<&str>,
+        params: Value,
+    ) -> Result<Value, McpError> {
+        let call = Call { id: self.next_id.fetch_add(1, Ordering::Relaxed), method, name };
+        let body = Bytes::from(call.body(params).to_string());
+        let mut attempts = Attempts::default();
+        loop {
+            let login = self.login().await;
+            let received = self.send(&call, body.clone(), login.as_ref()).await?;
+            let refreshable = login.as_ref().is_some_and(Login::is_refreshable);
+            match attempts.react(received.status(), refreshable) {
+                Reaction::Deliver => return call.result(&received),
+                Reaction::Refresh => self.refresh(login, &received.challenges()).await,
+                Reaction::Authorize => self.authorize(login, &received.challenges()).await?,
+                Reaction::GiveUp => return Err(McpError::Unauthorized),
+            }
+        }
+    }
+
+    async fn authorize(&self, used: Option<Login>, challenges: &[Vec<u8>]) -> Result<(), McpError> {
+        let mut current = self.login.lock().await;
+        if is_another(current.as_ref(), used.as_ref()) {
+            return Ok(());
+        }
+        let authorized = self.flow().authorize(challenges, used.as_ref(), &*self.browser).await;
+        *current = Some(authorized.map_err(McpError::Authorize)?);
+        Ok(())
+    }
+
+    /// After a failure the next 401 leads to a login.
+    async fn refresh(&self, used: Option<Login>, challenges: &[Vec<u8>]) {
+        let mut current = self.login.lock().await;
+        if is_another(current.as_ref(), used.as_ref()) {
+            return;
+        }
+        let Some(login) = current.as_mut() else { return };
+        match self.flow().refresh(login, challenges).await {
+            Ok(refreshed) => *login = refreshed,
+            Err(error) => {
+                tracing::debug!(%error, "not refreshed");
+                login.forget_refresh_token();
+            }
+        }
+    }
+
+    fn flow(&self) -> Flow<'_> {
+        let Self { server_url, options, fetcher, .. } = self;
+        Flow { server_url, options, fetcher }
+    }
+
+    async fn send(
+        &self,
+        call: &Call<'_>,
+        body: Bytes,
+        login: Option<&Login>,
+    ) -> Result<Received, McpError> {
+        let policy = self.options.url_policy(&self.server_url);
+        policy.admit(&self.server_url).map_err(|_| McpError::Request)?;
+        let fields = call.fields(login)?;
+        let (mut events, mut answered) = (EventStream::default(), false);
+        let sent = self.fetcher.send(
+            Method::POST,
+            &self.server_url,
+            fields,
+            body,
+            ANSWER_LEN_MAX,
+            self.options.call_time_limit,
+            |head, piece| {
+                if is_event_stream(&head.headers) {
+                    events.push(piece, |data| answered |= call.is_answer(data));
+                }
+                answered
+            },
+        );
+        let received = sent.await;
+        let status = received.as_ref().map(Received::status).map_err(|failure| *failure);
+        let with = if login.is_some() { "with a token" } else { "without a token" };
+        let name = call.name.unwrap_or_default();
+        let meaning = format!("{} {name} {with}", call.method).replace("  ", " ");
+        let parties = (Party::Client, Party::ResourceServer);
+        self.flow().tell(parties, ("POST", &self.server_url), status, &meaning);
+        Ok(received?)
+    }
+}
+
+impl fmt::Debug for McpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("McpClient")
+            .field("server_url", &self.server_url)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether somebody else logged in or refreshed while we waited for our turn.
+fn is_another(current: Option<&Login>, used: Option<&Login>) -> bool {
+    current.map(Login::access_token) != used.map(Login::access_token)
+}
+
+/// One request.
+struct Call<'c> {
+    id: u64,
+    method: &'c str,
+    name: Option<&'c str>,
+}
+
+impl Call<'_> {
+    /// The JSON-RPC request with the `_meta` that the revision asks for (TS-30).
+    fn body(&self, mut params: Value) -> Value {
+        if let Some(params) = params.as_object_mut() {
+            params.insert(
+                "_meta".to_owned(),
+                json!({
+                    "io.modelcontextprotocol/protocolVersion": PROTOCOL_VERSION,
+                    "io.modelcontextprotocol/clientCapabilities": {},
+                }),
+            );
+        }
+        json!({ "jsonrpc": "2.0", "id": self.id, "method": self.method, "params": params })
+    }
+
+    /// The fields of the request; those that repeat the body are spelled by the core (TC-03).
+    fn fields(&self, login: Option<&Login>) -> Result<HeaderMap, McpError> {
+        let mut fields = HeaderMap::new();
+        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let accept = HeaderValue::from_static("application/json, text/event-stream");
+        fields.insert(header::ACCEPT, accept);
+        let mirrored = [
+            ("mcp-protocol-version", Some(PROTOCOL_VERSION)),
+            ("mcp-method", Some(self.method)),
+            ("mcp-name", self.name),
+        ];
+        for (field, text) in mirrored {
+            let Some(text) = text else { continue };
+            let mut buffer = vec![0; 4 * text.len() + 64];
+            let value = header_value(text, &mut Scratch::new(&mut buffer));
+            let value = value.ok().and_then(|value| HeaderValue::from_str(value).ok());
+            fields.insert(HeaderName::from_static(field), value.ok_or(McpError::Request)?);
+        }
+        if let Some(login) = login {
+            let credentials = zeroize::Zeroizing::new(format!("Bearer {}", login.access_token()));
+            fields.insert(header::AUTHORIZATION, secret_value(&credentials)?);
+        }
+        Ok(fields)
+    }
+
+    /// Whether a message of an event stream is the answer to this request.
+    fn is_answer(&self, message: &[u8]) -> bool {
+        self.read(message).is_some()
+    }
+
+    fn read(&self, message: &[u8]) -> Option<Result<Value, McpError>> {
+        let mut message: Value = serde_json::from_slice(message).ok()?;
+        if message.get("jsonrpc")? != "2.0" || message.get("id").is_some_and(|id| *id != self.id) {
+            return None;
+        }
+        if let Some(error) = message.get("error") {
+            let code = error.get("code")?.as_i64()?;
+            let message = error.get("message")?.as_str()?.to_owned();
+            return Some(Err(McpError::Rpc { code, message }));
+        }
+        // A result is ours only with our id (SEC-483).
+        message.get("id")?;
+        Some(Ok(message.get_mut("result")?.take()))
+    }
+
+    fn result(&self, received: &Received) -> Result<Value, McpError> {
+        if received.status() == 403 {
+            return Err(refusal(received));
+        }
+        let mut answer = None;
+        if is_event_stream(&received.head.headers) {
+            EventStream::default().push(&received.body, |data| {
+                answer = answer.take().or_else(|| self.read(data));
+            });
+        } else {
+            answer = self.read(&received.body);
+        }
+        match answer {
+            Some(Ok(_)) if !received.head.status.is_success() => Err(refusal(received)),
+            Some(answer) => answer,
+            None if received.head.status.is_success() => Err(McpError::Answer),
+            None => Err(refusal(received)),
+        }
+    }
+}
+
+fn is_event_stream(fields: &HeaderMap) -> bool {
+    let value = fields.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = value.and_then(|value| value.split(';').next());
+    media_type.is_some_and(|name| name.trim().eq_ignore_ascii_case("text/event-stream"))
+}
+
+/// What the server says about its refusal.
+fn refusal(received: &Received) -> McpError {
+    let lines = received.challenges();
+    let mut buffer = vec![0; lines.iter().map(Vec::len).sum()];
+    let mut scratch = Scratch::new(&mut buffer);
+    let challenge = parse::bearer(lines.iter().map(Vec::as_slice), &mut scratch).ok().flatten();
+    McpError::Refused {
+        status: received.status(),
+        error: challenge.and_then(|challenge| challenge.error).map(str::to_owned),
+        scope: challenge
+            .and_then(|challenge| challenge.scope)
+            .map(|scope| scope.as_str().to_owned()),
+    }
+}

@@ -1,0 +1,50 @@
+//! An MCP client that gets its own tokens: the loop around the core's client machines.
+//!
+//! [`McpClient`] sends MCP requests and logs in when the server answers 401. [`authorize`] does the
+//! login alone. What is decided is decided by [`portcullis_core::client`]; this module carries
+//! bytes, keeps the time, shows the user a page, and listens on loopback for the answer.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), portcullis_tokio::client::McpError> {
+//! use portcullis_tokio::client::{McpClient, Options, PrintUrl};
+//!
+//! let client = McpClient::new("https://mcp.example/mcp", Options::new("My tool"), PrintUrl)?;
+//! println!("{}", client.list_tools().await?);
+//! # Ok(())
+//! # }
+//! ```
+
+mod authorize;
+mod browser;
+mod event_stream;
+mod fetcher;
+mod login;
+mod mcp_client;
+mod observer;
+mod options;
+mod redirect;
+
+pub use authorize::AuthorizeError;
+pub use browser::{OpenBrowser, Opened, PrintUrl, SystemBrowser};
+pub use login::Login;
+pub use mcp_client::{ANSWER_LEN_MAX, McpClient, McpError, PROTOCOL_VERSION};
+pub use observer::{Exchange, Observer, Party};
+pub use options::{ConfiguredClient, Options};
+pub use portcullis_core::client::{FetchFailure, ResourceMatch, UrlPolicy};
+
+/// Logs in to the server at `server_url`: from its 401 to tokens.
+///
+/// Without a challenge at hand the server's metadata is looked for at its well-known places (CL-03);
+/// a client that has just met a 401 takes [`McpClient`], which reads the challenge too.
+pub async fn authorize(
+    server_url: &str,
+    options: &Options,
+    browser: &dyn OpenBrowser,
+) -> Result<Login, AuthorizeError> {
+    let fetcher = fetcher::Fetcher::new().ok_or(AuthorizeError::Setup("no usable TLS"))?;
+    let flow = authorize::Flow { server_url, options, fetcher: &fetcher };
+    flow.authorize(&[], None, browser).await
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::*;
+
+/// Sends `request` as it stands and reads until the connection ends.
+async fn send(uri: &str, request: &str) -> String {
+    let authority = uri.strip_prefix("http://").and_then(|rest| rest.split('/').next()).unwrap();
+    let mut stream = TcpStream::connect(authority).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8(answer).unwrap()
+}
+
+async fn get(uri: &str, target: &str) -> String {
+    send(uri, &format!("GET {target} HTTP/1.1\r\nhost: x\r\n\r\n")).await
+}
+
+/// A wait that ends with the query `end=…`.
+async fn waiting() -> (String, JoinHandle<io::Result<String>>) {
+    let (redirect, uri) = Redirect::bind(0).await.unwrap();
+    let wait = redirect.wait(|query| match query.strip_prefix("end=") {
+        Some(end) => Judged::Over(end.to_owned(), Page::LoggedIn),
+        None => Judged::WaitOn,
+    });
+    (uri, tokio::spawn(wait))
+}
+
+#[tokio::test]
+async fn sec_472_loopback_only_exact_path_get_only_then_closed() {
+    let (uri, wait) = waiting().await;
+    assert!(uri.starts_with("http://127.0.0.1:") && uri.ends_with("/callback"), "{uri}");
+    for (request, status) in [
+        ("GET /callback/ HTTP/1.1", "404"),
+        ("GET /Callback?end=x HTTP/1.1", "404"),
+        ("GET /callback2?end=x HTTP/1.1", "404"),
+        ("GET /%63allback?end=x HTTP/1.1", "404"),
+        ("GET /?end=x HTTP/1.1", "404"),
+        ("POST /callback?end=x HTTP/1.1", "405"),
+        ("HEAD /callback?end=x HTTP/1.1", "405"),
+        ("OPTIONS /callback?end=x HTTP/1.1", "405"),
+        ("GET /callback HTTP/1.1", "400"),
+    ] {
+        let answer = send(&uri, &format!("{request}\r\nhost: x\r\n\r\n")).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {answer}");
+    }
+    let answer = get(&uri, "/callback?end=now").await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_eq!(wait.await.unwrap().unwrap(), "now");
+    let authority = uri.trim_start_matches("http://").trim_end_matches("/callback");
+    assert!(TcpStream::connect(authority).await.is_err(), "still listening");
+}
+
+#[tokio::test]
+async fn sec_473_hostile_requests_do_not_end_the_wait() {
+    let (uri, wait) = waiting().await;
+    let authority = uri.trim_start_matches("http://").trim_end_matches("/callback").to_owned();
+    // Idle ones first, more than there is room for.
+    let mut idle = Vec::new();
+    for _ in 0..3 * CONNECTIONS_MAX {
+        idle.push(TcpStream::connect(&authority).await.unwrap());
+    }
+    let long = format!("GET /callback?{} HTTP/1.1\r\n\r\n", "a".repeat(2 * HEAD_LEN_MAX));
+    for hostile in ["\0\0\0\r\n\r\n", "GET / HTTP/9\r\n\r\n", long.as_str()] {
+        let answer = send(&uri, hostile).await;
+        assert!(!answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    for _ in 0..3 * CONNECTIONS_MAX {
+        assert!(get(&uri, "/callback?error=x").await.starts_with("HTTP/1.1 400 "));
+    }
+    assert!(get(&uri, "/callback?end=now").await.starts_with("HTTP/1.1 200 "));
+    assert_eq!(wait.await.unwrap().unwrap(), "now");
+    drop(idle);
+}
+
+#[tokio::test]
+async fn sec_471_fixed_text_and_no_reflection() {
+    let (uri, wait) = waiting().await;
+    for target in
+        ["/callback?error=%3Cscript%3E&code=hush", "/hush%3Cscript%3E", "/callback?end=hush"]
+    {
+        let answer = get(&uri, target).await.to_lowercase();
+        assert!(!answer.contains("hush") && !answer.contains("script"), "{answer}");
+        for field in [
+            "content-security-policy: default-src 'none'",
+            "x-content-type-options: nosniff",
+            "referrer-policy: no-referrer",
+            "cache-control: no-store",
+            "content-type: text/html; charset=utf-8",
+        ] {
+            assert!(answer.contains(field), "{field} is missing: {answer}");
+        }
+    }
+    assert_eq!(wait.await.unwrap().unwrap(), "hush");
+}
+
+#[tokio::test]
+async fn a_taken_port_is_an_error() {
+    let (_redirect, uri) = Redirect::bind(0).await.unwrap();
+    let port = uri.trim_start_matches("http://127.0.0.1:").trim_end_matches("/callback");
+    let taken = Redirect::bind(port.parse().unwrap()).await;
+    assert_eq!(taken.err().map(|error| error.kind()), Some(io::ErrorKind::AddrInUse));
+}

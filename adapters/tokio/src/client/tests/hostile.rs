@@ -1,0 +1,260 @@
+//! Servers that lie, stall, redirect and overflow.
+
+use portcullis_core::client::DiscoveryError;
+
+use super::*;
+use crate::client::tests::world::Seen;
+
+async fn outcome(world: &World) -> McpError {
+    world.client().list_tools().await.unwrap_err()
+}
+
+#[track_caller]
+fn is_discovery(error: McpError, expected: DiscoveryError) {
+    match error {
+        McpError::Authorize(AuthorizeError::Discovery(error)) => assert_eq!(error, expected),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn at(seen: &Seen, path: &str) -> Option<()> {
+    (seen.path == path).then_some(())
+}
+
+#[tokio::test]
+async fn sec_168_and_464_redirects_are_not_followed() {
+    let evil = World::honest().await;
+    for (status, path) in
+        [(302, PRM), (301, AS), (307, "/register"), (308, "/token"), (307, "/mcp")]
+    {
+        let target = evil.resource.clone();
+        let world = World::with(move |_, seen| {
+            at(seen, path)?;
+            // The MCP server itself redirects once there is a token to steal.
+            (path != "/mcp" || seen.field("authorization").is_some())
+                .then(|| redirect(status, &target))
+        })
+        .await;
+        let error = outcome(&world).await;
+        assert!(
+            matches!(error, McpError::Authorize(_) | McpError::Refused { .. }),
+            "{path}: {error:?}"
+        );
+        assert_eq!(world.seen(path).iter().filter(|seen| seen.path == path).count() > 0, true);
+    }
+    assert_eq!(evil.paths(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn sec_165_metadata_of_another_issuer() {
+    let world = World::with(|world, seen| {
+        at(seen, AS)?;
+        let issuer = format!("\"{}\"", world.issuer);
+        let slash = format!("\"{}/\"", world.issuer);
+        Some(json_body(200, world.issuer_document().replace(&issuer, &slash)))
+    })
+    .await;
+    is_discovery(outcome(&world).await, DiscoveryError::OtherIssuer);
+    assert_eq!(world.paths(), ["/mcp", PRM, AS]);
+}
+
+#[tokio::test]
+async fn sec_166_metadata_of_another_resource() {
+    let world = World::with(|world, seen| {
+        at(seen, PRM)?;
+        Some(json_body(200, world.resource_document().replace("/mcp", "/mc")))
+    })
+    .await;
+    is_discovery(outcome(&world).await, DiscoveryError::OtherResource);
+    assert_eq!(world.paths(), ["/mcp", PRM]);
+}
+
+#[tokio::test]
+async fn sec_467_an_answer_of_another_issuer() {
+    for iss in ["&iss=http://evil.example", ""] {
+        let world = World::with(move |_, seen| {
+            at(seen, "/authorize")?;
+            let [state, back] = ["state", "redirect_uri"].map(|name| seen.parameter(name).unwrap());
+            Some(redirect(302, &format!("{back}?code=c&state={state}{iss}")))
+        })
+        .await;
+        let error = outcome(&world).await;
+        let refused = McpError::Authorize(AuthorizeError::Callback(CallbackError::Issuer));
+        assert_eq!(error.to_string(), refused.to_string());
+        assert!(world.seen("/token").is_empty(), "the code was sent");
+    }
+}
+
+#[tokio::test]
+async fn sec_177_trouble_ends_it() {
+    for (path, status) in [(PRM, 500), (PRM, 503), (AS, 502), (AS, 429)] {
+        let world =
+            World::with(move |_, seen| at(seen, path).map(|()| text(status, "text/plain", "")))
+                .await;
+        is_discovery(outcome(&world).await, DiscoveryError::Trouble);
+        assert_eq!(world.paths().last().map(String::as_str), Some(path));
+    }
+    let world =
+        World::with(|_, seen| at(seen, "/token").map(|()| text(500, "text/plain", ""))).await;
+    let error = outcome(&world).await;
+    let expected = AuthorizeError::Token(TokenRequestError::Trouble, None);
+    assert_eq!(error.to_string(), expected.to_string());
+    assert_eq!(world.seen("/token").len(), 1, "a code is sent once");
+}
+
+#[tokio::test]
+async fn sec_173_oversize_and_endless_bodies() {
+    let long = || axum::body::Body::from(" ".repeat(64 * 1024 + 1));
+    let endless = || axum::body::Body::new(Endless);
+    for body in [&long as &(dyn Fn() -> axum::body::Body + Sync), &endless] {
+        // Made here, as the twist must own it.
+        let bodies = std::sync::Mutex::new((0..4).map(|_| body()).collect::<Vec<_>>());
+        let world = World::with(move |_, seen| {
+            at(seen, PRM)?;
+            Some(text(200, "application/json", bodies.lock().unwrap().pop()?))
+        })
+        .await;
+        is_discovery(outcome(&world).await, DiscoveryError::NoResourceMetadata);
+    }
+}
+
+/// Blanks without end.
+struct Endless;
+
+impl http_body::Body for Endless {
+    type Data = bytes::Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<bytes::Bytes>, Self::Error>>> {
+        let piece = bytes::Bytes::from_static(&[b' '; 8192]);
+        std::task::Poll::Ready(Some(Ok(http_body::Frame::data(piece))))
+    }
+}
+
+#[tokio::test]
+async fn sec_173_a_body_that_stalls() {
+    let world = World::with(|_, seen| {
+        at(seen, PRM)?;
+        Some(text(200, "application/json", futures_pending("{")))
+    })
+    .await;
+    let options = Options { fetch_time_limit: Duration::from_millis(100), ..world.options() };
+    let client = McpClient::new(world.resource.as_str(), options, browse).unwrap();
+    let error = client.list_tools().await.unwrap_err();
+    is_discovery(error, DiscoveryError::Fetch(FetchFailure::TimedOut));
+}
+
+#[tokio::test]
+async fn sec_170_and_461_an_authorization_endpoint_elsewhere_is_never_opened() {
+    for endpoint in [
+        "http://as.example/a",
+        "javascript:alert(1)",
+        "file:///etc/passwd",
+        "https://as.example/$(id)`id`",
+    ] {
+        let world = World::with(move |world, seen| {
+            at(seen, AS)?;
+            let honest = format!("{}/authorize", world.issuer);
+            Some(json_body(200, world.issuer_document().replace(&honest, endpoint)))
+        })
+        .await;
+        let error = outcome(&world).await;
+        let is_refused = matches!(
+            error,
+            McpError::Authorize(AuthorizeError::Discovery(DiscoveryError::Endpoint(_)))
+        );
+        assert!(is_refused, "{endpoint}: {error:?}");
+        assert_eq!(world.paths(), ["/mcp", PRM, AS]);
+    }
+}
+
+#[tokio::test]
+async fn sec_466_hostile_callbacks_before_the_answer() {
+    let world = World::honest().await;
+    let browser = async |url: String| {
+        let (_, location) = visit(&url).await?;
+        let location = location.unwrap();
+        let callback = location.split('?').next().unwrap().to_owned();
+        for query in
+            ["error=access_denied", "error=x&state=wrong", "code=evil&state=", "code=a&code=b"]
+        {
+            assert_eq!(visit(&format!("{callback}?{query}")).await?.0, 400, "{query}");
+        }
+        assert_eq!(visit(&location).await?.0, 200);
+        Ok(())
+    };
+    let client = McpClient::new(world.resource.as_str(), world.options(), move |url| {
+        Box::pin(browser(url))
+            as std::pin::Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>
+    });
+    client.unwrap().list_tools().await.unwrap();
+    assert_eq!(world.seen("/token")[0].parameter("code").as_deref(), Some("the-code"));
+}
+
+#[tokio::test]
+async fn a_user_who_refuses() {
+    let world = World::with(|world, seen| {
+        at(seen, "/authorize")?;
+        let [state, back] = ["state", "redirect_uri"].map(|name| seen.parameter(name).unwrap());
+        let iss = &world.issuer;
+        Some(redirect(302, &format!("{back}?error=access_denied&state={state}&iss={iss}")))
+    })
+    .await;
+    assert_eq!(outcome(&world).await.to_string(), "access denied: access_denied");
+    assert!(world.seen("/token").is_empty());
+}
+
+#[tokio::test]
+async fn sec_473_the_time_limit_ends_the_wait() {
+    let world = World::honest().await;
+    let options = Options { login_time_limit: Duration::from_millis(50), ..world.options() };
+    let nobody = |_| async { Ok(()) };
+    let login = authorize(&world.resource, &options, &nobody).await;
+    assert!(matches!(login, Err(AuthorizeError::TimedOut)), "{login:?}");
+}
+
+#[tokio::test]
+async fn a_browser_that_fails_ends_the_login() {
+    let world = World::honest().await;
+    let broken = |_| async { Err(std::io::Error::other("no display")) };
+    let login = authorize(&world.resource, &world.options(), &broken).await;
+    assert!(matches!(login, Err(AuthorizeError::Browser(_))), "{login:?}");
+}
+
+#[tokio::test]
+async fn sec_474_a_configured_client_of_another_issuer_is_not_shown() {
+    let world = World::honest().await;
+    let client = ConfiguredClient {
+        issuer: format!("{}/", world.issuer),
+        id: "mine".into(),
+        secret: Some(zeroize::Zeroizing::new("hush".into())),
+    };
+    let options = Options { clients: vec![client], ..world.options() };
+    let login = authorize(&world.resource, &options, &browse).await;
+    assert!(matches!(login, Err(AuthorizeError::Registration(..))), "{login:?}");
+    assert_eq!(world.paths(), [PRM, AS]);
+}
+
+#[tokio::test]
+async fn sec_483_answers_to_other_requests_are_not_taken() {
+    for answer in [
+        r#"{"jsonrpc":"2.0","id":2,"result":{}}"#,
+        r#"{"jsonrpc":"2.0","id":"1","result":{}}"#,
+        r#"{"jsonrpc":"2.0","result":{}}"#,
+        r#"{"jsonrpc":"1.0","id":1,"result":{}}"#,
+        r#"[{"jsonrpc":"2.0","id":1,"result":{}}]"#,
+        "<html>",
+        "",
+    ] {
+        let world = World::with(move |_, seen| {
+            seen.field("authorization")?;
+            Some(json_body(200, answer.to_owned()))
+        })
+        .await;
+        let error = outcome(&world).await;
+        assert!(matches!(error, McpError::Answer), "{answer}: {error:?}");
+    }
+}
