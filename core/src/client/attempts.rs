@@ -2,7 +2,6 @@
 
 /// What to do about the answer to one MCP request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Reaction {
     /// Nothing: the answer is the operation's result.
     Deliver,

@@ -105,8 +105,8 @@ impl From<BufferFull> for DiscoveryError {
 /// decides about it, and then the next issuer of the resource may be tried. The caller's buffer
 /// must hold every document that is read: [`METADATA_LEN_MAX_DESKTOP`] each, five at most.
 #[derive(Debug)]
-pub struct Discovery<'s> {
-    preferences: Preferences<'s>,
+pub struct Discovery<'p, 's> {
+    preferences: Preferences<'p>,
     server_url: &'s str,
     challenged_scope: Option<ScopeSet<'s>>,
     state: State<'s>,
@@ -134,13 +134,13 @@ struct AskedServer<'s> {
     candidates: Candidates<'s>,
 }
 
-impl<'s> Discovery<'s> {
+impl<'p, 's> Discovery<'p, 's> {
     /// Begins at the URL the user gave, and at the Bearer challenge of the server's 401, if there
     /// was one.
     pub fn new(
         server_url: &'s str,
         challenge: Option<&BearerChallenge<'s>>,
-        preferences: Preferences<'s>,
+        preferences: Preferences<'p>,
         scratch: &mut Scratch<'s>,
     ) -> Result<Self, DiscoveryError> {
         let policy = preferences.url_policy;
@@ -282,7 +282,7 @@ impl<'s> Discovery<'s> {
     }
 }
 
-impl<'s> Machine<'s> for Discovery<'s> {
+impl<'s> Machine<'s> for Discovery<'_, 's> {
     fn poll(&self) -> Output<'_> {
         let (purpose, url) = match &self.state {
             State::Resource { url, .. } => (Purpose::ProtectedResourceMetadata, *url),

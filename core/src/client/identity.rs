@@ -47,6 +47,8 @@ pub struct KnownClient<'s> {
     pub secret_expires_at: Option<UnixTime>,
     /// How the client was registered to authenticate; `None` leaves it to the server's metadata.
     pub authentication: Option<ClientAuthentication>,
+    /// The redirect URI it was registered with; `None` if any that the application uses.
+    pub redirect_uri: Option<&'s str>,
     /// Where it comes from.
     pub origin: Origin,
 }

@@ -218,7 +218,10 @@ fn ready_made<'s>(
         (Some(end), Some(now)) => now < end,
         (Some(_), None) => false,
     };
-    let fits = |known: &&KnownClient<'s>| known.issuer == discovered.issuer();
+    let fits = |known: &&KnownClient<'s>| {
+        known.issuer == discovered.issuer()
+            && known.redirect_uri.is_none_or(|registered| registered == identity.redirect_uri)
+    };
     if let Some(known) = identity.known.iter().filter(lives).find(fits) {
         return of_known(discovered, known).map(Some);
     }

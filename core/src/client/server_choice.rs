@@ -17,15 +17,15 @@ pub enum ResourceMatch {
 
 /// What the application prefers and permits when it looks for an authorization server.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Preferences<'s> {
+pub struct Preferences<'p> {
     /// Which URLs may be asked.
     pub url_policy: UrlPolicy,
     /// How near `resource` must be.
     pub resource_match: ResourceMatch,
     /// Issuers there are credentials for; tried first.
-    pub known_issuers: &'s [&'s str],
+    pub known_issuers: &'p [&'p str],
     /// The only issuers that are used, if given.
-    pub allowed_issuers: Option<&'s [&'s str]>,
+    pub allowed_issuers: Option<&'p [&'p str]>,
 }
 
 impl Preferences<'_> {

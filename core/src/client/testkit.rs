@@ -165,6 +165,7 @@ pub(super) fn public_client(
         secret: None,
         secret_expires_at: None,
         authentication: None,
+        redirect_uri: None,
         origin: Origin::Configured,
     }]));
     let identity = Identity { known, ..stranger() };
@@ -175,7 +176,7 @@ pub(super) fn public_client(
 pub(super) fn bare_discovery(
     server_url: &'static str,
     scratch: &mut Scratch<'static>,
-) -> Result<Discovery<'static>, DiscoveryError> {
+) -> Result<Discovery<'static, 'static>, DiscoveryError> {
     let preferences =
         Preferences { url_policy: UrlPolicy::for_server(server_url), ..Preferences::default() };
     Discovery::new(server_url, None, preferences, scratch)

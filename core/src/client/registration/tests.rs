@@ -14,6 +14,7 @@ fn known(issuer: &'static str, origin: Origin) -> KnownClient<'static> {
         secret: None,
         secret_expires_at: None,
         authentication: None,
+        redirect_uri: None,
         origin,
     }
 }
@@ -66,6 +67,16 @@ fn cl_37_sec_474_known_clients_are_for_one_issuer() {
     check(OPEN, at("https://as.example/", Origin::Configured), Err(RegistrationError::OtherIssuer));
     check(OPEN, at("https://as2.example", Origin::Registered), Ok("register"));
     check(OPEN, at(ISSUER, Origin::Registered), Ok("known"));
+}
+
+#[test]
+fn cl_38_a_client_registered_with_another_redirect_uri() {
+    let with = |redirect_uri| {
+        let known = KnownClient { redirect_uri, ..known(ISSUER, Origin::Registered) };
+        Identity { known: std::boxed::Box::leak(std::boxed::Box::new([known])), ..stranger() }
+    };
+    check(OPEN, with(Some(REDIRECT)), Ok("known"));
+    check(OPEN, with(Some("http://127.0.0.1:3031/callback")), Ok("register"));
 }
 
 #[test]
