@@ -84,7 +84,7 @@ impl<'r> RequestHead<'r> {
         target: &'r str,
         fields: impl IntoIterator<Item = (&'r str, &'r [u8])>,
     ) -> Self {
-        let (path, query) = match target.split_once('?') {
+        let (path, query) = match target.split_once(['?']) {
             Some((path, query)) => (path, Some(query)),
             None => (target, None),
         };

@@ -186,10 +186,10 @@ fn names_resource(entry: &str, resource: &str) -> bool {
 
 /// `https://host:port` and what follows it.
 fn split_after_authority(identifier: &str) -> Option<(&str, &str)> {
-    let authority = identifier.find("://")?.checked_add(3)?;
-    let rest = identifier.get(authority..)?;
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    identifier.split_at_checked(authority.checked_add(end)?)
+    let (scheme, rest) = identifier.split_once([':'])?;
+    let rest = rest.strip_prefix("//")?;
+    let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    identifier.split_at_checked(scheme.len().checked_add("://".len())?.checked_add(authority)?)
 }
 
 #[cfg(test)]

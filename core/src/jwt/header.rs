@@ -140,7 +140,7 @@ fn is_access_token_type(media_type: &str) -> bool {
 
 fn is_jwt_type(media_type: &str) -> bool {
     // A parameter behind the type does not make the content anything else.
-    let media_type = media_type.split(';').next().unwrap_or(media_type).trim_ascii();
+    let media_type = media_type.split([';']).next().unwrap_or(media_type).trim_ascii();
     let suffix = media_type.len().checked_sub(3).and_then(|start| media_type.get(start..));
     suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case("jwt"))
 }

@@ -55,11 +55,11 @@ impl<'s> UnverifiedJwt<'s> {
         if token.len() > TOKEN_LEN_MAX {
             return Err(TokenError::TooLong);
         }
-        let (signing_input, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
-        let (header, payload) = signing_input.split_once('.').ok_or(TokenError::Malformed)?;
+        let (signing_input, signature) = token.rsplit_once(['.']).ok_or(TokenError::Malformed)?;
+        let (header, payload) = signing_input.split_once(['.']).ok_or(TokenError::Malformed)?;
         let segments = [header, payload, signature];
         // The first and the last dot were found from the ends: a further one is in between.
-        if payload.contains('.') || segments.into_iter().any(str::is_empty) {
+        if payload.contains(['.']) || segments.into_iter().any(str::is_empty) {
             return Err(TokenError::Malformed);
         }
         let header = decode(header, JOSE_HEADER_LEN_MAX, scratch)?;

@@ -185,8 +185,8 @@ impl<'c> ResourceServer<'c> {
 
 /// Whether a query has a parameter `access_token` (RFC 6750 §2.3), however its name is spelled.
 fn names_access_token(query: &str) -> bool {
-    query.split('&').any(|pair| {
-        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
+    query.split(['&']).any(|pair| {
+        let name = pair.split_once(['=']).map_or(pair, |(name, _)| name);
         Encoded::form(name).is_ok_and(|name| name.eq_str("access_token"))
     })
 }

@@ -146,7 +146,8 @@ impl ResourceServer<'_> {
         if self.configuration.origins.contains(&origin) {
             return Some(origin);
         }
-        let (scheme, authority) = origin.split_once("://")?;
+        let (scheme, authority) = origin.split_once([':'])?;
+        let authority = authority.strip_prefix("//")?;
         let own_scheme = if self.is_https { "https" } else { "http" };
         let own = scheme == own_scheme
             && !authority.bytes().any(|byte| byte.is_ascii_uppercase())
@@ -158,7 +159,7 @@ impl ResourceServer<'_> {
 
 /// A host and its port, if it has one; the colons of an IPv6 literal are inside its brackets.
 fn split_port(host: &str) -> (&str, Option<&str>) {
-    match host.rsplit_once(':') {
+    match host.rsplit_once([':']) {
         Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
         _ => (host, None),
     }
