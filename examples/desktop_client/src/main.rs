@@ -1,2 +1,34 @@
-//! Example.
-fn main() {}
+//! From a server's URL to a tool call: `desktop_client URL [TOOL [ARGUMENTS]] [--open]`.
+//!
+//! Logs in when the server asks for it. The login page is printed, and opened too with `--open`.
+
+use std::{error::Error, sync::Arc};
+
+use portcullis_tokio::client::{Exchange, McpClient, Options, PrintUrl, Printable, SystemBrowser};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let (flags, words): (Vec<_>, Vec<_>) =
+        std::env::args().skip(1).partition(|argument| argument.starts_with("--"));
+    let server_url = words.first().map_or("http://127.0.0.1:8001/mcp", String::as_str);
+
+    let options = Options {
+        observer: Arc::new(|exchange: &Exchange<'_>| eprintln!("{exchange}")),
+        ..Options::new("Portcullis desktop client")
+    };
+    let client = if flags.iter().any(|flag| flag == "--open") {
+        McpClient::new(server_url, options, SystemBrowser)?
+    } else {
+        McpClient::new(server_url, options, PrintUrl)?
+    };
+
+    let result = match words.get(1) {
+        None => client.list_tools().await?,
+        Some(tool) => {
+            let arguments = words.get(2).map_or("{}", String::as_str);
+            client.call_tool(tool, serde_json::from_str(arguments)?).await?
+        }
+    };
+    println!("{}", Printable(&format!("{result:#}")));
+    Ok(())
+}

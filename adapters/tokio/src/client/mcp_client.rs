@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::{
-    AuthorizeError, Login, OpenBrowser, Options, Party,
+    AuthorizeError, Login, OpenBrowser, Options, Party, Printable,
     authorize::Flow,
     event_stream::EventStream,
     fetcher::{Fetcher, Received, secret_value},
@@ -71,7 +71,7 @@ impl fmt::Display for McpError {
                 write!(f, "refused with status {status}")?;
                 for (name, text) in [("error", error), ("scope", scope)] {
                     if let Some(text) = text {
-                        write!(f, ", {name} \"{}\"", text.escape_debug())?;
+                        write!(f, ", {name} \"{}\"", Printable(text))?;
                     }
                 }
                 Ok(())
@@ -80,7 +80,7 @@ impl fmt::Display for McpError {
             Self::Request => f.write_str("request cannot be written as HTTP"),
             Self::Answer => f.write_str("answer is not one to this request"),
             // Control and bidirectional characters would act on a terminal (SEC-486).
-            Self::Rpc { code, message } => write!(f, "error {code}: {}", message.escape_debug()),
+            Self::Rpc { code, message } => write!(f, "error {code}: {}", Printable(message)),
         }
     }
 }

@@ -22,6 +22,7 @@ mod login;
 mod mcp_client;
 mod observer;
 mod options;
+mod printable;
 mod redirect;
 
 pub use authorize::AuthorizeError;
@@ -31,6 +32,7 @@ pub use mcp_client::{ANSWER_LEN_MAX, McpClient, McpError, PROTOCOL_VERSION};
 pub use observer::{Exchange, Observer, Party};
 pub use options::{ConfiguredClient, Options};
 pub use portcullis_core::client::{FetchFailure, ResourceMatch, UrlPolicy};
+pub use printable::Printable;
 
 /// Logs in to the server at `server_url`: from its 401 to tokens.
 ///
