@@ -20,7 +20,7 @@ impl fmt::Display for Printable<'_> {
 }
 
 /// Controls other than the line feed, and what changes the direction or hides text (Unicode TR 9).
-const fn acts_on_terminal(character: char) -> bool {
+fn acts_on_terminal(character: char) -> bool {
     match character {
         '\n' => false,
         '\u{061c}' | '\u{feff}' => true,
