@@ -5,7 +5,7 @@ use core::hint::black_box;
 use portcullis_core::encoding::{
     base64url,
     form::{Form, FormWriter},
-    json::{write, Elements, JsonError, Members, Reader},
+    json::{Elements, JsonError, Members, Reader},
     percent::{encode_form, encode_unreserved, Encoded},
     text::TextWriter,
     uri::Uri,
@@ -38,9 +38,6 @@ fn json() {
         black_box(steps(&mut reader)).unwrap_or_else(|error| show(&error));
         let _ = black_box(reader.end());
     }
-    with_buffer(|buffer| {
-        let _ = black_box(write::to_slice(text(), buffer));
-    });
 }
 
 /// Every kind of step, in an order that is not known.
