@@ -186,6 +186,8 @@ mod tests {
             assert!(ScopeSet::parse(&tokens(accepted)).is_ok());
         }
         assert_eq!(ScopeSet::parse(&tokens(SCOPE_TOKENS_MAX + 1)), Err(ScopeError::TooMany));
+        let flood = "a ".repeat(10_000) + "a"; // SEC-056
+        assert_eq!(ScopeSet::parse(&flood), Err(ScopeError::TooMany));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod framing;
 mod header;
 mod limits;
 mod minting;
+mod secrecy;
 mod vectors;
 
 use super::*;

@@ -314,6 +314,14 @@ mod tests {
     }
 
     #[test]
+    fn sec_176_signed_metadata_has_no_say() {
+        for value in [r#""a.b.c""#, r#""""#, "null", r#"{"issuer":"https://evil"}"#] {
+            let members = format!(",\"signed_metadata\":{value}");
+            assert_eq!(read(&members, |found| found.validate_issuer(ISSUER)), Ok(Ok(())));
+        }
+    }
+
+    #[test]
     fn sec_020_duplicate_members() {
         let duplicate = Err(MetadataError::Json(JsonError::Duplicate));
         check(&format!(",\"issuer\":\"{ISSUER}\""), duplicate);

@@ -1,3 +1,5 @@
+mod whole_requests;
+
 use std::{format, string::String, vec::Vec};
 
 use super::*;

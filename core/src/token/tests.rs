@@ -179,6 +179,23 @@ fn sec_095_issued_at_edges() {
 }
 
 #[test]
+fn sec_109_configured_texts_are_no_patterns() {
+    let now = at(NOW);
+    for pattern in ["https://as.example.*", "https://*.example.com", ".*", "*", "", "https://"] {
+        let issuer = Expectations { issuer: pattern, ..expectations() };
+        assert_eq!(issuer.check(&facts(&[RESOURCE]), now), Err(TokenError::Issuer), "{pattern}");
+        let resource = Expectations { resource: pattern, ..expectations() };
+        let audience = Err(TokenError::Audience);
+        assert_eq!(resource.check(&facts(&[RESOURCE]), now), audience, "{pattern}");
+        // Nor is what a token says a pattern for what is configured.
+        check(|facts| facts.issuer = pattern, Err(TokenError::Issuer));
+        check_audience(&[pattern], RESOURCE, false);
+    }
+    check(|_| (), Ok(()));
+}
+
+#[test]
 fn sec_113_a_bound_token_is_not_a_bearer_token() {
     check(|facts| facts.sender_constrained = true, Err(TokenError::SenderConstrained));
+    check(|facts| facts.sender_constrained = false, Ok(()));
 }

@@ -216,5 +216,13 @@ fn sec_541_every_length_over_four_blocks_and_every_split() {
     for len in 0..=message.len() {
         assert_eq!(key.sign(&message[..len]), *reference(&message[..len]), "{len}");
         assert_eq!(key.verify(&message[..len], &reference(&message[..len])), Ok(()));
+        // Taken in two pieces, which the key itself never does.
+        use hmac::{Hmac, KeyInit, Mac};
+        for split in 0..=len {
+            let (before, behind) = message[..len].split_at(split);
+            let pieces = Hmac::<Sha256>::new_from_slice(KEY).unwrap().chain_update(before);
+            let mac = pieces.chain_update(behind).finalize().into_bytes();
+            assert_eq!(mac, reference(&message[..len]), "{len} at {split}");
+        }
     }
 }

@@ -94,6 +94,25 @@ fn cl_05_unknown_members_are_passed_over() {
 }
 
 #[test]
+fn sec_176_signed_metadata_has_no_say() {
+    // Whatever is in there, true or not: the plain members are what is read.
+    for value in [r#""a.b.c""#, r#""""#, "null", r#"{"resource":"https://evil"}"#] {
+        let document = with(&format!(",\"signed_metadata\":{value}"));
+        let mut buffer = [0; 64];
+        let parsed = ProtectedResource::parse(document.as_bytes(), &mut Scratch::new(&mut buffer));
+        let parsed = parsed.unwrap();
+        assert_eq!(
+            (parsed.resource, &parsed.authorization_servers[..]),
+            ("https://h/mcp", &["https://as"][..])
+        );
+    }
+    check(
+        r#","signed_metadata":"a","signed_metadata":"b""#,
+        Err(MetadataError::Json(JsonError::Duplicate)),
+    );
+}
+
+#[test]
 fn sec_032_a_wrong_type_is_never_absent() {
     for member in [
         "resource_name",
