@@ -1,1 +1,30 @@
-//! Shared pieces of the tests.
+//! One set of scenarios, run over every driver, and answers compared byte for byte.
+//!
+//! A scenario is data (`scenarios/*.toml`): the bytes of a request, what the authorization server says,
+//! and the answer that is expected. A [`Driver`] is one way to bring those bytes to the core: the bare
+//! core itself, or an adapter as it is deployed.
+//!
+//! | Step | Where |
+//! | --- | --- |
+//! | cases are read, `each` is unfolded, placeholders are filled in | [`scenario`], [`template`], [`token`] |
+//! | text becomes bytes on the wire, and back | [`wire`] |
+//! | the protected server that all cases talk to | [`server`], [`service`] |
+//! | bytes in, answer out | [`driver`], [`bare_core`], [`over_tokio`] |
+//! | answers are judged and compared | [`judge`] |
+//! | nothing secret is printed meanwhile | [`secrets`] |
+#![forbid(unsafe_code)]
+
+pub mod authorization_server;
+pub mod bare_core;
+pub mod driver;
+pub mod judge;
+pub mod over_tokio;
+pub mod scenario;
+pub mod secrets;
+pub mod server;
+pub mod service;
+pub mod template;
+pub mod token;
+pub mod wire;
+
+pub use driver::{Answer, Driver, Exchange};

@@ -1,0 +1,187 @@
+//! Runs scenarios over all drivers: each answer against what is expected, and all answers against
+//! each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use crate::{
+    bare_core::BareCore,
+    driver::{Answer, Driver, Later},
+    over_tokio::OverTokio,
+    scenario::{self, Expected, Scenario},
+};
+
+/// A driver that does not do what a case expects, and why that is accepted.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gap {
+    /// Its name.
+    pub driver: String,
+    /// The case's name, with the value of `each` where there is one.
+    pub case: String,
+    /// What it answers instead.
+    pub status: u16,
+    /// Why.
+    pub reason: String,
+}
+
+/// The list of known gaps.
+pub fn gaps() -> Vec<Gap> {
+    let mut lists: BTreeMap<String, Vec<Gap>> = toml::from_str(&scenario::read("gaps")).unwrap();
+    lists.remove("gap").unwrap_or_default()
+}
+
+/// All drivers and what they did wrong.
+pub struct Judge {
+    drivers: Vec<Box<dyn Driver>>,
+    gaps: Vec<Gap>,
+    failures: Vec<String>,
+}
+
+impl Judge {
+    /// Over all drivers, with the known gaps.
+    pub fn new() -> Self {
+        Self::with(vec![Box::new(BareCore::default()), Box::new(OverTokio::new())], gaps())
+    }
+
+    /// Over these drivers, with these gaps.
+    pub const fn with(drivers: Vec<Box<dyn Driver>>, gaps: Vec<Gap>) -> Self {
+        Self { drivers, gaps, failures: Vec::new() }
+    }
+
+    /// Runs one case; returns the answers of those drivers that have no gap there.
+    pub fn run(&mut self, scenario: &Scenario) -> Vec<Answer> {
+        let mut answers: Vec<Answer> = Vec::new();
+        for driver in &mut self.drivers {
+            let name = driver.name();
+            let answer = driver.answer(&scenario.exchange);
+            let mut wrong = faults(&answer, scenario);
+            if !answer.reached && driver.answer(&scenario.honest).status != 200 {
+                wrong.push("INV-7: an honest request is refused afterwards".to_owned());
+            }
+            let gap = self.gaps.iter().find(|gap| gap.driver == name && gap.case == scenario.name);
+            if let Some(gap) = gap {
+                let (case, status) = (&scenario.name, answer.status);
+                if wrong.is_empty() {
+                    self.failures
+                        .push(format!("{name}: {case}: a listed gap passes: {}", gap.reason));
+                } else if status != gap.status {
+                    self.failures
+                        .push(format!("{name}: {case}: another gap than listed: {status}"));
+                }
+                continue;
+            }
+            if let Some(first) = answers.first()
+                && !answer.is_same_on_the_wire(first)
+            {
+                wrong.push(format!("differs from {}", shown(first)));
+            }
+            if !wrong.is_empty() {
+                let (id, case) = (scenario.id.join(" "), &scenario.name);
+                let wrong = wrong.join("; ");
+                self.failures
+                    .push(format!("{name}: {id}: {case}: {wrong}\n    got {}", shown(&answer)));
+            }
+            answers.push(answer);
+        }
+        answers
+    }
+
+    /// What went wrong so far.
+    pub fn failures(&self) -> &[String] {
+        &self.failures
+    }
+}
+
+impl Default for Judge {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What an answer has that was not expected, and the other way round.
+fn faults(answer: &Answer, scenario: &Scenario) -> Vec<String> {
+    let Scenario { exchange, expected, .. } = scenario;
+    let mut faults = Vec::new();
+    let mut want = |holds: bool, what: String| {
+        if !holds {
+            faults.push(what);
+        }
+    };
+    want(answer.status == expected.status, format!("wants status {}", expected.status));
+    let reaches = expected.principal.is_some();
+    want(answer.reached == reaches, format!("wants that the service runs: {reaches}"));
+    if let Some(principal) = &expected.principal {
+        let body = crate::wire::received(&exchange.request).map(|it| it.body).unwrap_or_default();
+        let echo = crate::service::answer(principal, &body);
+        want(answer.body == echo, format!("wants principal {principal} and the very bytes"));
+    } else {
+        // 503: there, nobody knows the time for the later request either.
+        let goes_on = matches!(answer.later, Later::Closed | Later::Status(200 | 503));
+        let later = answer.later;
+        want(
+            goes_on || exchange.later.is_none(),
+            format!("INV-7: the connection goes on with {later:?}"),
+        );
+    }
+    want(answer.earlier.is_none_or(|status| status == 200), "wants the earlier request".into());
+    for fault in field_faults(answer, expected) {
+        want(false, fault);
+    }
+    if let Some(body) = &expected.body {
+        want(answer.body == body.as_bytes(), format!("wants the body {body}"));
+    }
+    if let Some(code) = expected.code {
+        want(error_code(&answer.body) == Some(code), format!("wants code {code}"));
+    }
+    if let Some(asked) = expected.asked {
+        want(
+            answer.asked == asked,
+            format!("wants that the authorization server is asked: {asked}"),
+        );
+    }
+    faults
+}
+
+fn field_faults(answer: &Answer, expected: &Expected) -> Vec<String> {
+    let mut faults = Vec::new();
+    let challenges: Vec<_> = answer.values("www-authenticate").collect();
+    let wanted: Vec<_> = expected.challenge.iter().map(String::as_bytes).collect();
+    if challenges != wanted {
+        faults.push(format!("wants challenge {:?}", expected.challenge));
+    }
+    for field in &expected.present {
+        let has = match field.split_once(": ") {
+            None => answer.values(field).next().is_some(),
+            Some((name, value)) => answer.values(name).eq([value.as_bytes()]),
+        };
+        if !has {
+            faults.push(format!("wants the field {field}"));
+        }
+    }
+    for field in &expected.absent {
+        if answer.values(field).next().is_some() {
+            faults.push(format!("wants no field {field}"));
+        }
+    }
+    faults
+}
+
+/// The code of a JSON-RPC error; read by a parser that is not ours.
+fn error_code(body: &[u8]) -> Option<i64> {
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    (body.get("jsonrpc")? == "2.0").then(|| body.get("error")?.get("code")?.as_i64())?
+}
+
+fn shown(answer: &Answer) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(400)]).into_owned();
+    let fields = answer.fields.iter().map(|(name, value)| format!("{name}: {}", text(value)));
+    let fields = fields.collect::<Vec<_>>().join(" | ");
+    format!("{} | {fields} | {}", answer.status, text(&answer.body))
+}
+
+/// Every id that some scenario shows.
+pub fn ids<'a>(scenarios: impl Iterator<Item = &'a Scenario>) -> BTreeSet<&'a str> {
+    scenarios.flat_map(|scenario| scenario.id.iter().map(String::as_str)).collect()
+}
