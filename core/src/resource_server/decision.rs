@@ -154,19 +154,11 @@ impl<'c> ResourceServer<'c> {
             }
         }
         match asked {
-            Some(issuer) if !self.is_settled_here(refused) => {
+            Some(issuer) if !is_settled_here(token, refused) => {
                 Offline::Ask(self.expectations(issuer.identifier))
             }
             Some(_) | None => Offline::Refused(refused),
         }
-    }
-
-    /// Whether a token that failed here is not to be asked about.
-    ///
-    /// An opaque token is no JWS at all; every other failure is a JWT's, and stays a failure
-    /// (SEC-373).
-    fn is_settled_here(&self, refused: TokenError) -> bool {
-        refused != TokenError::Malformed
     }
 
     const fn expectations<'s>(&self, issuer: &'s str) -> Expectations<'s>
@@ -189,6 +181,18 @@ fn names_access_token(query: &str) -> bool {
         let name = pair.split_once(['=']).map_or(pair, |(name, _)| name);
         Encoded::form(name).is_ok_and(|name| name.eq_str("access_token"))
     })
+}
+
+/// Whether a token that failed here is not to be asked about (SEC-373).
+///
+/// An opaque token is no JWS at all. What has the three segments of one, the first of them an encoded
+/// JSON object, is a JWT that failed, also where it cannot be read any further.
+fn is_settled_here(token: BearerToken<'_>, refused: TokenError) -> bool {
+    let token = token.expose();
+    // `{`, and a quote or the white space that may stand before it.
+    let begins_as_object = token.starts_with("ey") || token.starts_with("ew");
+    let is_jws = begins_as_object && token.split('.').count() == 3;
+    refused != TokenError::Malformed || is_jws
 }
 
 /// What the keys at hand say of a token.
