@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{mpsc, oneshot},
-    task::JoinHandle,
+    task::{self, JoinHandle},
 };
 
 /// The one path that is answered.
@@ -49,7 +49,11 @@ pub(super) enum Judged<T> {
 }
 
 /// A query that waits for its page.
-type Question = (String, oneshot::Sender<Page>);
+struct Question {
+    query: String,
+    answer: oneshot::Sender<Page>,
+    connection: task::Id,
+}
 
 /// The listener; it is closed when its login is over.
 pub(super) struct Redirect(TcpListener);
@@ -75,13 +79,13 @@ impl Redirect {
                     let Some(stream) = connected(accepted)? else { continue };
                     connections.add(tokio::spawn(serve(stream, ask.clone())));
                 }
-                Some((query, answer)) = questions.recv() => match judge(&query) {
+                Some(question) = questions.recv() => match judge(&question.query) {
                     Judged::WaitOn => {
-                        let _ = answer.send(Page::NotTheAnswer);
+                        let _ = question.answer.send(Page::NotTheAnswer);
                     }
                     Judged::Over(outcome, page) => {
-                        let _ = answer.send(page);
-                        connections.drain().await;
+                        let _ = question.answer.send(page);
+                        connections.finish(question.connection).await;
                         return Ok(outcome);
                     }
                 },
@@ -104,14 +108,11 @@ impl Connections {
         self.0.push_back(connection);
     }
 
-    /// Lets the last page get through.
-    async fn drain(&mut self) {
-        let all = async {
-            for connection in &mut self.0 {
-                let _ = connection.await;
-            }
-        };
-        let _ = tokio::time::timeout(PAGE_TIME_LIMIT, all).await;
+    /// Lets the last page get through; whoever else is connected is not waited for.
+    async fn finish(&mut self, last: task::Id) {
+        if let Some(connection) = self.0.iter_mut().find(|connection| connection.id() == last) {
+            let _ = tokio::time::timeout(PAGE_TIME_LIMIT, connection).await;
+        }
     }
 }
 
@@ -167,9 +168,9 @@ async fn answer(
         return page(Page::OnlyGet);
     }
     let query = request.uri().query().unwrap_or_default().to_owned();
-    let (reply, judged) = oneshot::channel();
+    let (answer, judged) = oneshot::channel();
     // When the login is over meanwhile, nobody is there to ask.
-    let asked = ask.send((query, reply)).await.is_ok();
+    let asked = ask.send(Question { query, answer, connection: task::id() }).await.is_ok();
     page(if asked { judged.await.unwrap_or(Page::NotTheAnswer) } else { Page::NotTheAnswer })
 }
 

@@ -68,8 +68,11 @@ async fn sec_473_hostile_requests_do_not_end_the_wait() {
     for _ in 0..3 * CONNECTIONS_MAX {
         assert!(get(&uri, "/callback?error=x").await.starts_with("HTTP/1.1 400 "));
     }
+    idle.push(TcpStream::connect(&authority).await.unwrap());
+    let start = std::time::Instant::now();
     assert!(get(&uri, "/callback?end=now").await.starts_with("HTTP/1.1 200 "));
     assert_eq!(wait.await.unwrap().unwrap(), "now");
+    assert!(start.elapsed() < PAGE_TIME_LIMIT, "idle connections are waited for");
     drop(idle);
 }
 
