@@ -9,7 +9,6 @@ use portcullis_core::{
     challenge::{self, Challenge},
     encoding::scratch::Scratch,
     introspection::Introspected,
-    limits,
     mcp::EnvelopeError,
     message::RequestHead,
     resource_server::{Decision, Introspection, Operation, Refusal, Verdict},
@@ -24,9 +23,6 @@ use super::{
     response::{self, ResponseBody},
     verifier::Unavailable,
 };
-
-/// Enough for every decision on a head, and for the names that a body spells with escapes.
-const SCRATCH_LEN: usize = limits::SCRATCH_LEN + 4 * 1024;
 
 /// A request that may reach the service behind.
 pub(super) struct Admitted {
@@ -49,8 +45,8 @@ where
     let server = &resource.server;
     let head = request_head(parts);
     let known;
-    let mut buffer = vec![0; SCRATCH_LEN];
-    let mut scratch = Scratch::new(&mut buffer);
+    let mut buffer = resource.buffers.lend();
+    let mut scratch = Scratch::new(buffer.bytes());
 
     let now = resource.clock.unix_time();
     let principal = match server.decide(&head, server.policy().base(), now, &mut scratch) {
@@ -167,5 +163,5 @@ fn reject<R>(
 }
 
 fn record(resource: &Resource, outcome: Outcome<'_>) {
-    resource.journal.record(outcome, resource.clock.monotonic());
+    resource.journal.record(outcome, resource.clock.as_ref());
 }

@@ -1,6 +1,12 @@
 //! A request body, read once and whole, within its limit of length and time.
 
-use std::{error::Error, time::Duration};
+use std::{
+    error::Error,
+    future::{Future as _, poll_fn},
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http_body::Body;
@@ -30,23 +36,25 @@ where
     if announced > len_max {
         return Err(BodyError::TooLong);
     }
-    let whole = Limited::new(body, len_max).collect();
-    match tokio::time::timeout(deadline, whole).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLong),
-        Ok(Err(_)) => Err(BodyError::Broken),
-        Err(_) => Err(BodyError::Deadline),
+    let mut whole = pin!(Limited::new(body, len_max).collect());
+    // A small body is often there already: then no timer is needed.
+    let at_once = poll_fn(|context| Poll::Ready(whole.as_mut().poll(context))).await;
+    let read = match at_once {
+        Poll::Ready(read) => read,
+        Poll::Pending => {
+            tokio::time::timeout(deadline, whole).await.map_err(|_| BodyError::Deadline)?
+        }
+    };
+    match read {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(BodyError::TooLong),
+        Err(_) => Err(BodyError::Broken),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        collections::VecDeque,
-        convert::Infallible,
-        pin::Pin,
-        task::{Context, Poll},
-    };
+    use std::{collections::VecDeque, convert::Infallible, pin::Pin, task::Context};
 
     use http_body::{Frame, SizeHint};
     use http_body_util::Full;

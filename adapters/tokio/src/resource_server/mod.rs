@@ -38,6 +38,7 @@ mod principal;
 mod protect;
 mod resource;
 mod response;
+mod scratch;
 mod settings;
 mod verifier;
 

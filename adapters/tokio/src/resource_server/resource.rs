@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Clock, KeySettings, Settings, SettingsError, TokenVerifier, Verification,
-    introspection::Introspector, journal::Journal,
+    introspection::Introspector, journal::Journal, scratch::Buffers,
 };
 
 /// Room for the metadata document and its URL.
@@ -30,6 +30,7 @@ pub(super) struct Resource {
     pub(super) body_secs_max: Duration,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) journal: Journal,
+    pub(super) buffers: Buffers,
 }
 
 /// Who is asked about a token that cannot be judged here.
@@ -61,7 +62,15 @@ impl Resource {
             tracing::warn!(resource = configuration.resource, "tokens may travel in clear");
         }
         let metadata_path = text(server.metadata_path().to_string());
-        Ok(Self { server, metadata_path, asks, body_secs_max, clock, journal: Journal::default() })
+        Ok(Self {
+            server,
+            metadata_path,
+            asks,
+            body_secs_max,
+            clock,
+            journal: Journal::default(),
+            buffers: Buffers::default(),
+        })
     }
 }
 
