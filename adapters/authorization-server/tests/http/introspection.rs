@@ -56,10 +56,7 @@ async fn sec_301_sec_303_everything_else_is_inactive() {
     let (access, refresh) = server.redeem(&client, &code).await.tokens();
     let near = format!("{}0", &access[..access.len() - 1]);
     let near = if near == access { format!("{}1", &access[..access.len() - 1]) } else { near };
-    for other in [refresh.as_str(), near.as_str(), "", "a.b.c", "\u{0}", &"x".repeat(8_000)] {
-        if other.contains('\u{0}') {
-            continue; // not even a form
-        }
+    for other in [refresh.as_str(), near.as_str(), "", "a.b.c", &"x".repeat(8_000)] {
         assert!(!server.is_active(OPAQUE, other).await);
     }
     assert!(server.is_active(OPAQUE, &access).await);

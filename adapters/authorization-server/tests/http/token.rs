@@ -310,3 +310,57 @@ async fn lim_20_wrong_client_secrets() {
     server.pass_secs(60);
     assert_eq!(server.redeem(&client, "x").await.refusal(), invalid_grant());
 }
+
+#[tokio::test]
+async fn sec_053_a_post_is_read_from_its_body_alone() {
+    let server = Server::new().await;
+    let client = server.client_with("client_secret_post").await;
+    let code = server.code(&client, OPAQUE).await;
+    let mut form = redemption(&code).to_vec();
+    form.push(("client_id", &client.id));
+    form.push(("client_secret", client.secret.as_deref().unwrap()));
+    for moved in ["grant_type", "code", "code_verifier", "client_id", "client_secret"] {
+        let (in_query, in_body): (Vec<_>, Vec<_>) =
+            form.iter().partition(|(name, _)| *name == moved);
+        let path = format!("/token?{}", encode(&in_query));
+        let (status, error) = server.post_form(&path, &[], &in_body).await.refusal();
+        assert!(matches!(status, 400 | 401) && error.starts_with("invalid_"), "{moved}: {error}");
+    }
+    // Other values in the query change nothing.
+    let path = "/token?grant_type=refresh_token&code=x&client_id=x&client_secret=x";
+    assert_eq!(server.post_form(path, &[], &form).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn sec_086_a_token_serves_one_purpose() {
+    let server = Server::new().await;
+    for resource in [OPAQUE, SIGNED] {
+        let client = server.client_with("client_secret_post").await;
+        let code = server.code(&client, resource).await;
+        assert_eq!(server.refresh(&client, &code).await.refusal(), invalid_grant());
+        let (access, refresh) = server.redeem(&client, &code).await.tokens();
+        assert_eq!(server.refresh(&client, &access).await.refusal(), invalid_grant());
+        for no_code in [&access, &refresh] {
+            assert_eq!(server.redeem(&client, no_code).await.refusal(), invalid_grant());
+        }
+        for no_secret in [&access, &refresh, &code] {
+            let posing = Client { secret: Some(no_secret.clone()), ..client.clone() };
+            let refused = server.refresh(&posing, &refresh).await.refusal();
+            assert_eq!(refused, (401, "invalid_client".into()));
+        }
+        let assertion = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh.as_str()),
+            ("client_id", client.id.as_str()),
+            ("client_assertion", access.as_str()),
+        ];
+        let refused = server.post_form("/token", &[], &assertion).await.refusal();
+        assert_eq!(refused, (401, "invalid_client".into()));
+        let mut browser = Browser { cookie: Some(format!("portcullis={access}")) };
+        let page = browser.get(&server, &format!("/authorize?{}", query(&client.id, &[]))).await;
+        assert!(page.location().starts_with("/login?"), "a token is no session");
+        // Nothing of it was spent on the way.
+        assert!(server.is_active(resource, &access).await);
+        assert_eq!(server.refresh(&client, &refresh).await.status, StatusCode::OK);
+    }
+}
