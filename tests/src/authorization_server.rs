@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::{
@@ -13,11 +14,16 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
+/// How long it says nothing.
+const SILENCE: Duration = Duration::from_secs(60);
+
 /// What it does when it is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Script {
     /// Hangs up without a word.
     Unreachable,
+    /// Says nothing, for longer than anybody waits.
+    Silent,
     /// Answers.
     Answers {
         /// The status code.
@@ -78,7 +84,11 @@ async fn answer(mut stream: TcpStream, state: Arc<State>) {
     let Some(question) = read_request(&mut stream).await else { return };
     state.questions.fetch_add(1, Ordering::SeqCst);
     let script = state.script.lock().unwrap().clone();
-    let Script::Answers { status, content_type, body } = script else { return };
+    let (status, content_type, body) = match script {
+        Script::Unreachable => return,
+        Script::Silent => return tokio::time::sleep(SILENCE).await,
+        Script::Answers { status, content_type, body } => (status, content_type, body),
+    };
     let is_authenticated = question.to_ascii_lowercase().contains("\r\nauthorization: basic ");
     let status = if is_authenticated { status } else { 401 };
     let kind = content_type.map(|kind| format!("content-type: {kind}\r\n")).unwrap_or_default();

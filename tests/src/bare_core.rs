@@ -92,7 +92,7 @@ fn resume<'s>(
 ) -> Verdict<'s> {
     tracing::trace!(?introspection, token = ?introspection.token(), "asks");
     let response = match &exchange.script {
-        Script::Unreachable => None,
+        Script::Unreachable | Script::Silent => None,
         Script::Answers { status, content_type, body } => Some(IncomingResponse {
             status: *status,
             content_type: match content_type {

@@ -185,3 +185,111 @@ fn shown(answer: &Answer) -> String {
 pub fn ids<'a>(scenarios: impl Iterator<Item = &'a Scenario>) -> BTreeSet<&'a str> {
     scenarios.flat_map(|scenario| scenario.id.iter().map(String::as_str)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{authorization_server::Script, driver::Exchange, server::Server};
+
+    /// Says the same to everything.
+    struct Parrot(&'static str, Answer);
+
+    impl Driver for Parrot {
+        fn name(&self) -> &'static str {
+            self.0
+        }
+
+        fn answer(&mut self, exchange: &Exchange) -> Answer {
+            // The honest request is the one that has nothing after it.
+            let later = exchange.later.as_ref().map_or(Later::None, |_| Later::Status(200));
+            let status = if exchange.later.is_some() { self.1.status } else { 200 };
+            Answer { status, later, ..self.1.clone() }
+        }
+    }
+
+    fn refused() -> Scenario {
+        let exchange = Exchange {
+            server: Server::default(),
+            now: None,
+            script: Script::Unreachable,
+            earlier: None,
+            request: b"GET / HTTP/1.1\r\n\r\n".to_vec(),
+            later: Some(Vec::new()),
+        };
+        let honest = Exchange { later: None, ..exchange.clone() };
+        let expected = Expected {
+            status: 404,
+            principal: None,
+            challenge: None,
+            code: None,
+            body: Some("no".into()),
+            present: vec!["allow: x".into()],
+            absent: vec!["secret".into()],
+            asked: Some(false),
+        };
+        Scenario { id: vec!["X-1".into()], name: "refused".into(), exchange, honest, expected }
+    }
+
+    fn right() -> Answer {
+        let fields = vec![("allow".to_owned(), b"x".to_vec())];
+        Answer { status: 404, fields, body: b"no".to_vec(), ..Answer::default() }
+    }
+
+    #[track_caller]
+    fn check(answers: [Answer; 2], gap: Option<(&str, u16)>, expected: &[&str]) {
+        let [first, second] = answers;
+        let drivers: Vec<Box<dyn Driver>> =
+            vec![Box::new(Parrot("a", first)), Box::new(Parrot("b", second))];
+        let gap = gap.map(|(driver, status)| Gap {
+            driver: driver.into(),
+            case: "refused".into(),
+            status,
+            reason: "because".into(),
+        });
+        let mut judge = Judge::with(drivers, gap.into_iter().collect());
+        judge.run(&refused());
+        let failures = judge.failures();
+        assert_eq!(failures.len(), expected.len(), "{failures:?}");
+        for (failure, part) in failures.iter().zip(expected) {
+            assert!(failure.contains(part), "{failure:?} without {part}");
+        }
+    }
+
+    #[test]
+    fn each_expectation_can_fail() {
+        check([right(), right()], None, &[]);
+        let wrong = [
+            (Answer { status: 200, ..right() }, "wants status 404"),
+            (Answer { body: Vec::new(), ..right() }, "wants the body no"),
+            (Answer { fields: Vec::new(), ..right() }, "wants the field allow: x"),
+            (Answer { reached: true, ..right() }, "wants that the service runs: false"),
+            (Answer { asked: true, ..right() }, "is asked: false"),
+            (Answer { earlier: Some(401), ..right() }, "wants the earlier request"),
+        ];
+        for (answer, fault) in wrong {
+            check([right(), answer], None, &[fault]);
+        }
+        let mut challenged = right();
+        challenged.fields.push(("www-authenticate".into(), b"Bearer".to_vec()));
+        check([right(), challenged], None, &["wants challenge None"]);
+        let mut chatty = right();
+        chatty.fields.push(("secret".into(), Vec::new()));
+        check([right(), chatty], None, &["wants no field secret"]);
+    }
+
+    #[test]
+    fn drivers_must_agree_to_the_byte() {
+        let mut other = right();
+        other.fields.push(("x-other".into(), Vec::new()));
+        check([right(), other], None, &["differs from"]);
+    }
+
+    #[test]
+    fn a_listed_gap_must_be_one_and_stay_the_same_one() {
+        let wrong = || Answer { status: 200, ..right() };
+        check([right(), wrong()], Some(("b", 200)), &[]);
+        check([right(), wrong()], Some(("a", 200)), &["a listed gap passes", "wants status"]);
+        check([right(), right()], Some(("b", 200)), &["a listed gap passes"]);
+        check([right(), wrong()], Some(("b", 201)), &["another gap than listed"]);
+    }
+}

@@ -18,17 +18,19 @@ use crate::{
 };
 
 /// Every file of scenarios.
-pub const TOPICS: [&str; 10] = [
+pub const TOPICS: [&str; 12] = [
     "audience",
     "credentials",
     "envelope",
+    "eras",
     "headers_mirrored",
     "introspection",
     "metadata",
     "origins",
     "routing",
     "scopes",
-    "tokens_presented",
+    "token_claims",
+    "token_headers",
 ];
 
 /// One topic as it is written down.
@@ -89,6 +91,7 @@ enum Clock {
 #[serde(deny_unknown_fields, default)]
 struct Answers {
     unreachable: bool,
+    silent: bool,
     status: Option<u16>,
     r#type: Option<String>,
     body: Option<String>,
@@ -278,6 +281,9 @@ impl Answers {
     fn script(&self, case: &str, template: &Template) -> Script {
         if self.unreachable {
             return Script::Unreachable;
+        }
+        if self.silent {
+            return Script::Silent;
         }
         let kind = self.r#type.as_deref().unwrap_or("application/json");
         Script::Answers {

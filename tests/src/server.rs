@@ -30,6 +30,9 @@ const HOST: &str = "mcp.internal:8443";
 /// Under which name the server asks the authorization server.
 pub const CLIENT_ID: &str = "rs-1";
 
+/// How long the server waits for an answer: long for a busy machine, short for a test.
+const ASK_MILLIS_MAX: u64 = 2_000;
+
 const BASE_SCOPES: &str = "user";
 /// Tool, and the scope it needs beside the base scopes.
 const TOOL: (&str, &str) = ("set_time", "time:write");
@@ -144,7 +147,9 @@ impl Server {
         let keys = |names: &[&str]| names.iter().map(|name| key_settings(name)).collect();
         let introspection = || {
             let secret = adapter::Secret::value(client_secret());
-            adapter::IntrospectionSettings::new(endpoint, CLIENT_ID, secret)
+            let mut settings = adapter::IntrospectionSettings::new(endpoint, CLIENT_ID, secret);
+            settings.deadline_millis = ASK_MILLIS_MAX;
+            settings
         };
         let verification = match self.mode {
             Mode::Offline => adapter::Verification::Offline { keys: keys(&["k1", "k2"]) },

@@ -37,6 +37,11 @@ fn envelope() {
 }
 
 #[test]
+fn eras() {
+    run("eras");
+}
+
+#[test]
 fn headers_mirrored() {
     run("headers_mirrored");
 }
@@ -67,8 +72,13 @@ fn scopes() {
 }
 
 #[test]
-fn tokens_presented() {
-    run("tokens_presented");
+fn token_claims() {
+    run("token_claims");
+}
+
+#[test]
+fn token_headers() {
+    run("token_headers");
 }
 
 /// Whatever is wrong with a token, the peer sees the same bytes.
@@ -163,7 +173,7 @@ fn each_accepting_case_has_a_rejecting_twin() {
 
 #[test]
 fn every_file_is_run() {
-    let other = ["elsewhere", "gaps", "snippets", "tokens"];
+    let other = ["elsewhere", "gaps", "snippets", "tokens", "threats"];
     for entry in std::fs::read_dir(scenario::folder()).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
