@@ -1,4 +1,5 @@
-//! Overhears what the protected server decides, so that the demo can show the reason beside the status.
+//! Overhears what the protected server decides and asks, so that the demo can show the reason beside
+//! the status.
 
 use std::{
     fmt,
@@ -9,18 +10,27 @@ use tracing::{Event, Subscriber, field::Field};
 use tracing_subscriber::{Layer, layer::Context};
 
 /// The events of the layer before the MCP server.
-pub(crate) const TARGET: &str = "portcullis_tokio::resource_server";
+const TARGET: &str = "portcullis_tokio::resource_server";
 
-/// The newest decision that nobody has asked for yet.
+/// What the protected server did with one request.
+#[derive(Debug, Default)]
+pub(crate) struct Overheard {
+    /// What it decided, and why.
+    pub(crate) decision: Option<String>,
+    /// The endpoint it asked about the token, and the status it got.
+    pub(crate) introspection: Option<(String, u16)>,
+}
+
+/// What was overheard since somebody asked last.
 ///
 /// The demo's requests come one after the other, so that it belongs to the exchange that just ended.
 #[derive(Clone, Default)]
-pub(crate) struct Decisions(Arc<Mutex<Option<String>>>);
+pub(crate) struct Decisions(Arc<Mutex<Overheard>>);
 
 impl Decisions {
-    /// Takes the newest decision.
-    pub(crate) fn take(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// Takes what was overheard.
+    pub(crate) fn take(&self) -> Overheard {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -31,12 +41,13 @@ impl<S: Subscriber> Layer<S> for Decisions {
         }
         let mut words = Words::default();
         event.record(&mut words);
-        let decision = match (words.message.as_str(), words.reason) {
-            ("refused", Some(reason)) => reason,
-            ("allowed", _) => format!("allowed for {}", words.subject),
-            _ => return,
-        };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(decision);
+        let mut overheard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match words.message.as_str() {
+            "refused" => overheard.decision = Some(words.reason),
+            "allowed" => overheard.decision = Some(format!("allowed for {}", words.subject)),
+            "introspected" => overheard.introspection = Some((words.endpoint, words.status)),
+            _ => {}
+        }
     }
 }
 
@@ -44,20 +55,27 @@ impl<S: Subscriber> Layer<S> for Decisions {
 #[derive(Default)]
 struct Words {
     message: String,
-    reason: Option<String>,
+    reason: String,
     subject: String,
+    endpoint: String,
+    status: u16,
 }
 
 impl tracing::field::Visit for Words {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let value = format!("{value:?}");
-        match field.name() {
-            "message" => self.message = value,
-            "reason" => self.reason = Some(value),
-            "subject" => {
-                self.subject = value.trim_start_matches("Some(").trim_end_matches(')').into()
-            }
-            _ => {}
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        if field.name() == "status" {
+            self.status = u16::try_from(value).unwrap_or_default();
         }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let place = match field.name() {
+            "message" => &mut self.message,
+            "reason" => &mut self.reason,
+            "subject" => &mut self.subject,
+            "endpoint" => &mut self.endpoint,
+            _ => return,
+        };
+        *place = format!("{value:?}").trim_start_matches("Some(").trim_end_matches(')').to_owned();
     }
 }

@@ -8,10 +8,10 @@ use std::{
 use anstyle::{AnsiColor, Style};
 use portcullis_tokio::client::{Exchange, Party};
 
-use super::Decisions;
+use super::decisions::{Decisions, Overheard};
 
 /// Longest path shown.
-const PATH_WIDTH: usize = 45;
+const PATH_WIDTH: usize = 42;
 
 /// Prints to standard output, in colour when that is a terminal and `NO_COLOR` is not set.
 pub(crate) struct Journal {
@@ -26,14 +26,28 @@ impl Journal {
         Self { colour, exchanges: AtomicU32::new(0), decisions }
     }
 
-    /// Prints one exchange.
+    /// Prints one exchange; before it the question that the protected server asked meanwhile.
     pub(crate) fn exchange(&self, exchange: &Exchange<'_>) {
-        let number = self.exchanges.fetch_add(1, Ordering::Relaxed) + 1;
-        let decision = match exchange.to {
+        let Overheard { decision, introspection } = match exchange.to {
             Party::ResourceServer => self.decisions.take(),
-            _ => None,
+            _ => Overheard::default(),
         };
-        self.print(&render(number, exchange, decision.as_deref(), self.colour));
+        if let Some((endpoint, status)) = introspection {
+            let question = Exchange {
+                from: Party::ResourceServer,
+                to: Party::AuthorizationServer,
+                method: "POST",
+                url: &endpoint,
+                status: Ok(status),
+                meaning: "what it knows of the token",
+            };
+            self.print(&render(self.next(), &question, None, self.colour));
+        }
+        self.print(&render(self.next(), exchange, decision.as_deref(), self.colour));
+    }
+
+    fn next(&self) -> u32 {
+        self.exchanges.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Prints a heading above what follows.
@@ -71,7 +85,7 @@ fn render(number: u32, exchange: &Exchange<'_>, decision: Option<&str>, colour: 
     };
     let separator = if decision.is_some() { ": " } else { "" };
     format!(
-        "{dim}{number:>2}{dim:#}  {from:>7} → {to:<20}  {method:<4} {path:<PATH_WIDTH$}  {status}{code}{status:#}  {meaning}{separator}{decision}",
+        "{dim}{number:>2}{dim:#}  {from:>15} → {to:<20}  {method:<4} {path:<PATH_WIDTH$}  {status}{code}{status:#}  {meaning}{separator}{decision}",
         from = exchange.from,
         to = exchange.to,
         method = exchange.method,
@@ -115,7 +129,10 @@ mod tests {
         let plain = render(1, &EXCHANGE, Some("why"), false);
         assert_eq!(
             plain,
-            format!(" 1   client → resource server       POST {:<45}  401  no token: why", "/mcp")
+            format!(
+                " 1           client → resource server       POST {:<42}  401  no token: why",
+                "/mcp"
+            )
         );
         assert!(render(1, &EXCHANGE, None, true).contains('\u{1b}'));
     }

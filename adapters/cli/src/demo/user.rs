@@ -96,15 +96,14 @@ impl User {
     }
 
     fn report(&self, method: &Method, url: &str, status: StatusCode) {
-        let to = if self.home { Party::Client } else { Party::AuthorizationServer };
         self.journal.exchange(&Exchange {
             from: Party::Browser,
-            to,
+            to: Party::AuthorizationServer,
             method: method.as_str(),
             // Codes, states and challenges are not for the screen.
             url: url.split('?').next().unwrap_or_default(),
             status: Ok(status.as_u16()),
-            meaning: meaning(to, method, status),
+            meaning: meaning(method, status),
         });
     }
 
@@ -142,7 +141,10 @@ impl User {
         };
         let request = request.body(Full::from(body)).map_err(|e| error(&e))?;
         let response = self.client.request(request).await.map_err(|e| error(&e))?;
-        self.report(&method, url, response.status());
+        // The client itself tells of what reaches its own page.
+        if !self.home {
+            self.report(&method, url, response.status());
+        }
         for cookie in response.headers().get_all(header::SET_COOKIE) {
             let pair = cookie.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
             if let Some((name, value)) = pair.split_once('=') {
@@ -153,14 +155,13 @@ impl User {
     }
 }
 
-/// What an answer of the authorization server's pages, or of the client's own page, means.
-fn meaning(to: Party, method: &Method, status: StatusCode) -> &'static str {
-    match (to, method, status.as_u16()) {
-        (Party::Client, _, 200..=299) => "back with the code; the window may be closed",
-        (_, &Method::GET, 200..=299) => "a page with a form",
-        (_, &Method::POST, 300..=399) => "what was filled in is accepted",
-        (_, &Method::POST, 200..=299) => "the form once more",
-        (_, _, 300..=399) => "sent on",
+/// What an answer of the authorization server's pages means.
+fn meaning(method: &Method, status: StatusCode) -> &'static str {
+    match (method, status.as_u16()) {
+        (&Method::GET, 200..=299) => "a page with a form",
+        (&Method::POST, 300..=399) => "what was filled in is accepted",
+        (&Method::POST, 200..=299) => "the form once more",
+        (_, 300..=399) => "sent on",
         _ => "refused",
     }
 }

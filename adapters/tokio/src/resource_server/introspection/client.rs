@@ -163,6 +163,7 @@ impl Client {
             AskError::Connection
         })?;
         let (head, body) = response.into_parts();
+        tracing::debug!(endpoint = %self.endpoint, status = head.status.as_u16(), "introspected");
         let body = Limited::new(body, limits::METADATA_LEN_MAX_DESKTOP).collect().await;
         let body = body.map_err(|error| {
             let limit = error.downcast_ref::<http_body_util::LengthLimitError>();
