@@ -10,7 +10,7 @@ use portcullis_tokio::client::{Exchange, McpClient, Options, PrintUrl, Printable
 async fn main() -> Result<(), Box<dyn Error>> {
     let (flags, words): (Vec<_>, Vec<_>) =
         std::env::args().skip(1).partition(|argument| argument.starts_with("--"));
-    let server_url = words.first().map_or("http://127.0.0.1:8001/mcp", String::as_str);
+    let server_url = words.first().map_or("http://localhost:8001/mcp", String::as_str);
 
     let options = Options {
         observer: Arc::new(|exchange: &Exchange<'_>| eprintln!("{exchange}")),
