@@ -2,12 +2,24 @@
 //!
 //! Logs in when the server asks for it. The login page is printed, and opened too with `--open`.
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, process::ExitCode, sync::Arc};
 
 use portcullis_tokio::client::{Exchange, McpClient, Options, PrintUrl, Printable, SystemBrowser};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    match run().await {
+        // A server's text must not act on the terminal.
+        Ok(result) => println!("{}", Printable(&result)),
+        Err(error) => {
+            eprintln!("desktop_client: {error}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+async fn run() -> Result<String, Box<dyn Error>> {
     let (flags, words): (Vec<_>, Vec<_>) =
         std::env::args().skip(1).partition(|argument| argument.starts_with("--"));
     let server_url = words.first().map_or("http://localhost:8001/mcp", String::as_str);
@@ -29,6 +41,5 @@ async fn main() -> Result<(), Box<dyn Error>> {
             client.call_tool(tool, serde_json::from_str(arguments)?).await?
         }
     };
-    println!("{}", Printable(&format!("{result:#}")));
-    Ok(())
+    Ok(format!("{result:#}"))
 }
