@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use portcullis_core::{
     challenge::parse,
-    client::{Attempts, FetchFailure, Reaction, header_value},
+    client::{Attempts, FetchFailure, Reaction, UrlRefusal, header_value},
     encoding::scratch::Scratch,
 };
 use serde_json::{Value, json};
@@ -34,6 +34,8 @@ pub const ANSWER_LEN_MAX: usize = 4 * 1024 * 1024;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum McpError {
+    /// The server's URL must not be used.
+    ServerUrl(UrlRefusal),
     /// Logging in failed.
     Authorize(AuthorizeError),
     /// The server refuses fresh tokens too (SEC-476).
@@ -65,6 +67,7 @@ pub enum McpError {
 impl fmt::Display for McpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::ServerUrl(refusal) => write!(f, "server: {refusal}"),
             Self::Authorize(error) => error.fmt(f),
             Self::Unauthorized => f.write_str("server refuses fresh tokens too"),
             Self::Refused { status, error, scope } => {
@@ -211,7 +214,7 @@ impl McpClient {
         login: Option<&Login>,
     ) -> Result<Received, McpError> {
         let policy = self.options.url_policy(&self.server_url);
-        policy.admit(&self.server_url).map_err(|_| McpError::Request)?;
+        policy.admit(&self.server_url).map_err(McpError::ServerUrl)?;
         let fields = call.fields(login)?;
         let (mut events, mut answered) = (EventStream::default(), false);
         let sent = self.fetcher.send(

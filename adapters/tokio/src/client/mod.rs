@@ -31,7 +31,7 @@ pub use login::Login;
 pub use mcp_client::{ANSWER_LEN_MAX, McpClient, McpError, PROTOCOL_VERSION};
 pub use observer::{Exchange, Observer, Party};
 pub use options::{ConfiguredClient, Options};
-pub use portcullis_core::client::{FetchFailure, ResourceMatch, UrlPolicy};
+pub use portcullis_core::client::{FetchFailure, ResourceMatch, UrlPolicy, UrlRefusal};
 pub use printable::Printable;
 
 /// Logs in to the server at `server_url`: from its 401 to tokens.

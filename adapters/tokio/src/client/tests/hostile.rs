@@ -258,3 +258,18 @@ async fn sec_483_answers_to_other_requests_are_not_taken() {
         assert!(matches!(error, McpError::Answer), "{answer}: {error:?}");
     }
 }
+
+#[tokio::test]
+async fn sec_461_a_server_url_that_must_not_be_used() {
+    let world = World::honest().await;
+    let far = world.resource.replace("127.0.0.1", "rs.example");
+    for server_url in [far.as_str(), "ftp://127.0.0.1/mcp", "127.0.0.1/mcp", ""] {
+        let client = McpClient::new(server_url, world.options(), browse).unwrap();
+        let error = client.list_tools().await.unwrap_err();
+        assert!(matches!(error, McpError::ServerUrl(_)), "{server_url}: {error:?}");
+    }
+    let options = Options { url_policy: Some(UrlPolicy::HttpsOnly), ..world.options() };
+    let strict = McpClient::new(world.resource.as_str(), options, browse).unwrap();
+    assert!(matches!(strict.list_tools().await, Err(McpError::ServerUrl(UrlRefusal::Scheme))));
+    assert!(world.paths().is_empty());
+}
