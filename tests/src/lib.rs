@@ -28,3 +28,8 @@ pub mod token;
 pub mod wire;
 
 pub use driver::{Answer, Driver, Exchange};
+
+/// The snippets of the README, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
