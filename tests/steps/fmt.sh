@@ -3,4 +3,4 @@
 set -u
 . tests/steps/lib.sh
 
-cargo fmt --all --check
+cargo fmt --all --check -- --color never

@@ -4,6 +4,7 @@
 #![no_std]
 #![no_main]
 
+mod client;
 mod concepts;
 mod encoding;
 mod inputs;
@@ -28,6 +29,7 @@ pub extern "C" fn _start() -> ! {
         encoding::all();
         concepts::all();
         machines::all();
+        client::all();
         #[cfg(feature = "planted")]
         planted();
     }
