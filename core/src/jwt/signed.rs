@@ -55,13 +55,8 @@ impl<'s> UnverifiedJwt<'s> {
         if token.len() > TOKEN_LEN_MAX {
             return Err(TokenError::TooLong);
         }
-        let (signing_input, signature) = token.rsplit_once(['.']).ok_or(TokenError::Malformed)?;
-        let (header, payload) = signing_input.split_once(['.']).ok_or(TokenError::Malformed)?;
-        let segments = [header, payload, signature];
-        // The first and the last dot were found from the ends: a further one is in between.
-        if payload.contains(['.']) || segments.into_iter().any(str::is_empty) {
-            return Err(TokenError::Malformed);
-        }
+        let segments = Segments::of(token).ok_or(TokenError::Malformed)?;
+        let Segments { header, payload, signature, signing_input } = segments;
         let header = decode(header, JOSE_HEADER_LEN_MAX, scratch)?;
         let header = Header::parse(header, scratch)?;
         let signature = decode(signature, SIGNATURE_LEN_MAX, scratch)?;
@@ -136,6 +131,37 @@ impl fmt::Debug for VerifiedJwt<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("VerifiedJwt(..)")
     }
+}
+
+/// The parts of the compact serialization, none of them empty.
+struct Segments<'s> {
+    header: &'s str,
+    payload: &'s str,
+    signature: &'s str,
+    /// Header and payload with the dot between them.
+    signing_input: &'s str,
+}
+
+impl<'s> Segments<'s> {
+    /// Splits a token that has exactly two dots.
+    fn of(token: &'s str) -> Option<Self> {
+        let is_dot = |byte: &u8| *byte == b'.';
+        let last = token.as_bytes().iter().rposition(is_dot)?;
+        let (signing_input, signature) = split_around(token, last)?;
+        let first = signing_input.as_bytes().iter().position(is_dot)?;
+        let (header, payload) = split_around(signing_input, first)?;
+        // A third dot would be in between. Counted without a branch for each byte, for there are
+        // hundreds of them.
+        let more_dots = payload.as_bytes().iter().fold(false, |seen, byte| seen | is_dot(byte));
+        let empty = header.is_empty() || payload.is_empty() || signature.is_empty();
+        (!more_dots && !empty).then_some(Self { header, payload, signature, signing_input })
+    }
+}
+
+/// What is before and what is behind the one byte at `position`.
+fn split_around(text: &str, position: usize) -> Option<(&str, &str)> {
+    let (before, rest) = text.split_at_checked(position)?;
+    Some((before, rest.get(1..)?))
 }
 
 /// Decodes one segment of at most `len_max` bytes.

@@ -1,7 +1,11 @@
 //! What the types of secrets cannot do, and what errors do not say.
 
 use super::*;
-use crate::{bearer::BearerToken, jwt::MasterKey};
+use crate::{
+    bearer::{BearerToken, Credentials},
+    jwt::MasterKey,
+    message::RequestHead,
+};
 
 /// Refuses to compile for a type that has `==`: the two implementations would be ambiguous.
 macro_rules! has_no_eq {
@@ -18,11 +22,12 @@ macro_rules! has_no_eq {
 
 #[test]
 fn sec_546_no_secret_is_compared_with_equals() {
-    has_no_eq!(HmacKey, MasterKey, KeyRing, BearerToken<'_>, UnverifiedJwt<'_>, VerifiedJwt<'_>);
+    has_no_eq!(HmacKey, MasterKey, KeyRing, UnverifiedJwt<'_>, VerifiedJwt<'_>);
+    has_no_eq!(BearerToken<'_>, Credentials<'_>, RequestHead<'_>);
     #[cfg(feature = "client")]
     {
-        use crate::client::{ClientSecret, RefreshToken};
-        has_no_eq!(ClientSecret<'_>, RefreshToken<'_>);
+        use crate::client::{ClientSecret, Entropy, Pkce, RandomText, RefreshToken, Tokens};
+        has_no_eq!(ClientSecret<'_>, RefreshToken<'_>, Tokens<'_>, Entropy, Pkce, RandomText);
     }
 }
 
