@@ -120,7 +120,9 @@ pub(crate) fn is_token68(text: &[u8]) -> bool {
     while let [rest @ .., b'='] = body {
         body = rest;
     }
-    !body.is_empty() && body.iter().copied().all(is_token68_byte)
+    // Without a branch for each byte: a good token is hundreds of bytes and nothing else.
+    let outside = body.iter().fold(0, |seen, &byte| seen | u8::from(!is_token68_byte(byte)));
+    !body.is_empty() && outside == 0
 }
 
 /// A byte of a `token68` other than its padding (RFC 9110 §11.2).
