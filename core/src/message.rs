@@ -44,7 +44,7 @@ fn trim(mut value: &[u8]) -> &[u8] {
 /// The head of one request: everything a decision may rest on before the body is read.
 ///
 /// Both hosts build it with the same constructor from their own header representation.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub struct RequestHead<'r> {
     /// The method as received; methods are case-sensitive (RFC 9110 §9.1).
     pub method: &'r str,

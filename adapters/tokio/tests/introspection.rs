@@ -190,6 +190,9 @@ async fn sec_368_no_question_about_what_cannot_be_a_token() {
     }
     bench.check(post_call("get_time").body(call("get_time")).unwrap(), 401).await;
     assert_eq!((server.asked(), bench.recorder.count()), (0, 0));
+    // LIM-4: the longest that can be one.
+    bench.check(call_with(&"x".repeat(4096), "get_time"), 200).await;
+    assert_eq!(server.asked(), 1);
 }
 
 #[tokio::test]

@@ -81,6 +81,25 @@ async fn lim_16_registrations_per_peer() {
 }
 
 #[tokio::test]
+async fn sec_211_what_forwarded_headers_say_is_no_other_peer() {
+    let mut settings = settings();
+    settings.limits.registrations_per_peer_per_hour = 2;
+    let server = Server::with(settings).await;
+    for (at, status) in [(1, 201), (2, 201), (3, 429), (4, 429)] {
+        let (address, element) = (format!("192.0.2.{at}"), format!("for=192.0.2.{at}"));
+        let fields = [
+            ("content-type", "application/json"),
+            ("x-forwarded-for", &address),
+            ("x-real-ip", &address),
+            ("forwarded", &element),
+        ];
+        let body = minimal().to_string().into();
+        let answer = server.send(request(Method::POST, "/register", &fields, body)).await;
+        assert_eq!(answer.status.as_u16(), status, "{at}");
+    }
+}
+
+#[tokio::test]
 async fn lim_16_unused_clients() {
     let mut settings = settings();
     settings.limits.unused_clients = 2;

@@ -124,7 +124,7 @@ fn sec_373_a_jwt_that_fails_here_is_not_asked_about() {
 }
 
 /// Headers of the modern era for a call of `tool`.
-fn modern<'t>(tool: &'t str) -> [(&'t str, &'t [u8]); 3] {
+fn modern(tool: &str) -> [(&str, &[u8]); 3] {
     [
         ("mcp-protocol-version", b"2026-07-28"),
         ("mcp-method", b"tools/call"),
