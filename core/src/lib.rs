@@ -15,7 +15,6 @@
         clippy::panic
     )
 )]
-
 #![allow(clippy::large_enum_variant, reason = "without an allocator there is nothing to box with")]
 
 #[cfg(test)]

@@ -1,13 +1,11 @@
 //! The authorization request (RFC 6749 §4.1.1, OAuth 2.1 §4.1.1).
 
-use super::{
-    Client, Discovered, Pkce, RandomText, UrlPolicy, UrlRefusal, scope_choice::choose, text_in,
-};
+use super::{Client, Discovered, Pkce, RandomText, UrlPolicy, UrlRefusal, scope_choice::choose};
 use crate::{
     encoding::{
         form::FormWriter,
         scratch::{BufferFull, Scratch},
-        text::TextWriter,
+        text::{self, TextWriter},
     },
     scope::ScopeSet,
 };
@@ -194,7 +192,7 @@ impl<'s> Authorization<'s> {
             Ok::<_, BufferFull>(form.finish().len())
         })?;
         let parameters = core::str::from_utf8(parameters).map_err(|_| BufferFull)?;
-        text_in(scratch, |url: &mut TextWriter<'_>| {
+        text::write_in(scratch, |url: &mut TextWriter<'_>| {
             url.push(endpoint)?;
             // RFC 6749 §3.1: a query that the endpoint has is kept.
             url.push(match endpoint.split_once('?') {

@@ -2,11 +2,12 @@
 
 use base64ct::{Base64, Encoding};
 
-use super::{Client, text_in};
+use super::Client;
 use crate::encoding::{
     form::FormWriter,
     percent,
     scratch::{BufferFull, Scratch},
+    text,
 };
 
 /// A client authentication method (RFC 7591 §2, `token_endpoint_auth_method`).
@@ -72,7 +73,7 @@ impl Client<'_> {
         let (ClientAuthentication::Basic, Some(secret)) = (self.authentication, self.secret) else {
             return Ok(None);
         };
-        let pair = text_in(scratch, |pair| {
+        let pair = text::write_in(scratch, |pair| {
             percent::encode_form(self.id, pair)?;
             pair.push(":")?;
             percent::encode_form(secret.expose(), pair)
@@ -81,7 +82,7 @@ impl Client<'_> {
             Base64::encode(pair.as_bytes(), free).map(str::len).map_err(|_| BufferFull)
         })?;
         let encoded = core::str::from_utf8(encoded).map_err(|_| BufferFull)?;
-        let field = text_in(scratch, |field| {
+        let field = text::write_in(scratch, |field| {
             field.push("Basic ")?;
             field.push(encoded)
         })?;

@@ -4,13 +4,14 @@ use super::{
     ClientAuthentication, FetchFailure, Machine, Method, OutgoingRequest, Output, Preferences,
     Purpose, ResourceMatch, UrlRefusal,
     fetch::{Answered, is_json},
-    kept_body, text_in,
+    kept_body,
 };
 use crate::{
     challenge::parse::BearerChallenge,
     encoding::{
         json::{JsonError, Reader},
         scratch::{BufferFull, Scratch},
+        text,
     },
     limits::{DOCUMENT_DEPTH_MAX, METADATA_LEN_MAX_DESKTOP},
     message::IncomingResponse,
@@ -204,7 +205,7 @@ impl<'p, 's> Discovery<'p, 's> {
             match self.places_of(issuer) {
                 Ok(mut candidates) => {
                     let first = candidates.next().ok_or(DiscoveryError::NoServerMetadata)?;
-                    let url = text_in(scratch, |url| first.write(url))?;
+                    let url = text::write_in(scratch, |url| first.write(url))?;
                     let asked = AskedServer { resource, nth, issuer, url, candidates };
                     return Ok(State::Server(asked));
                 }
@@ -243,7 +244,7 @@ impl<'p, 's> Discovery<'p, 's> {
             },
             None => match asked.candidates.next() {
                 Some(next) => {
-                    asked.url = text_in(scratch, |url| next.write(url))?;
+                    asked.url = text::write_in(scratch, |url| next.write(url))?;
                     return Ok(State::Server(asked));
                 }
                 None => DiscoveryError::NoServerMetadata,
@@ -323,7 +324,7 @@ fn next_resource<'s>(
     scratch: &mut Scratch<'s>,
 ) -> Result<State<'s>, DiscoveryError> {
     let next = candidates.next().ok_or(DiscoveryError::NoResourceMetadata)?;
-    let url = text_in(scratch, |url| next.write(url))?;
+    let url = text::write_in(scratch, |url| next.write(url))?;
     Ok(State::Resource { url, candidates: Some(candidates) })
 }
 

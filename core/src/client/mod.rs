@@ -26,7 +26,6 @@ mod discovery;
 mod error_response;
 mod fetch;
 mod identity;
-mod mirrored;
 mod pkce;
 mod random_text;
 mod registration;
@@ -46,7 +45,6 @@ pub use discovery::{Discovered, Discovery, DiscoveryError};
 pub use error_response::ErrorResponse;
 pub use fetch::{FetchFailure, Machine, Method, OutgoingRequest, Output, Purpose};
 pub use identity::{Client, ClientSecret, Identity, KnownClient, Origin};
-pub use mirrored::header_value;
 pub use pkce::Pkce;
 pub use random_text::RandomText;
 pub use registration::{
@@ -61,22 +59,8 @@ pub use url_policy::{URL_LEN_MAX, UrlPolicy, UrlRefusal};
 
 use crate::encoding::{
     scratch::{BufferFull, Scratch},
-    text::TextWriter,
+    text,
 };
-
-/// Keeps a text that `write` writes piece by piece.
-fn text_in<'s, E: From<BufferFull>>(
-    scratch: &mut Scratch<'s>,
-    write: impl FnOnce(&mut TextWriter<'_>) -> Result<(), E>,
-) -> Result<&'s str, E> {
-    let written = scratch.fill(|free| {
-        let mut text = TextWriter::new(free);
-        write(&mut text)?;
-        Ok::<usize, E>(text.len())
-    })?;
-    // Only whole `str`s were written, so the check cannot fail.
-    core::str::from_utf8(written).map_err(|_| BufferFull.into())
-}
 
 /// Keeps a copy of a body, so that its parts can be borrowed when the response is gone.
 fn kept_body<'s>(body: &[u8], scratch: &mut Scratch<'s>) -> Result<&'s [u8], BufferFull> {
@@ -87,5 +71,5 @@ fn kept_body<'s>(body: &[u8], scratch: &mut Scratch<'s>) -> Result<&'s [u8], Buf
 
 /// Keeps a copy of `text`.
 fn kept<'s>(text: &str, scratch: &mut Scratch<'s>) -> Result<&'s str, BufferFull> {
-    text_in(scratch, |copy| copy.push(text))
+    text::write_in(scratch, |copy| copy.push(text))
 }

@@ -1,7 +1,10 @@
 //! Which scopes to ask for (CL-43 to CL-45, CL-48).
 
-use super::{AuthorizationError, Discovered, Wish, text_in};
-use crate::{encoding::scratch::Scratch, scope::ScopeSet};
+use super::{AuthorizationError, Discovered, Wish};
+use crate::{
+    encoding::{scratch::Scratch, text},
+    scope::ScopeSet,
+};
 
 /// The scope that asks for a refresh token (OpenID Connect Core §11).
 pub(super) const OFFLINE_ACCESS: &str = "offline_access";
@@ -24,7 +27,7 @@ pub(super) fn choose<'s>(
     if !offline {
         return Ok(asked);
     }
-    let text = text_in(scratch, |text| {
+    let text = text::write_in(scratch, |text| {
         text.push(asked.as_str())?;
         text.push(if asked.is_empty() { "" } else { " " })?;
         text.push(OFFLINE_ACCESS)

@@ -1,6 +1,20 @@
 //! Text written piece by piece into the caller's buffer.
 
-use super::scratch::BufferFull;
+use super::scratch::{BufferFull, Scratch};
+
+/// Keeps in `scratch` the text that `write` writes piece by piece; after an error nothing is kept.
+pub fn write_in<'s, E: From<BufferFull>>(
+    scratch: &mut Scratch<'s>,
+    write: impl FnOnce(&mut TextWriter<'_>) -> Result<(), E>,
+) -> Result<&'s str, E> {
+    let written = scratch.fill(|free| {
+        let mut text = TextWriter::new(free);
+        write(&mut text)?;
+        Ok::<usize, E>(text.len())
+    })?;
+    // Only whole `str`s were written, so the check cannot fail.
+    core::str::from_utf8(written).map_err(|_| BufferFull.into())
+}
 
 /// A text that grows in a borrowed buffer.
 ///

@@ -25,7 +25,11 @@ impl HeaderValue<'_> {
             .is_some_and(|(start, _)| start.eq_ignore_ascii_case(SENTINEL_START.as_bytes()));
         let is_padded = matches!(bytes, [b' ', ..] | [.., b' ']);
         // A tab is a legal character inside a value, but some proxies make a blank of it.
-        !looks_encoded && !is_padded && bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
+        // An empty value is a field that some readers take as absent.
+        !bytes.is_empty()
+            && !looks_encoded
+            && !is_padded
+            && bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
     }
 }
 
@@ -90,13 +94,15 @@ mod tests {
 
     #[test]
     fn tc_03_plain_where_possible() {
-        for text in ["", "get_time", "a b", "file:///a?b=c", "=?utf-8?x?=", "=", "?="] {
+        for text in ["get_time", "a b", "file:///a?b=c", "=?utf-8?x?=", "=", "?="] {
             check_written(text, text);
         }
     }
 
     #[test]
     fn tc_03_encoded_where_needed() {
+        check_written("", "=?base64??=");
+        check_written("a\r\nX: y", "=?base64?YQ0KWDogeQ==?=");
         check_written("héllo", "=?base64?aMOpbGxv?=");
         check_written(" a", "=?base64?IGE=?=");
         check_written("a ", "=?base64?YSA=?=");

@@ -4,7 +4,7 @@ use super::configuration::{Configuration, ConfigurationError, IdentifierError};
 use crate::{
     encoding::{
         scratch::{BufferFull, Scratch},
-        text::TextWriter,
+        text,
     },
     metadata::{
         protected_resource::{AuthorizationServers, BearerMethods, ProtectedResource},
@@ -28,15 +28,13 @@ impl<'c> Published<'c> {
         configuration: &Configuration<'c>,
         memory: &mut Scratch<'c>,
     ) -> Result<Self, ConfigurationError> {
-        let url = keep(memory, |free| {
-            let mut url = TextWriter::new(free);
-            well_known::protected_resource_url(configuration.resource, &mut url).map_err(
-                |error| match error {
+        let url = text::write_in(memory, |url| {
+            well_known::protected_resource_url(configuration.resource, url).map_err(|error| {
+                match error {
                     WellKnownError::BufferFull => ConfigurationError::BufferFull,
                     _ => ConfigurationError::Resource(IdentifierError::Syntax),
-                },
-            )?;
-            Ok(url.len())
+                }
+            })
         })?;
         let mut authorization_servers = AuthorizationServers::new();
         for issuer in configuration.issuers {
@@ -54,16 +52,8 @@ impl<'c> Published<'c> {
             resource_policy_uri: configuration.description.policy,
             resource_tos_uri: configuration.description.terms_of_service,
         };
-        let document = keep(memory, |free| Ok(document.write(free)?.len()))?;
+        let document = memory.fill(|free| Ok::<_, BufferFull>(document.write(free)?.len()))?;
+        let document = core::str::from_utf8(document).map_err(|_| BufferFull)?;
         Ok(Self { url, document })
     }
-}
-
-/// Keeps the text that `write` puts to the front of the free memory.
-fn keep<'c>(
-    memory: &mut Scratch<'c>,
-    write: impl FnOnce(&mut [u8]) -> Result<usize, ConfigurationError>,
-) -> Result<&'c str, ConfigurationError> {
-    let written = memory.fill(write)?;
-    core::str::from_utf8(written).map_err(|_| BufferFull.into())
 }

@@ -12,8 +12,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use portcullis_core::{
     challenge::parse,
-    client::{Attempts, FetchFailure, Reaction, UrlRefusal, header_value},
+    client::{Attempts, FetchFailure, Reaction, UrlRefusal},
     encoding::scratch::Scratch,
+    mcp::header_value,
 };
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -291,10 +292,8 @@ impl Call<'_> {
         ];
         for (field, text) in mirrored {
             let Some(text) = text else { continue };
-            let mut buffer = vec![0; 4 * text.len() + 64];
-            let value = header_value(text, &mut Scratch::new(&mut buffer));
-            let value = value.ok().and_then(|value| HeaderValue::from_str(value).ok());
-            fields.insert(HeaderName::from_static(field), value.ok_or(McpError::Request)?);
+            let value = HeaderValue::from_str(&header_value(text).to_string());
+            fields.insert(HeaderName::from_static(field), value.map_err(|_| McpError::Request)?);
         }
         if let Some(login) = login {
             let credentials = zeroize::Zeroizing::new(format!("Bearer {}", login.access_token()));
