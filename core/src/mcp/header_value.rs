@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn tc_03_encoded_where_needed() {
+    fn sec_485_tc_03_encoded_where_needed() {
         check_written("", "=?base64??=");
         check_written("a\r\nX: y", "=?base64?YQ0KWDogeQ==?=");
         check_written("héllo", "=?base64?aMOpbGxv?=");
