@@ -1,7 +1,7 @@
 //! What the machines see of HTTP: borrowed views, no socket.
 
 /// The values of one header field, ambiguity kept (RFC 9110 §5.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Field<'r> {
     /// No line has this name.
     Absent,
@@ -30,6 +30,17 @@ impl<'r> Field<'r> {
             Self::Absent => Self::One(trim(value)),
             Self::One(_) | Self::Repeated => Self::Repeated,
         };
+    }
+}
+
+impl core::fmt::Debug for Field<'_> {
+    /// Without the value, which may be a credential (INV-6).
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Absent => f.write_str("Absent"),
+            Self::One(value) => write!(f, "One({} bytes)", value.len()),
+            Self::Repeated => f.write_str("Repeated"),
+        }
     }
 }
 
@@ -214,6 +225,8 @@ mod tests {
             [("authorization", b"Bearer hush".as_slice())],
         );
         assert!(!format!("{head:?}").contains("hush"));
+        let hush = Field::One(b"hush");
+        assert_eq!(format!("{hush:?} {:?}", head.authorization), "One(4 bytes) One(11 bytes)");
     }
 
     #[test]
