@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import secrets
 import sys
 import traceback
 from contextlib import AbstractAsyncContextManager
@@ -177,7 +178,7 @@ class Run:
 
     async def wrong_password(self) -> str | None:
         agent = self.agent()
-        agent.password = f"{self.options.password}-not-{self.sdk.name}"
+        agent.password = secrets.token_urlsafe(16)
         self.secrets.add(agent.password)
         http, exchanges, storage = self.client(agent)
         error = await self.fails(http)
@@ -207,14 +208,16 @@ class Run:
         agent = self.agent()
         http, exchanges, storage = self.client(agent)
         async with http, self.sdk.connect(self.options.server_url, http) as session:
-            tools = [tool.name for tool in (await session.list_tools()).tools]
+            listed = (await session.list_tools()).tools
+            tools = [tool.name for tool in listed]
             expect(OPEN_TOOL in tools, True, f"{OPEN_TOOL} in {tools}")
             result = await session.call_tool(OPEN_TOOL, {})
             expect(failed(result), False, "isError")
             expect(bool(result.content), True, "content")
             assert storage.tokens is not None
             self.token = storage.tokens.access_token
-            self.further_tool = self.options.further_tool or next(name for name in tools if name != OPEN_TOOL)
+            further = next(tool for tool in listed if tool.name != OPEN_TOOL)
+            self.further_tool, self.further_arguments = further.name, arguments_for(further)
         self.keep_secrets(agent, exchanges)
         expect(len(exchanges.with_status(403)), 0, "403 answers")
         return f"granted {storage.tokens.scope!r}"
@@ -225,7 +228,7 @@ class Run:
         outcome = "an error"
         try:
             async with http, self.sdk.connect(self.options.server_url, http) as session:
-                result = await session.call_tool(self.further_tool, {})
+                result = await session.call_tool(self.further_tool, self.further_arguments)
                 expect(failed(result), True, "the tool ran without its scope: isError")
                 outcome = "a result that says error"
         except Exception as error:
@@ -252,7 +255,7 @@ class Run:
         agent = self.agent()
         http, exchanges, storage = self.client(agent)
         async with http, self.sdk.connect(self.options.server_url, http) as session:
-            result = await session.call_tool(self.further_tool, {})
+            result = await session.call_tool(self.further_tool, self.further_arguments)
             expect(failed(result), False, "isError")
             expect(failed(await session.call_tool(OPEN_TOOL, {})), False, "isError of the first tool")
         self.keep_secrets(agent, exchanges)
@@ -296,6 +299,13 @@ def failed(result: Any) -> bool:
     return bool(getattr(result, "is_error", None) or getattr(result, "isError", None))
 
 
+def arguments_for(tool: Any) -> dict[str, Any]:
+    """Some value for each argument that the tool's schema requires."""
+    schema = getattr(tool, "input_schema", None) or getattr(tool, "inputSchema")
+    some = {"integer": 1, "number": 1, "boolean": True, "string": "x"}
+    return {name: some[schema["properties"][name]["type"]] for name in schema.get("required", [])}
+
+
 def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
@@ -333,7 +343,6 @@ def main(sdk: Sdk) -> None:
     parser.add_argument("--redirect-port", type=int, default=3030)
     parser.add_argument("--username", default="demo_user")
     parser.add_argument("--password", default="demo_password")
-    parser.add_argument("--further-tool", help="the tool that needs more; found in the list if not given")
     parser.add_argument("--label", default="demo", help="said with every case")
     parser.add_argument("--report", type=Path, help="file for the token and the secrets that were used")
     parser.add_argument("--verbose", action="store_true")
