@@ -126,7 +126,7 @@ impl<'r> CrossOrigin<'r> {
 impl<'c> ResourceServer<'c> {
     /// What an allowed page may read of the answer to this request.
     pub fn cross_origin<'r>(&self, head: &RequestHead<'r>) -> CrossOrigin<'r> {
-        if self.is_metadata_path(head.path) {
+        if head.path != self.endpoint_path {
             return CrossOrigin(None);
         }
         CrossOrigin(self.allowed_origin(head.origin))
@@ -167,7 +167,7 @@ impl<'c> ResourceServer<'c> {
     /// The answer to `OPTIONS`: CORS data and nothing else (SEC-132).
     pub fn preflight_answer<'s>(&self, head: &RequestHead<'s>) -> Answer<'s> {
         let answer = Answer::new(204, Body::Empty);
-        if self.is_metadata_path(head.path) {
+        if head.path != self.endpoint_path {
             return answer
                 .with_text("access-control-allow-origin", "*")
                 .with_text("access-control-allow-methods", "GET, HEAD")

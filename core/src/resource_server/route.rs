@@ -80,15 +80,8 @@ pub(super) const SESSION_METHODS: &str = "GET, POST, DELETE, OPTIONS";
 
 impl ResourceServer<'_> {
     pub(super) fn route(&self, head: &RequestHead<'_>) -> Route {
-        if self.is_metadata_path(head.path) {
-            return match head.method {
-                "GET" | "HEAD" => Route::Metadata,
-                "OPTIONS" => Route::Preflight,
-                _ => Route::Refuse(Refusal::Method(METADATA_METHODS)),
-            };
-        }
         if head.path != self.endpoint_path {
-            return Route::Refuse(Refusal::NotFound);
+            return self.route_elsewhere(head);
         }
         match (head.method, self.configuration.sessions) {
             ("POST" | "OPTIONS", _) | ("GET" | "DELETE", true) => {}
@@ -102,6 +95,17 @@ impl ResourceServer<'_> {
             return Route::Refuse(Refusal::Origin);
         }
         if head.method == "OPTIONS" { Route::Preflight } else { Route::Endpoint }
+    }
+
+    fn route_elsewhere(&self, head: &RequestHead<'_>) -> Route {
+        if !self.is_metadata_path(head.path) {
+            return Route::Refuse(Refusal::NotFound);
+        }
+        match head.method {
+            "GET" | "HEAD" => Route::Metadata,
+            "OPTIONS" => Route::Preflight,
+            _ => Route::Refuse(Refusal::Method(METADATA_METHODS)),
+        }
     }
 
     /// Whether `path` is where the metadata is (RS-05, RS-06), as received.
