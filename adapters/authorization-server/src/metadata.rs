@@ -2,75 +2,63 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::State;
+use bytes::Bytes;
 use http::StatusCode;
 use http::header::{self, HeaderValue};
-use serde::Serialize;
+use portcullis_core::limits::METADATA_LEN_MAX_DESKTOP;
+use portcullis_core::metadata::MetadataError;
+use portcullis_core::metadata::authorization_server_document::AuthorizationServerDocument;
 
 use crate::answers::{self, Response};
-use crate::server::Inner;
+use crate::server::{Endpoints, Inner};
+use crate::settings::Settings;
 
 /// How clients may authenticate; `none` is for public clients, which most of MCP's are (AS-08).
 const CLIENT_METHODS: [&str; 3] = ["none", "client_secret_basic", "client_secret_post"];
 const RESOURCE_SERVER_METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
 
-#[derive(Serialize)]
-struct Metadata<'m> {
-    issuer: &'m str,
-    authorization_endpoint: &'m str,
-    token_endpoint: &'m str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    registration_endpoint: Option<&'m str>,
-    introspection_endpoint: &'m str,
-    introspection_endpoint_auth_methods_supported: [&'m str; 2],
-    revocation_endpoint: &'m str,
-    revocation_endpoint_auth_methods_supported: [&'m str; 3],
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    scopes_supported: Vec<&'m str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    protected_resources: Vec<&'m str>,
-    response_types_supported: [&'m str; 1],
-    response_modes_supported: [&'m str; 1],
-    grant_types_supported: [&'m str; 2],
-    token_endpoint_auth_methods_supported: [&'m str; 3],
-    code_challenge_methods_supported: [&'m str; 1],
-    authorization_response_iss_parameter_supported: bool,
-}
-
-/// `GET /.well-known/oauth-authorization-server` (AS-02 to AS-12).
+/// The document of a server with these settings (AS-02 to AS-12, SEC-175).
 ///
-/// Ours, not the engine's: that one would name the device endpoint and grants that are not offered.
-pub(crate) async fn show(State(server): State<Arc<Inner>>) -> Response {
-    let settings = &server.settings;
+/// Not the engine's own: that one would name the device endpoint and grants that are not offered.
+/// Fails on a document that clients would find too long to read (LIM-11).
+pub(crate) fn document(settings: &Settings, endpoints: &Endpoints) -> Result<Bytes, MetadataError> {
     let mut scopes_supported: Vec<&str> = Vec::new();
     for scope in settings.resources.iter().flat_map(|resource| &resource.scopes) {
         if !scopes_supported.contains(&scope.name.as_str()) {
             scopes_supported.push(&scope.name);
         }
     }
-    let metadata = Metadata {
+    let resources: Vec<&str> = settings.resources.iter().map(|it| it.identifier.as_str()).collect();
+    let document = AuthorizationServerDocument {
         issuer: &settings.issuer,
-        authorization_endpoint: &server.endpoints.authorization,
-        token_endpoint: &server.endpoints.token,
-        registration_endpoint: settings
-            .registration
-            .then_some(server.endpoints.registration.as_str()),
-        introspection_endpoint: &server.endpoints.introspection,
-        introspection_endpoint_auth_methods_supported: RESOURCE_SERVER_METHODS,
-        revocation_endpoint: &server.endpoints.revocation,
-        revocation_endpoint_auth_methods_supported: CLIENT_METHODS,
-        scopes_supported,
-        protected_resources: settings.resources.iter().map(|it| it.identifier.as_str()).collect(),
-        response_types_supported: ["code"],
-        response_modes_supported: ["query"],
-        grant_types_supported: ["authorization_code", "refresh_token"],
-        token_endpoint_auth_methods_supported: CLIENT_METHODS,
-        code_challenge_methods_supported: ["S256"],
+        authorization_endpoint: &endpoints.authorization,
+        token_endpoint: &endpoints.token,
+        registration_endpoint: settings.registration.then_some(endpoints.registration.as_str()),
+        revocation_endpoint: Some(&endpoints.revocation),
+        revocation_endpoint_auth_methods_supported: &CLIENT_METHODS,
+        introspection_endpoint: Some(&endpoints.introspection),
+        introspection_endpoint_auth_methods_supported: &RESOURCE_SERVER_METHODS,
+        scopes_supported: &scopes_supported,
+        protected_resources: &resources,
+        response_modes_supported: &["query"],
+        grant_types_supported: &["authorization_code", "refresh_token"],
+        token_endpoint_auth_methods_supported: &CLIENT_METHODS,
         authorization_response_iss_parameter_supported: true,
+        // No `jwks_uri` as long as there are no public keys; no client documents yet.
+        ..AuthorizationServerDocument::default()
     };
-    let mut response = answers::json(StatusCode::OK, &metadata);
-    let cached = HeaderValue::from_static("public, max-age=300");
-    response.headers_mut().insert(header::CACHE_CONTROL, cached);
+    let mut room = vec![0; METADATA_LEN_MAX_DESKTOP];
+    document.write(&mut room).map(|text| Bytes::copy_from_slice(text.as_bytes()))
+}
+
+/// `GET /.well-known/oauth-authorization-server`.
+pub(crate) async fn show(State(server): State<Arc<Inner>>) -> Response {
+    let mut response = Response::new(Body::from(server.metadata.clone()));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
     response
 }
 

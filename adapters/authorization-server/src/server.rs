@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{MethodRouter, get, post};
+use bytes::Bytes;
 use http::StatusCode;
 use http::header::{self, HeaderValue};
 use oauth_as::{
     Client, ClientAuth, ClientId, GrantType, MemoryStorage, ResourceServerRegistration, ScopeSet,
     SecretHash, ServerConfig, Storage,
 };
+use portcullis_core::encoding::uri::Uri;
 use portcullis_core::jwt::{HmacKey, KeyId};
 
 use crate::access_token::TokenMint;
@@ -44,6 +46,8 @@ pub struct AuthorizationServer {
 pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) endpoints: Endpoints,
+    /// The metadata document.
+    pub(crate) metadata: Bytes,
     pub(crate) engine: Engine,
     pub(crate) mint: TokenMint,
     pub(crate) sessions: Sessions,
@@ -67,8 +71,11 @@ impl AuthorizationServer {
         register_known_clients(&engine, &settings).await?;
         let limits = settings.limits;
         let minute = Duration::from_secs(60);
+        let endpoints = Endpoints::new(&settings.issuer);
         let inner = Inner {
-            endpoints: Endpoints::new(&settings.issuer),
+            metadata: metadata::document(&settings, &endpoints)
+                .map_err(|_| SettingsError::Metadata)?,
+            endpoints,
             mint: TokenMint::new(&settings).map_err(|_| SettingsError::MasterKey)?,
             sessions: Sessions::new(settings.lifetimes, limits),
             registrations: Registrations::default(),
@@ -175,12 +182,11 @@ pub(crate) struct Endpoints {
 
 impl Endpoints {
     fn new(issuer: &str) -> Self {
-        let (scheme, rest) = issuer.split_once("://").unwrap_or_default();
-        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let path = Uri::parse(issuer).map(Uri::path).unwrap_or_default();
         let at = |endpoint: &str| format!("{issuer}{endpoint}");
         Self {
             path: path.to_owned(),
-            origin: format!("{scheme}://{authority}"),
+            origin: issuer.strip_suffix(path).unwrap_or(issuer).to_owned(),
             authorization: at("/authorize"),
             token: at("/token"),
             registration: at("/register"),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use oauth_as::Scope;
+use portcullis_core::encoding::uri::Uri;
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
@@ -17,6 +18,9 @@ pub use resource::{IntrospectionCredentials, Resource, ScopeDescription, TokenFo
 /// What a client id that this server makes starts with. No user may be named so: the subject of a
 /// token never looks like a client (AS-24, SEC-236), and neither looks like an `https` URL (AS-23).
 pub(crate) const CLIENT_ID_PREFIX: &str = "client-";
+
+/// Longest issuer in bytes; it stands in every URL and token of the server.
+const ISSUER_LEN_MAX: usize = 256;
 
 /// The demo's user, as in the official Python SDK's example.
 const DEMO_USER: (&str, &str) = ("demo_user", "demo_password");
@@ -235,12 +239,18 @@ pub(crate) struct PublicClient {
 /// (AS-03). A slash at the end is refused: clients compare the issuer as a text, and one that
 /// some of them shorten is one that some of them refuse.
 fn check_issuer(issuer: &str) -> Result<(), SettingsError> {
-    let plain = crate::redirect_uri::check(issuer, 256).is_ok();
-    let path = issuer.splitn(4, '/').nth(3).unwrap_or_default();
+    let uri = Uri::parse(issuer).map_err(|_| SettingsError::Issuer)?;
     // The path becomes a part of routes, which give other characters a meaning.
     let path_is_plain =
-        path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte));
-    if !plain || !path_is_plain || issuer.contains('?') || issuer.ends_with('/') {
+        uri.path().bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte));
+    let is_origin_and_path =
+        uri.userinfo().is_none() && uri.query().is_none() && uri.fragment().is_none();
+    if !is_origin_and_path
+        || !path_is_plain
+        || issuer.len() > ISSUER_LEN_MAX
+        || issuer.ends_with('/')
+        || !(uri.is_https() || uri.is_loopback_http())
+    {
         return Err(SettingsError::Issuer);
     }
     Ok(())
@@ -341,6 +351,8 @@ pub enum SettingsError {
     User,
     /// A lifetime is zero or longer than allowed.
     Lifetime,
+    /// The metadata of all resources and scopes would be longer than clients read (LIM-11).
+    Metadata,
     /// The master key is a placeholder.
     MasterKey,
     /// The operating system gave no randomness.
@@ -361,6 +373,7 @@ impl fmt::Display for SettingsError {
             Self::Client => "a client needs a free id and redirect URIs on https or loopback",
             Self::User => "a user needs a free, printable name unlike a client id, and a password",
             Self::Lifetime => "a lifetime is zero or longer than allowed",
+            Self::Metadata => "resources and scopes are more than a metadata document can name",
             Self::MasterKey => "the master key is a placeholder",
             Self::Entropy => "the operating system gave no randomness",
         })

@@ -83,7 +83,7 @@ async fn as_55_another_loopback_port_and_the_redirect_goes_there() {
 }
 
 /// The error that comes back to the client, after sign-in.
-async fn error_of(server: &Server, query: &str) -> String {
+pub(crate) async fn error_of(server: &Server, query: &str) -> String {
     let mut browser = Browser::default();
     let page = browser.ask(server, query).await;
     page.is_page(200);

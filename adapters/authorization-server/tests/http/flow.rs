@@ -6,6 +6,7 @@ use portcullis_core::jwt::{KeyRing, UnverifiedJwt};
 use portcullis_core::limits::SCRATCH_LEN;
 use serde_json::json;
 
+use crate::authorization::error_of;
 use crate::harness::*;
 
 #[tokio::test]
@@ -32,6 +33,76 @@ async fn as_02_metadata() {
         assert_eq!(metadata[name], expected, "{name}");
     }
     assert_eq!(server.get("/.well-known/openid-configuration").await.status, 404);
+}
+
+/// What the document offers works, and what it does not offer is refused.
+#[tokio::test]
+async fn sec_175_metadata_is_the_running_configuration() {
+    let server = Server::new().await;
+    let metadata = server.get("/.well-known/oauth-authorization-server").await.json();
+    let offers =
+        |list: &str, value: &str| metadata[list].as_array().unwrap().contains(&json!(value));
+    for method in ["none", "client_secret_basic", "client_secret_post", "private_key_jwt", "tls"] {
+        let client = json!({ "redirect_uris": [REDIRECT], "token_endpoint_auth_method": method });
+        let accepted = server.register(client).await.status == StatusCode::CREATED;
+        assert_eq!(offers("token_endpoint_auth_methods_supported", method), accepted, "{method}");
+    }
+    let client = server.public_client().await;
+    for grant in ["authorization_code", "refresh_token", "client_credentials", "password", "none"] {
+        let (_, error) = server.token(&client, &[("grant_type", grant)]).await.refusal();
+        let known = error != "unsupported_grant_type";
+        assert_eq!(offers("grant_types_supported", grant), known, "{grant}");
+    }
+    for (list, name, values) in [
+        ("protected_resources", "resource", &[OPAQUE, SIGNED, "http://localhost:8003/mcp"][..]),
+        ("scopes_supported", "scope", &["user", "admin", "other"]),
+        ("code_challenge_methods_supported", "code_challenge_method", &["S256", "plain"]),
+        ("response_types_supported", "response_type", &["code", "token"]),
+    ] {
+        for value in values {
+            let accepted = error_of(&server, &query(&client.id, &[(name, value)])).await == "none";
+            assert_eq!(offers(list, value), accepted, "{name} {value}");
+        }
+    }
+    for endpoint in ["token", "registration", "introspection", "revocation"] {
+        let url = metadata[format!("{endpoint}_endpoint")].as_str().unwrap();
+        let answer = server.post_form(url.strip_prefix(ISSUER).unwrap(), &[], &[]).await;
+        assert_ne!(answer.status, StatusCode::NOT_FOUND, "{endpoint}");
+    }
+    for absent in
+        ["jwks_uri", "device_authorization_endpoint", "pushed_authorization_request_endpoint"]
+    {
+        assert_eq!(metadata[absent], json!(null));
+    }
+    let mut closed = settings();
+    closed.registration = false;
+    let server = Server::with(closed).await;
+    let metadata = server.get("/.well-known/oauth-authorization-server").await.json();
+    assert_eq!(metadata["registration_endpoint"], json!(null));
+    assert_eq!(server.post_form("/register", &[], &[]).await.status, StatusCode::NOT_FOUND);
+}
+
+/// A document is only published if clients read it whole.
+#[tokio::test]
+async fn lim_11_metadata_length() {
+    let with_scopes = async |count: usize| {
+        let resource = portcullis_authorization_server::Resource::new(
+            OPAQUE,
+            "Clock",
+            portcullis_authorization_server::TokenFormat::Opaque,
+        );
+        let resource = (0..count).fold(resource.unwrap(), |resource, at| {
+            resource.with_scope(format!("{at:0>64}"), "words")
+        });
+        let settings = portcullis_authorization_server::Settings::demo(ISSUER).unwrap();
+        let made = portcullis_authorization_server::AuthorizationServer::new(
+            settings.with_resource(resource),
+        );
+        made.await.err()
+    };
+    assert_eq!(with_scopes(900).await, None);
+    let too_long = portcullis_authorization_server::SettingsError::Metadata;
+    assert_eq!(with_scopes(1_000).await, Some(too_long));
 }
 
 #[tokio::test]
