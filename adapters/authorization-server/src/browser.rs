@@ -1,10 +1,19 @@
-//! The cookie that a browser is known by, and where its forms may come from.
+//! The cookie that a browser is known by, and the forms that it sends.
 
-use http::HeaderMap;
+use axum::extract::Request;
 use http::header::{self, HeaderValue};
+use http::{HeaderMap, StatusCode};
 
+use crate::answers::{self, Response};
+use crate::form::Form;
+use crate::pages;
 use crate::secrets::Digest;
 use crate::server::Inner;
+use crate::throttle::Peer;
+
+pub(crate) const GONE: &str = "This request is unknown or has expired, or it was started in another browser. \
+     Go back to the app and start again.";
+const FOREIGN: &str = "This form was not sent from a page of this server.";
 
 /// A browser's secret, as its cookie carries it. Only the digest is kept on the server.
 pub(crate) struct Browser {
@@ -34,6 +43,45 @@ impl Browser {
     }
 }
 
+/// A form that a page of this server gave to this browser, for this purpose and this record.
+pub(crate) struct Submission {
+    pub(crate) form: Form,
+    pub(crate) browser: Browser,
+    pub(crate) peer: Peer,
+}
+
+impl Submission {
+    /// Reads a posted form, or gives the page that refuses it (SEC-201).
+    pub(crate) async fn read(
+        server: &Inner,
+        purpose: &str,
+        request: Request,
+    ) -> Result<Self, Response> {
+        let refuse = |status, message| pages::error(&server.endpoints.path, status, message);
+        let (head, body) = request.into_parts();
+        let form = answers::read_form(&head.headers, body)
+            .await
+            .map_err(|refused| refuse(refused.status(), "The form cannot be read."))?;
+        if !is_own_form(server, &head.headers) {
+            return Err(refuse(StatusCode::FORBIDDEN, FOREIGN));
+        }
+        let browser = Browser::of(server, &head.headers)
+            .ok_or_else(|| refuse(StatusCode::BAD_REQUEST, GONE))?;
+        let submission = Self { form, browser, peer: Peer::of(&head.extensions) };
+        let token = submission.form.get("form_token").unwrap_or_default();
+        let secret = &submission.browser.secret;
+        if !server.form_tokens.accepts(purpose, submission.record(), secret, token) {
+            return Err(refuse(StatusCode::FORBIDDEN, FOREIGN));
+        }
+        Ok(submission)
+    }
+
+    /// The id of the record that the form is about.
+    pub(crate) fn record(&self) -> &str {
+        self.form.get("request").unwrap_or_default()
+    }
+}
+
 /// The field that gives `secret` to the browser: unreadable for scripts, not sent along with
 /// requests that other sites start, bar following a link.
 pub(crate) fn set_cookie(server: &Inner, secret: &str) -> Option<HeaderValue> {
@@ -51,7 +99,7 @@ pub(crate) fn set_cookie(server: &Inner, secret: &str) -> Option<HeaderValue> {
 /// must be ours, if there is one. (`Origin: null` comes even from our own pages, because of their
 /// referrer policy, but then together with `Sec-Fetch-Site`.) A program that is no browser sends
 /// neither, and has no user whose cookies it could abuse. The form token is checked in any case.
-pub(crate) fn is_own_form(server: &Inner, headers: &HeaderMap) -> bool {
+fn is_own_form(server: &Inner, headers: &HeaderMap) -> bool {
     let origin = headers.get(header::ORIGIN).map(HeaderValue::as_bytes);
     let own = server.endpoints.origin.as_bytes();
     match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {

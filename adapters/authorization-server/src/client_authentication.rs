@@ -1,5 +1,6 @@
 //! How a client says who it is at the token, introspection and revocation endpoints.
 
+use axum::extract::Request;
 use base64ct::{Base64, Encoding};
 use http::{HeaderMap, StatusCode, header};
 use oauth_as::{ClientId, ErrorCode, ErrorResponse};
@@ -11,6 +12,43 @@ use crate::form::Form;
 use crate::server::Inner;
 use crate::throttle::Peer;
 
+/// A request of a client: its form, and who the client says it is.
+pub(crate) struct ClientRequest {
+    pub(crate) form: Form,
+    pub(crate) credentials: ClientCredentials,
+    peer: Peer,
+}
+
+impl ClientRequest {
+    /// Reads a request, or gives the answer that refuses it. `refused` is the error for credentials
+    /// that cannot be read.
+    pub(crate) async fn read(
+        server: &Inner,
+        request: Request,
+        refused: impl FnOnce(ErrorResponse) -> ErrorResponse,
+    ) -> Result<Self, Response> {
+        let (head, body) = request.into_parts();
+        let form = answers::read_form(&head.headers, body).await?;
+        let credentials = ClientCredentials::read(&head.headers, &form)
+            .map_err(|error| answers::error(&refused(error), true))?;
+        let peer = Peer::of(&head.extensions);
+        match credentials.refuse_guessing(server, peer) {
+            Some(refusal) => Err(refusal),
+            None => Ok(Self { form, credentials, peer }),
+        }
+    }
+
+    /// The answer for an error of the engine; wrong secrets are counted on the way.
+    pub(crate) fn answer_error(&self, server: &Inner, error: &ErrorResponse) -> Response {
+        let credentials = &self.credentials;
+        if error.error == ErrorCode::InvalidClient && credentials.secret.is_some() {
+            let now = server.settings.clock.now();
+            server.wrong_secrets.count(&credentials.throttle_key(self.peer), now);
+        }
+        answers::error(error, credentials.by_header)
+    }
+}
+
 /// What a request presents. The engine compares the secret, in constant time (AS-82, SEC-250).
 pub(crate) struct ClientCredentials {
     pub(crate) client_id: ClientId,
@@ -21,7 +59,7 @@ pub(crate) struct ClientCredentials {
 
 impl ClientCredentials {
     /// Reads them from the field or the form, of which only one may carry a secret (AS-81).
-    pub(crate) fn read(headers: &HeaderMap, form: &Form) -> Result<Self, ErrorResponse> {
+    fn read(headers: &HeaderMap, form: &Form) -> Result<Self, ErrorResponse> {
         // An assertion that is not supported must not be read as "no credentials" (SEC-252).
         if form.get("client_assertion").is_some() || form.get("client_assertion_type").is_some() {
             return Err(ErrorResponse::new(ErrorCode::InvalidClient)
@@ -60,7 +98,7 @@ impl ClientCredentials {
     ///
     /// Counted for a client id and a peer together: counted for the id alone, anybody could lock a
     /// resource server out of introspection by guessing in its name. The secrets have 256 bits.
-    pub(crate) fn refuse_guessing(&self, server: &Inner, peer: Peer) -> Option<Response> {
+    fn refuse_guessing(&self, server: &Inner, peer: Peer) -> Option<Response> {
         let exhausted = server
             .wrong_secrets
             .is_exhausted(&self.throttle_key(peer), server.settings.clock.now());
@@ -71,19 +109,6 @@ impl ClientCredentials {
                 "too many attempts",
             )
         })
-    }
-
-    /// The answer for an error of the engine; wrong secrets are counted on the way.
-    pub(crate) fn answer_error(
-        &self,
-        server: &Inner,
-        peer: Peer,
-        error: &ErrorResponse,
-    ) -> Response {
-        if error.error == ErrorCode::InvalidClient && self.secret.is_some() {
-            server.wrong_secrets.count(&self.throttle_key(peer), server.settings.clock.now());
-        }
-        answers::error(error, self.by_header)
     }
 
     fn throttle_key(&self, peer: Peer) -> String {

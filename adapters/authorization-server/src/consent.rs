@@ -10,11 +10,10 @@ use http::StatusCode;
 use oauth_as::authorization::AuthorizationError;
 use oauth_as::{ClientId, Storage, UserApproval, ValidatedAuthorizationRequest};
 
-use crate::answers::{self, Response};
+use crate::answers::Response;
 use crate::audit::printable;
-use crate::browser::{self, Browser};
+use crate::browser::{Browser, GONE, Submission};
 use crate::form::Form;
-use crate::login::{FOREIGN, GONE};
 use crate::pages::{self, ConsentPage};
 use crate::redirect_uri;
 use crate::server::Inner;
@@ -80,33 +79,21 @@ fn page(
 pub(crate) async fn submit(State(server): State<Arc<Inner>>, request: Request) -> Response {
     let path = &server.endpoints.path;
     let refuse = |status, message| pages::error(path, status, message);
-    let (head, body) = request.into_parts();
-    let form = match answers::read_form(&head.headers, body).await {
-        Ok(form) => form,
-        Err(refused) => return refuse(refused.status(), "The form cannot be read."),
+    let submission = match Submission::read(&server, FORM, request).await {
+        Ok(submission) => submission,
+        Err(refusal) => return refusal,
     };
-    if !browser::is_own_form(&server, &head.headers) {
-        return refuse(StatusCode::FORBIDDEN, FOREIGN);
-    }
+    let Submission { form, browser, .. } = &submission;
     let now = server.settings.clock.now();
-    let id = form.get("request").unwrap_or_default();
-    let signed_in = Browser::of(&server, &head.headers).and_then(|browser| {
-        let subject = server.sessions.subject(browser.digest(), now)?;
-        Some((browser, subject))
-    });
-    let Some((browser, subject)) = signed_in else {
+    let Some(subject) = server.sessions.subject(browser.digest(), now) else {
         return refuse(StatusCode::BAD_REQUEST, GONE);
     };
-    let form_token = form.get("form_token").unwrap_or_default();
-    if !server.form_tokens.accepts(FORM, id, &browser.secret, form_token) {
-        return refuse(StatusCode::FORBIDDEN, FOREIGN);
-    }
     let approved = match form.get("decision") {
         Some("approve") => true,
         Some("deny") => false,
         _ => return refuse(StatusCode::BAD_REQUEST, "The form says neither yes nor no."),
     };
-    let Some(pending) = server.sessions.take(id, browser.digest(), now) else {
+    let Some(pending) = server.sessions.take(submission.record(), browser.digest(), now) else {
         return refuse(StatusCode::BAD_REQUEST, GONE);
     };
     let Outcome::Ask(asked) = pending.outcome else {

@@ -8,10 +8,9 @@ use oauth_as::{ErrorCode, ErrorResponse, IntrospectionResponse};
 use serde::Serialize;
 
 use crate::answers::{self, Response};
-use crate::client_authentication::ClientCredentials;
+use crate::client_authentication::ClientRequest;
 use crate::server::Inner;
 use crate::storage::{presented, token_id};
-use crate::throttle::Peer;
 
 /// The engine's answer, and the token's id (AS-145).
 #[derive(Serialize)]
@@ -27,26 +26,19 @@ struct Answer {
 /// The engine would also answer a client about its own tokens. Tokens are opaque to clients here,
 /// so nobody but a resource server is let in.
 pub(crate) async fn introspect(State(server): State<Arc<Inner>>, request: Request) -> Response {
-    let (head, body) = request.into_parts();
-    let peer = Peer::of(&head.extensions);
-    let form = match answers::read_form(&head.headers, body).await {
-        Ok(form) => form,
+    // Without a client id there is no caller: 401, as for a wrong one (AS-146).
+    let no_caller = |_| ErrorResponse::new(ErrorCode::InvalidClient);
+    let request = match ClientRequest::read(&server, request, no_caller).await {
+        Ok(request) => request,
         Err(refusal) => return refusal,
     };
-    let credentials = match ClientCredentials::read(&head.headers, &form) {
-        Ok(credentials) => credentials,
-        // Without a client id there is no caller: 401, as for a wrong one (AS-146).
-        Err(_) => return answers::error(&ErrorResponse::new(ErrorCode::InvalidClient), true),
-    };
-    if let Some(refusal) = credentials.refuse_guessing(&server, peer) {
-        return refusal;
-    }
+    let credentials = &request.credentials;
     let is_resource_server = server
         .settings
         .resources
         .iter()
         .any(|resource| resource.credentials.client_id == credentials.client_id.as_str());
-    let (name, jti) = record_name(&server, form.get("token").unwrap_or_default());
+    let (name, jti) = record_name(&server, request.form.get("token").unwrap_or_default());
     // The engine compares the secret of an unknown or foreign caller, too, so that every refusal
     // takes as long; a client that is no resource server is refused whatever it says.
     let result = server
@@ -62,7 +54,7 @@ pub(crate) async fn introspect(State(server): State<Arc<Inner>>, request: Reques
             let refused = ErrorResponse::new(ErrorCode::InvalidClient);
             answers::error(&refused, credentials.by_header)
         }
-        Err(error) => credentials.answer_error(&server, peer, &error),
+        Err(error) => request.answer_error(&server, &error),
     }
 }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use http::{StatusCode, header};
 
-use crate::answers::{self, Response};
+use crate::answers::Response;
 use crate::audit::printable;
-use crate::browser::{self, Browser};
+use crate::browser::{self, Browser, GONE, Submission};
 use crate::form::Form;
 use crate::pages::{self, LoginPage};
 use crate::server::Inner;
@@ -15,9 +15,6 @@ use crate::sessions::{Outcome, Pending};
 use crate::throttle::Peer;
 
 const FORM: &str = "login";
-pub(crate) const GONE: &str = "This request is unknown or has expired, or it was started in another browser. \
-     Go back to the app and start again.";
-pub(crate) const FOREIGN: &str = "This form was not sent from a page of this server.";
 
 /// The sign-in page of the request that the query names.
 pub(crate) async fn show(State(server): State<Arc<Inner>>, request: Request) -> Response {
@@ -48,37 +45,25 @@ pub(crate) async fn show(State(server): State<Arc<Inner>>, request: Request) -> 
 pub(crate) async fn submit(State(server): State<Arc<Inner>>, request: Request) -> Response {
     let path = &server.endpoints.path;
     let refuse = |status, message| pages::error(path, status, message);
-    let (head, body) = request.into_parts();
-    let form = match answers::read_form(&head.headers, body).await {
-        Ok(form) => form,
-        Err(refused) => return refuse(refused.status(), "The form cannot be read."),
+    let submission = match Submission::read(&server, FORM, request).await {
+        Ok(submission) => submission,
+        Err(refusal) => return refusal,
     };
-    if !browser::is_own_form(&server, &head.headers) {
-        return refuse(StatusCode::FORBIDDEN, FOREIGN);
-    }
+    let Submission { form, browser, peer } = &submission;
+    let id = submission.record();
     let now = server.settings.clock.now();
-    let id = form.get("request").unwrap_or_default();
-    let found = Browser::of(&server, &head.headers).and_then(|browser| {
-        let pending = server.sessions.find(id, browser.digest(), now)?;
-        Some((browser, pending))
-    });
-    let Some((browser, pending)) = found else {
+    let Some(pending) = server.sessions.find(id, browser.digest(), now) else {
         return refuse(StatusCode::BAD_REQUEST, GONE);
     };
-    let form_token = form.get("form_token").unwrap_or_default();
-    if !server.form_tokens.accepts(FORM, id, &browser.secret, form_token) {
-        return refuse(StatusCode::FORBIDDEN, FOREIGN);
-    }
     let (name, password) =
         (form.get("username").unwrap_or_default(), form.get("password").unwrap_or_default());
-    let peer = Peer::of(&head.extensions);
-    match check_password(&server, name, password, peer).await {
+    match check_password(&server, name, password, *peer).await {
         Check::Throttled => refuse(
             StatusCode::TOO_MANY_REQUESTS,
             "Too many attempts to sign in. Wait a minute and try again.",
         ),
         Check::Wrong => pages::see_other(&format!("{path}/login?request={id}&failed=1")),
-        Check::Right => signed_in(&server, name, &browser, &pending),
+        Check::Right => signed_in(&server, name, browser, &pending),
     }
 }
 

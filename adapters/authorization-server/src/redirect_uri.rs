@@ -1,13 +1,11 @@
 //! Redirect URIs: which may be registered, and which request matches which registration.
 //!
-//! All of it works on the received text. Nothing is parsed into a URL type and written out again,
-//! because such types fold case and add slashes, and then two different texts match.
+//! All of it works on the received text: the core's [`Uri`] takes it apart and repairs nothing. URL
+//! types that fold case and add slashes would make two different texts match.
 
 use std::fmt;
 
-/// The three ways to write "this machine" that registrations use; text is compared, never
-/// resolved, so `127.0.0.1` is not `localhost` (§8.5).
-const LOOPBACK_HOSTS: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
+use portcullis_core::encoding::uri::{Uri, UriError};
 
 /// Why a URI cannot be registered as a redirect URI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,48 +49,47 @@ pub(crate) fn check(uri: &str, length_max: usize) -> Result<(), RedirectUriError
     if uri.len() > length_max {
         return Err(RedirectUriError::Length);
     }
-    let plain = |byte: u8| byte.is_ascii_graphic() && !br##""#<>\^`{|}"##.contains(&byte);
-    if !uri.bytes().all(plain) {
+    let uri = Uri::parse(uri).map_err(|error| match error {
+        UriError::Scheme => RedirectUriError::Scheme,
+        UriError::Host | UriError::Port => RedirectUriError::Authority,
+        _ => RedirectUriError::Text,
+    })?;
+    if uri.fragment().is_some() {
         return Err(RedirectUriError::Text);
     }
-    if let Some(rest) = uri.strip_prefix("https://") {
-        return authority_is_plain(authority(rest))
-            .then_some(())
-            .ok_or(RedirectUriError::Authority);
+    if uri.userinfo().is_some() {
+        return Err(RedirectUriError::Authority);
     }
-    let Some(rest) = uri.strip_prefix("http://") else {
-        return Err(RedirectUriError::Scheme);
-    };
-    if split_loopback(uri).is_some() {
-        return Ok(());
-    }
-    let authority = authority(rest);
-    let looks_loopback = LOOPBACK_HOSTS.iter().any(|host| authority.starts_with(host));
-    Err(if looks_loopback { RedirectUriError::Authority } else { RedirectUriError::Scheme })
+    if uri.is_https() || uri.is_loopback_http() { Ok(()) } else { Err(RedirectUriError::Scheme) }
 }
 
 /// Whether a request for `requested` is covered by the registration `registered` (AS-54, AS-55).
 ///
 /// The same text, or for `http` on a loopback host the same text but for the port, which the
-/// operating system chooses anew at every start of a native client (RFC 8252 §7.3).
+/// operating system chooses anew at every start of a native client (RFC 8252 §7.3). Hosts are
+/// compared as text and never resolved, so `127.0.0.1` is not `localhost` (§8.5).
 pub(crate) fn matches(registered: &str, requested: &str) -> bool {
     if registered == requested {
         return true;
     }
-    match (split_loopback(registered), split_loopback(requested)) {
-        (Some(registered), Some(requested)) => registered == requested,
+    match (loopback(registered), loopback(requested)) {
+        (Some(registered), Some(requested)) => {
+            registered.host() == requested.host()
+                && registered.path() == requested.path()
+                && registered.query() == requested.query()
+        }
         _ => false,
     }
 }
 
 /// Whether the redirect stays on the user's machine, where any program may listen (AS-41).
 pub(crate) fn is_loopback(uri: &str) -> bool {
-    split_loopback(uri).is_some()
+    loopback(uri).is_some()
 }
 
 /// The host (and port) to show to the user.
 pub(crate) fn host(uri: &str) -> &str {
-    uri.split_once("://").map_or(uri, |(_, rest)| authority(rest))
+    Uri::parse(uri).ok().and_then(Uri::authority_text).unwrap_or(uri)
 }
 
 /// A source expression of the content security policy that covers `uri`: browsers apply
@@ -100,66 +97,18 @@ pub(crate) fn host(uri: &str) -> &str {
 ///
 /// The policy's grammar has no IPv6 addresses, so those fall back to the scheme.
 pub(crate) fn form_action_source(uri: &str) -> String {
-    match uri.split_once("://") {
-        Some((scheme, rest)) if !rest.starts_with('[') => {
-            format!("{scheme}://{}", authority(rest))
-        }
-        Some((scheme, _)) => format!("{scheme}:"),
-        None => String::new(),
+    let Ok(uri) = Uri::parse(uri) else { return String::new() };
+    match uri.authority_text() {
+        Some(authority) if !authority.starts_with('[') => format!("{}://{authority}", uri.scheme()),
+        _ => format!("{}:", uri.scheme()),
     }
 }
 
-/// Host text and everything after the port of an `http` loopback URI.
-fn split_loopback(uri: &str) -> Option<(&str, &str)> {
-    let rest = uri.strip_prefix("http://")?;
-    let host = LOOPBACK_HOSTS.into_iter().find(|host| rest.starts_with(host))?;
-    let after = rest.strip_prefix(host)?;
-    let tail = match after.strip_prefix(':') {
-        Some(port_and_tail) => {
-            let end = port_and_tail.find(|c: char| !c.is_ascii_digit());
-            let (port, tail) = port_and_tail.split_at(end.unwrap_or(port_and_tail.len()));
-            port.parse::<u16>().ok().filter(|port| *port != 0)?;
-            tail
-        }
-        None => after,
-    };
-    let is_tail = tail.is_empty() || tail.starts_with(['/', '?']);
-    (is_tail && !tail.contains(['#', '\\'])).then_some((host, tail))
-}
-
-fn authority(after_scheme: &str) -> &str {
-    let end = after_scheme.find(['/', '?']).unwrap_or(after_scheme.len());
-    after_scheme.get(..end).unwrap_or_default()
-}
-
-/// A host of letters, digits, dots and hyphens (or a bracketed address), and maybe a port.
-fn authority_is_plain(authority: &str) -> bool {
-    let (host, port) = match authority.strip_prefix('[') {
-        Some(bracketed) => match bracketed.split_once(']') {
-            Some((address, after)) => {
-                if address.parse::<std::net::Ipv6Addr>().is_err() {
-                    return false;
-                }
-                match after.strip_prefix(':') {
-                    Some(port) => ("v6", Some(port)),
-                    None if after.is_empty() => ("v6", None),
-                    None => return false,
-                }
-            }
-            None => return false,
-        },
-        None => match authority.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (authority, None),
-        },
-    };
-    let host_is_plain = !host.is_empty()
-        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte));
-    let port_is_plain = port.is_none_or(|port| {
-        port.bytes().all(|byte| byte.is_ascii_digit())
-            && port.parse::<u16>().is_ok_and(|port| port != 0)
-    });
-    host_is_plain && port_is_plain
+/// An `http` URI on a loopback host that may be registered.
+fn loopback(uri: &str) -> Option<Uri<'_>> {
+    let uri = Uri::parse(uri).ok()?;
+    let is_plain = uri.userinfo().is_none() && uri.fragment().is_none();
+    (is_plain && uri.is_loopback_http()).then_some(uri)
 }
 
 #[cfg(test)]

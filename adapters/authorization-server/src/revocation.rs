@@ -1,5 +1,6 @@
 //! `POST /revoke` (RFC 7009).
 
+use std::convert::identity;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -7,34 +8,26 @@ use http::StatusCode;
 use oauth_as::{ErrorCode, ErrorResponse, TokenTypeHint};
 
 use crate::answers::{self, Response};
-use crate::client_authentication::ClientCredentials;
+use crate::client_authentication::ClientRequest;
 use crate::introspection::record_name;
 use crate::server::Inner;
-use crate::throttle::Peer;
 
 /// Ends a token of the client that asks; any other token is left alone, with the same answer
 /// (AS-140 to AS-142). With a refresh token the whole grant ends.
 pub(crate) async fn revoke(State(server): State<Arc<Inner>>, request: Request) -> Response {
-    let (head, body) = request.into_parts();
-    let peer = Peer::of(&head.extensions);
-    let form = match answers::read_form(&head.headers, body).await {
-        Ok(form) => form,
+    let request = match ClientRequest::read(&server, request, identity).await {
+        Ok(request) => request,
         Err(refusal) => return refusal,
     };
-    let credentials = match ClientCredentials::read(&head.headers, &form) {
-        Ok(credentials) => credentials,
-        Err(error) => return answers::error(&error, true),
-    };
-    if let Some(refusal) = credentials.refuse_guessing(&server, peer) {
-        return refusal;
-    }
-    let Some(token) = form.get("token") else {
+    let Some(token) = request.form.get("token") else {
         let missing = ErrorResponse::new(ErrorCode::InvalidRequest).with_description("no token");
         return answers::error(&missing, false);
     };
     // An unknown hint is no hint: the search only widens.
-    let hint: Option<TokenTypeHint> = form.get("token_type_hint").and_then(|it| it.parse().ok());
+    let hint: Option<TokenTypeHint> =
+        request.form.get("token_type_hint").and_then(|it| it.parse().ok());
     let (name, _) = record_name(&server, token);
+    let credentials = &request.credentials;
     let secret = credentials.secret.as_deref();
     match server.engine.revoke(&credentials.client_id, secret, &name, hint).await {
         Ok(()) => answers::status_only(StatusCode::OK),
@@ -42,6 +35,6 @@ pub(crate) async fn revoke(State(server): State<Arc<Inner>>, request: Request) -
         Err(error) if error.error == ErrorCode::ServerError => {
             answers::error(&ErrorResponse::new(ErrorCode::TemporarilyUnavailable), false)
         }
-        Err(error) => credentials.answer_error(&server, peer, &error),
+        Err(error) => request.answer_error(&server, &error),
     }
 }

@@ -1,5 +1,6 @@
 //! `POST /token`: codes and refresh tokens for access tokens.
 
+use std::convert::identity;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -10,33 +11,23 @@ use oauth_as::{
 };
 
 use crate::answers::{self, Response};
-use crate::client_authentication::ClientCredentials;
+use crate::client_authentication::{ClientCredentials, ClientRequest};
 use crate::form::Form;
 use crate::server::Inner;
 use crate::storage::presented;
-use crate::throttle::Peer;
 
 /// The two grants of this server (AS-80 to AS-97).
 pub(crate) async fn token(State(server): State<Arc<Inner>>, request: Request) -> Response {
-    let (head, body) = request.into_parts();
-    let peer = Peer::of(&head.extensions);
-    let form = match answers::read_form(&head.headers, body).await {
-        Ok(form) => form,
+    let request = match ClientRequest::read(&server, request, identity).await {
+        Ok(request) => request,
         Err(refusal) => return refusal,
     };
-    let credentials = match ClientCredentials::read(&head.headers, &form) {
-        Ok(credentials) => credentials,
-        Err(error) => return answers::error(&error, true),
-    };
-    if let Some(refusal) = credentials.refuse_guessing(&server, peer) {
-        return refusal;
-    }
-    match grant(&server, &form, &credentials).await {
+    match grant(&server, &request.form, &request.credentials).await {
         Ok(issued) => {
-            server.registrations.mark_used(&credentials.client_id);
+            server.registrations.mark_used(&request.credentials.client_id);
             answers::json(StatusCode::OK, &issued)
         }
-        Err(error) => credentials.answer_error(&server, peer, &error),
+        Err(error) => request.answer_error(&server, &error),
     }
 }
 

@@ -22,7 +22,7 @@ fn as_53_what_may_be_registered() {
     }
     for (bad, why) in [
         ("http://app.example/cb", Scheme),
-        ("http://127.1/cb", Scheme),
+        ("http://127.1/cb", Authority),
         ("javascript:alert(1)", Scheme),
         ("data:text/html,x", Scheme),
         ("file:///etc/passwd", Scheme),
@@ -30,7 +30,7 @@ fn as_53_what_may_be_registered() {
         ("HTTP://localhost/cb", Scheme),
         ("/cb", Scheme),
         ("", Scheme),
-        ("http://127.0.0.1.evil/cb", Authority),
+        ("http://127.0.0.1.evil/cb", Scheme),
         ("http://localhost@evil/cb", Authority),
         ("http://[::1]evil/cb", Authority),
         ("http://localhost:0/cb", Authority),
@@ -43,7 +43,8 @@ fn as_53_what_may_be_registered() {
         ("https://app.example/c b", Text),
         ("https://app.example\\@evil/", Text),
         ("https://app.example/\t", Text),
-        ("https://\u{e4}.example/", Text),
+        ("https://\u{e4}.example/", Authority),
+        ("https://app.example/%zz", Text),
     ] {
         check_registration(bad, Err(why));
     }

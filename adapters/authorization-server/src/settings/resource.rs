@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use portcullis_core::encoding::uri::Uri;
+
 use super::{SettingsError, is_scope_token};
 use crate::secrets;
 
@@ -90,11 +92,9 @@ impl Resource {
     }
 
     pub(super) fn check(&self) -> Result<(), SettingsError> {
-        let http = ["http://", "https://"].iter().any(|scheme| {
-            self.identifier.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty())
-        });
-        let plain = self.identifier.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
-        if !http || !plain || self.scopes.is_empty() {
+        let is_resource = Uri::parse(&self.identifier)
+            .is_ok_and(|uri| matches!(uri.scheme(), "http" | "https") && uri.fragment().is_none());
+        if !is_resource || self.scopes.is_empty() {
             return Err(SettingsError::Resource);
         }
         if self.scopes.iter().any(|scope| !is_scope_token(&scope.name)) {
