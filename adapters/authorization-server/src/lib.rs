@@ -57,7 +57,7 @@
 //! | AS-98, AS-113 | – | `client_credentials` is not offered |
 //! | AS-110 to AS-112, AS-114 | here | the engine signs no HS256: the JWT is minted around its opaque token, with `jti` naming the same record. RS256 not yet |
 //! | AS-130 to AS-132, AS-150 to AS-152 | not yet | registration management, PAR |
-//! | AS-140 to AS-142 | both | the engine decides, JWTs are led to their record |
+//! | AS-140 to AS-142 | both | the engine decides, JWTs are led to their record; a grant that storage could not end is answered 503 and tried again |
 //! | AS-143 to AS-146 | both | the engine decides; clients that are no resource servers are kept out |
 //!
 //! Limits and lifetimes are in [`Limits`] and [`Lifetimes`]; tries to guess a secret (LIM-20) are counted

@@ -29,12 +29,18 @@ pub(crate) async fn revoke(State(server): State<Arc<Inner>>, request: Request) -
     let (name, _) = record_name(&server, token);
     let credentials = &request.credentials;
     let secret = credentials.secret.as_deref();
+    let store = server.engine.store();
+    let unavailable =
+        || answers::error(&ErrorResponse::new(ErrorCode::TemporarilyUnavailable), false);
+    let Ok(family) = store.family_of(&name, &credentials.client_id).await else {
+        return unavailable();
+    };
     match server.engine.revoke(&credentials.client_id, secret, &name, hint).await {
+        // The engine takes a grant for ended whose other tokens it could not reach (SEC-310).
+        Ok(()) if family.is_some_and(|family| store.is_unrevoked(&family)) => unavailable(),
         Ok(()) => answers::status_only(StatusCode::OK),
         // A storage that failed has not revoked: the client must try again (SEC-310).
-        Err(error) if error.error == ErrorCode::ServerError => {
-            answers::error(&ErrorResponse::new(ErrorCode::TemporarilyUnavailable), false)
-        }
+        Err(error) if error.error == ErrorCode::ServerError => unavailable(),
         Err(error) => request.answer_error(&server, &error),
     }
 }

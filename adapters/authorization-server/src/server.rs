@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header::{self, HeaderValue};
 use oauth_as::{
-    Client, ClientAuth, ClientId, GrantType, MemoryStorage, ResourceServerRegistration, ScopeSet,
-    SecretHash, ServerConfig, Storage,
+    Client, ClientAuth, ClientId, GrantType, ResourceServerRegistration, ScopeSet, SecretHash,
+    ServerConfig, Storage,
 };
 use portcullis_core::encoding::uri::Uri;
 use portcullis_core::jwt::{HmacKey, KeyId};
@@ -31,7 +31,14 @@ use crate::{
     authorize, consent, introspection, login, metadata, pages, registration, revocation, token,
 };
 
-pub(crate) type Engine = oauth_as::AuthorizationServer<HashedStorage<MemoryStorage>, Clock>;
+pub(crate) type Engine = oauth_as::AuthorizationServer<HashedStorage<Records>, Clock>;
+
+/// Where the records are kept.
+#[cfg(not(test))]
+type Records = oauth_as::MemoryStorage;
+/// In the tests of this crate, a storage that can be told to fail.
+#[cfg(test)]
+type Records = crate::storage::faulty::FaultyStorage;
 
 /// An OAuth 2.1 authorization server for MCP. Cheap to clone; clones are the same server.
 ///
@@ -211,7 +218,7 @@ fn engine(settings: &Settings) -> Engine {
         ResourceServerRegistration::new(client_id, [&resource.identifier])
     });
     config.resource_servers = Some(resource_servers.collect());
-    let storage = HashedStorage::new(MemoryStorage::new());
+    let storage = HashedStorage::new(Records::new());
     Engine::with_clock(config, storage, settings.clock.clone()).with_event_sink(Box::new(Audit))
 }
 
@@ -280,3 +287,6 @@ async fn harden(mut response: answers::Response) -> answers::Response {
     }
     response
 }
+
+#[cfg(test)]
+mod fault_tests;

@@ -9,12 +9,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use base64ct::{Base64UrlUnpadded, Encoding};
 use oauth_as::authorization::{AuthorizationCodeRecord, AuthorizationCodeState};
 use oauth_as::{
-    IssuedToken, RefreshTokenRecord, Storage, StorageError, WriteOutcome, delegate_storage,
+    ClientId, IssuedToken, RefreshTokenRecord, RevocationWindow, Storage, StorageError,
+    WriteOutcome, delegate_storage,
 };
-use sha2::{Digest as _, Sha256};
 
 use crate::secrets::Digest;
 
@@ -27,6 +26,8 @@ const STORED_PREFIX: &str = "sha256:";
 pub(crate) struct HashedStorage<S> {
     inner: S,
     codes: Mutex<HashMap<String, CodeBinding>>,
+    /// Families of tokens whose revocation failed.
+    unrevoked: Mutex<HashMap<String, RevocationWindow>>,
 }
 
 /// What an authorization code is bound to.
@@ -89,7 +90,7 @@ fn stored_code(mut record: AuthorizationCodeRecord) -> AuthorizationCodeRecord {
 
 impl<S: Storage> HashedStorage<S> {
     pub(crate) fn new(inner: S) -> Self {
-        Self { inner, codes: Mutex::new(HashMap::new()) }
+        Self { inner, codes: Mutex::default(), unrevoked: Mutex::default() }
     }
 
     /// Whether `code` may be redeemed, or replayed, with this verifier and redirect URI.
@@ -103,12 +104,43 @@ impl<S: Storage> HashedStorage<S> {
         verifier: Option<&str>,
         redirect_uri: Option<&str>,
     ) -> bool {
-        let challenge = verifier
-            .map(|verifier| Base64UrlUnpadded::encode_string(&Sha256::digest(verifier.as_bytes())));
+        // RFC 7636 §4.6: S256 is the digest's text.
+        let challenge = verifier.map(|verifier| Digest::of(verifier).to_text());
         self.codes().get(&stored(code)).is_some_and(|binding| {
             challenge.is_some_and(|challenge| challenge == binding.code_challenge)
                 && redirect_uri.is_none_or(|uri| uri == binding.redirect_uri)
         })
+    }
+
+    /// What the records are kept in.
+    #[cfg(test)]
+    pub(crate) fn inner(&self) -> &S {
+        &self.inner
+    }
+
+    #[cfg(test)]
+    pub(crate) fn has_unrevoked(&self) -> bool {
+        !self.unrevoked().is_empty()
+    }
+
+    /// The family of `client_id`'s refresh token `token`; `None` when it has no such token.
+    pub(crate) async fn family_of(
+        &self,
+        token: &str,
+        client_id: &ClientId,
+    ) -> Result<Option<String>, StorageError> {
+        let record = self.get_refresh_token(token).await?;
+        let own = record.filter(|record| record.client_id == *client_id);
+        Ok(own.map(|record| record.family_id.as_str().to_owned()))
+    }
+
+    /// Whether the last attempt to revoke this family failed, so that tokens of it may be left.
+    pub(crate) fn is_unrevoked(&self, family_id: &str) -> bool {
+        self.unrevoked().contains_key(family_id)
+    }
+
+    fn unrevoked(&self) -> MutexGuard<'_, HashMap<String, RevocationWindow>> {
+        self.unrevoked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn codes(&self) -> MutexGuard<'_, HashMap<String, CodeBinding>> {
@@ -120,7 +152,7 @@ impl<S: Storage> Storage for HashedStorage<S> {
     delegate_storage!(to inner;
         get_client, put_client, compare_and_swap_client, delete_client,
         put_device_grant, get_device_grant, find_device_grant_by_user_code, take_device_grant,
-        compare_and_swap_device_grant, revoke_token_family,
+        compare_and_swap_device_grant,
     );
 
     async fn put_authorization_code(
@@ -185,7 +217,29 @@ impl<S: Storage> Storage for HashedStorage<S> {
         &self,
         token: &str,
     ) -> Result<Option<RefreshTokenRecord>, StorageError> {
-        self.inner.take_refresh_token(&stored(token)).await
+        let token = stored(token);
+        // SEC-310: the engine goes on after a family that it could not revoke, and takes the one
+        // token. That one must stay, for the client to try again with.
+        if !self.unrevoked().is_empty()
+            && let Some(record) = self.inner.get_refresh_token(&token).await?
+            && self.is_unrevoked(record.family_id.as_str())
+        {
+            return Err(StorageError::new("the family of this token must be revoked first"));
+        }
+        self.inner.take_refresh_token(&token).await
+    }
+
+    async fn revoke_token_family(
+        &self,
+        family_id: &str,
+        window: RevocationWindow,
+    ) -> Result<u64, StorageError> {
+        let revoked = self.inner.revoke_token_family(family_id, window).await;
+        match revoked {
+            Ok(_) => self.unrevoked().remove(family_id),
+            Err(_) => self.unrevoked().insert(family_id.to_owned(), window),
+        };
+        revoked
     }
 
     // `rotate_refresh_token` keeps its refusing default: it serves the engine's retry window, which
@@ -193,15 +247,29 @@ impl<S: Storage> Storage for HashedStorage<S> {
 
     async fn sweep_expired(&self, now: SystemTime) -> Result<u64, StorageError> {
         self.codes().retain(|_, binding| now < binding.expires_at);
+        let unrevoked: Vec<_> = self
+            .unrevoked()
+            .iter()
+            .map(|(family_id, window)| (family_id.clone(), *window))
+            .collect();
+        for (family_id, window) in unrevoked {
+            if self.revoke_token_family(&family_id, window).await.is_err() && now >= window.until {
+                // Its last token has expired.
+                self.unrevoked().remove(&family_id);
+            }
+        }
         self.inner.sweep_expired(now).await
     }
 }
 
 #[cfg(test)]
+pub(crate) mod faulty;
+
+#[cfg(test)]
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
-    use oauth_as::{ClientId, MemoryStorage, ScopeSet};
+    use oauth_as::{MemoryStorage, ScopeSet};
 
     use super::*;
 
