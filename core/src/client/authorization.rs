@@ -195,7 +195,7 @@ impl<'s> Authorization<'s> {
         text::write_in(scratch, |url: &mut TextWriter<'_>| {
             url.push(endpoint)?;
             // RFC 6749 §3.1: a query that the endpoint has is kept.
-            url.push(match endpoint.split_once('?') {
+            url.push(match endpoint.split_once(['?']) {
                 None => "?",
                 Some((_, "")) => "",
                 Some((_, query)) if query.ends_with('&') => "",

@@ -193,7 +193,7 @@ fn is_settled_here(token: BearerToken<'_>, refused: TokenError) -> bool {
     let token = token.expose();
     // `{`, and a quote or the white space that may stand before it.
     let begins_as_object = token.starts_with("ey") || token.starts_with("ew");
-    let is_jws = begins_as_object && token.split('.').count() == 3;
+    let is_jws = begins_as_object && token.split(['.']).count() == 3;
     refused != TokenError::Malformed || is_jws
 }
 

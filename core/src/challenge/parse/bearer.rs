@@ -66,7 +66,7 @@ impl<'s> BearerChallenge<'s> {
             error: sound(text("error")?, is_quotable)?,
             error_description: text("error_description")?.flatten(),
             resource_metadata: sound(text("resource_metadata")?, |url| {
-                is_quotable(url) && !url.contains(' ')
+                is_quotable(url) && !url.contains([' '])
             })?,
         })
     }
