@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, header};
+use http::{HeaderValue, Request, Response, Version, header};
 use http_body::Body;
 use http_body_util::Full;
 use tower::ServiceExt as _;
@@ -124,10 +124,18 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let (mut head, body) = request.into_parts();
+    let has_body = !body.is_end_stream();
     let admitted: Result<Admitted, _> = admission::admit(&resource, &head, body).await;
     let Admitted { principal, body, cross_origin } = match admitted {
         Ok(admitted) => admitted,
-        Err(answer) => return Ok(answer),
+        Err(mut answer) => {
+            // A refusal does not wait for the body, and hyper then ends the connection. Without a word
+            // of it the client's next request would meet a connection that is closing (INV-7).
+            if has_body && head.version < Version::HTTP_2 {
+                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            return Ok(answer);
+        }
     };
     head.headers.remove(header::AUTHORIZATION);
     // Another protocol on this connection would pass without a decision (SEC-390).
