@@ -22,7 +22,7 @@ tar -xzf "$archive" -C "$database" || exit 1
 touch "$database/.git/FETCH_HEAD"
 echo "$(find "$database/crates" -name '*.md' | wc -l) advisories of $(basename "$archive" .tgz)"
 case_of "advisories" check check advisories || status=1
-case_of "advisories, fuzz targets" check --manifest-path core/fuzz/Cargo.toml check --config deny.toml advisories || status=1
+case_of "advisories, fuzz targets" check --manifest-path core/fuzz/Cargo.toml --config deny.toml check advisories || status=1
 
 # The check must be able to fail: an advisory against a crate that is certainly there.
 mkdir -p "$database/crates/serde"
