@@ -16,19 +16,21 @@ for mode in offline introspection; do
     case_of "demo --once --verify $mode" timeout 60 "$CARGO_TARGET_DIR/release/portcullis" demo --once --verify $mode \
         --authorization-server-port "$authorization_server" --server-port "$server" --redirect-port "$redirect" || status=1
 done
-# A taken port is a clear error, and soon.
+# A taken port is a clear error, and soon, whoever was to have it.
 python3 -c 'import socket, time
 s = socket.socket(); s.bind(("127.0.0.1", '"$server"')); s.listen(); time.sleep(30)' &
 holder=$!
 sleep 0.5
-output=$(timeout 20 "$CARGO_TARGET_DIR/release/portcullis" demo --once --verify offline \
-    --authorization-server-port "$authorization_server" --server-port "$server" --redirect-port "$redirect" 2>&1)
-ended=$?
+for option in authorization-server-port server-port redirect-port; do
+    output=$(timeout 20 "$CARGO_TARGET_DIR/release/portcullis" demo --once --verify offline \
+        --authorization-server-port 0 --server-port 0 --redirect-port 0 "--$option" "$server" 2>&1)
+    ended=$?
+    if [ $ended -ne 0 ] && [ $ended -ne 124 ] && grep -q "port $server is taken" <<<"$output"; then
+        echo "ok - a taken port is a clear error, --$option"
+    else
+        printf '%s\nnot ok - a taken port is a clear error, --%s: status %s\n' "$output" $option $ended
+        status=1
+    fi
+done
 kill $holder
-if [ $ended -ne 0 ] && [ $ended -ne 124 ] && grep -q "$server" <<<"$output"; then
-    echo "ok - a taken port is a clear error"
-else
-    printf '%s\nnot ok - a taken port is a clear error: status %s\n' "$output" $ended
-    status=1
-fi
 exit $status

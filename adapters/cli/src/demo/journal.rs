@@ -10,8 +10,8 @@ use portcullis_tokio::client::{Exchange, Party};
 
 use super::decisions::{Decisions, Overheard};
 
-/// Longest path shown.
-const PATH_WIDTH: usize = 42;
+/// Longest path shown: that of the metadata of a resource at `/mcp`.
+const PATH_WIDTH: usize = 41;
 
 /// Prints to standard output, in colour when that is a terminal and `NO_COLOR` is not set.
 pub(crate) struct Journal {
@@ -85,7 +85,7 @@ fn render(number: u32, exchange: &Exchange<'_>, decision: Option<&str>, colour: 
     };
     let separator = if decision.is_some() { ": " } else { "" };
     format!(
-        "{dim}{number:>2}{dim:#}  {from:>15} → {to:<20}  {method:<4} {path:<PATH_WIDTH$}  {status}{code}{status:#}  {meaning}{separator}{decision}",
+        "{dim}{number:>2}{dim:#} {from:>15} → {to:<20} {method:<4} {path:<PATH_WIDTH$} {status}{code}{status:#}  {meaning}{separator}{decision}",
         from = exchange.from,
         to = exchange.to,
         method = exchange.method,
@@ -130,11 +130,19 @@ mod tests {
         assert_eq!(
             plain,
             format!(
-                " 1           client → resource server       POST {:<42}  401  no token: why",
+                " 1          client → resource server      POST {:<41} 401  no token: why",
                 "/mcp"
             )
         );
         assert!(render(1, &EXCHANGE, None, true).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn the_widest_line_of_the_flow_fits_160_columns() {
+        let exchange =
+            Exchange { meaning: "tools/call set_time_zone with a token", ..EXCHANGE.clone() };
+        let line = render(14, &exchange, Some("token lacks a needed scope"), false);
+        assert!(line.chars().count() <= 160, "{line}");
     }
 
     #[test]

@@ -41,6 +41,8 @@ impl Servers {
     pub(crate) async fn bind(options: &Options) -> Result<Self, DemoError> {
         let authorization_listener = listen(options.authorization_server_port).await?;
         let mcp_listener = listen(options.server_port).await?;
+        // The flow's client takes it later: a taken port is to be known before anything is shown.
+        drop(listen(options.redirect_port).await?);
         let issuer = format!("http://localhost:{}", port(&authorization_listener)?);
         let resource = format!("http://localhost:{}/mcp", port(&mcp_listener)?);
 
