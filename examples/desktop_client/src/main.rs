@@ -1,6 +1,12 @@
-//! From a server's URL to a tool call: `desktop_client URL [TOOL [ARGUMENTS]] [--open]`.
+//! From a server's URL to a tool call.
 //!
-//! Logs in when the server asks for it. The login page is printed, and opened too with `--open`.
+//! Logs in when the server asks for it. The login page's URL is printed, or opened with `--open`. Without a
+//! URL it talks to `portcullis demo`, without a tool it lists the tools:
+//!
+//! ```text
+//! cargo run -p desktop_client
+//! cargo run -p desktop_client -- https://mcp.example.com/mcp get_forecast '{"city": "Riga"}' --open
+//! ```
 
 use std::{error::Error, process::ExitCode, sync::Arc};
 
@@ -22,6 +28,9 @@ async fn main() -> ExitCode {
 async fn run() -> Result<String, Box<dyn Error>> {
     let (flags, words): (Vec<_>, Vec<_>) =
         std::env::args().skip(1).partition(|argument| argument.starts_with("--"));
+    if flags.iter().any(|flag| flag != "--open") {
+        return Err("usage: desktop_client [URL [TOOL [ARGUMENTS]]] [--open]".into());
+    }
     let server_url = words.first().map_or("http://localhost:8001/mcp", String::as_str);
 
     let options = Options {
@@ -38,7 +47,9 @@ async fn run() -> Result<String, Box<dyn Error>> {
         None => client.list_tools().await?,
         Some(tool) => {
             let arguments = words.get(2).map_or("{}", String::as_str);
-            client.call_tool(tool, serde_json::from_str(arguments)?).await?
+            let arguments = serde_json::from_str(arguments)
+                .map_err(|error| format!("ARGUMENTS is no JSON: {error}"))?;
+            client.call_tool(tool, arguments).await?
         }
     };
     Ok(format!("{result:#}"))
