@@ -10,15 +10,36 @@ use portcullis_core::{
 
 /// The subject, client and scopes of the access token that a request was admitted with.
 ///
-/// [`Protect`](super::Protect) puts it into the request's extensions; nothing else makes one. In axum
-/// it is `Extension<Principal>`; a tool of rmcp finds it in the request parts:
+/// [`Protect`](super::Protect) puts it into the request's extensions; nothing else makes one. A tool of
+/// rmcp finds it in the request parts:
 ///
 /// ```
-/// # use portcullis_tokio::resource_server::Principal;
-/// # type Extensions = http::Extensions;
-/// fn principal(extensions: &Extensions) -> Option<&Principal> {
-///     extensions.get::<http::request::Parts>()?.extensions.get()
+/// use portcullis_tokio::resource_server::Principal;
+/// use rmcp::{handler::server::tool::Extension, tool, tool_router};
+///
+/// struct Clock;
+///
+/// #[tool_router]
+/// impl Clock {
+///     #[tool(description = "Who calls")]
+///     async fn who(&self, Extension(request): Extension<http::request::Parts>) -> String {
+///         let principal = request.extensions.get::<Principal>();
+///         principal.and_then(Principal::subject).unwrap_or("nobody").to_owned()
+///     }
 /// }
+/// ```
+///
+/// A handler of axum takes it as an argument:
+///
+/// ```
+/// use axum::{Extension, Router, routing};
+/// use portcullis_tokio::resource_server::Principal;
+///
+/// async fn who(Extension(principal): Extension<Principal>) -> String {
+///     principal.subject().unwrap_or("nobody").to_owned()
+/// }
+///
+/// let service: Router = Router::new().route("/mcp", routing::post(who));
 /// ```
 ///
 /// The token itself is not there, and not in the request either: it was meant for this server and
