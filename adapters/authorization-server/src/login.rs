@@ -74,20 +74,26 @@ enum Check {
 }
 
 /// Wrong tries are counted by account and by peer (LIM-20, SEC-210).
+///
+/// Each try counts until it turns out to be right: tries sent at once would otherwise all be under
+/// way before the first wrong one counted.
 async fn check_password(server: &Inner, name: &str, password: &str, peer: Peer) -> Check {
     let now = server.settings.clock.now();
+    let throttle = &server.wrong_passwords;
     let keys = [format!("account {}", printable(name)), format!("{peer:?}")];
-    if keys.iter().any(|key| server.wrong_passwords.is_exhausted(key, now)) {
-        return Check::Throttled;
+    let admitted = keys.iter().take_while(|key| throttle.admit(key, now)).count();
+    let check = if admitted < keys.len() {
+        Check::Throttled
+    } else if server.users.authenticate(name, password).await {
+        Check::Right
+    } else {
+        tracing::info!("sign-in failed");
+        return Check::Wrong;
+    };
+    for key in keys.iter().take(admitted) {
+        throttle.give_back(key);
     }
-    if server.users.authenticate(name, password).await {
-        return Check::Right;
-    }
-    for key in &keys {
-        server.wrong_passwords.count(key, now);
-    }
-    tracing::info!("sign-in failed");
-    Check::Wrong
+    check
 }
 
 fn signed_in(server: &Inner, name: &str, before: &Browser, pending: &Pending) -> Response {

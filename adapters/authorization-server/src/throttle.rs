@@ -62,23 +62,42 @@ impl Throttle {
     /// Counts one attempt of `key`.
     pub(crate) fn count(&self, key: &str, now: SystemTime) {
         let mut windows = self.lock();
+        let window = self.window_of(&mut windows, key, now);
+        window.attempts = window.attempts.saturating_add(1);
+    }
+
+    /// Counts one attempt unless the window is used up, in one step: of attempts made at once, too,
+    /// no more than allowed come through.
+    pub(crate) fn admit(&self, key: &str, now: SystemTime) -> bool {
+        let mut windows = self.lock();
+        let window = self.window_of(&mut windows, key, now);
+        let admitted = window.attempts < self.attempts_max;
+        window.attempts = window.attempts.saturating_add(u32::from(admitted));
+        admitted
+    }
+
+    /// Takes back an attempt that was admitted and is not to count.
+    pub(crate) fn give_back(&self, key: &str) {
+        if let Some(window) = self.lock().get_mut(key) {
+            window.attempts = window.attempts.saturating_sub(1);
+        }
+    }
+
+    /// The window of `key` that is open now.
+    fn window_of<'w>(
+        &self,
+        windows: &'w mut HashMap<String, Window>,
+        key: &str,
+        now: SystemTime,
+    ) -> &'w mut Window {
         if windows.len() >= KEYS_MAX && !windows.contains_key(key) {
-            self.make_room(&mut windows, now);
+            self.make_room(windows, now);
         }
         let window = windows.entry(key.to_owned()).or_insert(Window { started: now, attempts: 0 });
         if !self.is_open(window, now) {
             *window = Window { started: now, attempts: 0 };
         }
-        window.attempts = window.attempts.saturating_add(1);
-    }
-
-    /// Counts one attempt unless the window is used up.
-    pub(crate) fn admit(&self, key: &str, now: SystemTime) -> bool {
-        let admitted = !self.is_exhausted(key, now);
-        if admitted {
-            self.count(key, now);
-        }
-        admitted
+        window
     }
 
     fn is_open(&self, window: &Window, now: SystemTime) -> bool {
@@ -114,6 +133,18 @@ mod tests {
         assert!(!throttle.admit("a", at(59)));
         assert!(throttle.admit("b", at(59)));
         assert!(throttle.admit("a", at(60)));
+    }
+
+    #[test]
+    fn an_attempt_given_back_does_not_count() {
+        let throttle = Throttle::new(1, Duration::from_secs(60));
+        let now = SystemTime::UNIX_EPOCH;
+        throttle.give_back("a");
+        assert!(throttle.admit("a", now));
+        assert!(!throttle.admit("a", now));
+        throttle.give_back("a");
+        assert!(throttle.admit("a", now));
+        assert!(throttle.is_exhausted("a", now));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Sign-in and consent: sessions, forms, framing, escaping.
 
 use serde_json::json;
+use tower::ServiceExt as _;
 
 use crate::harness::*;
 
@@ -121,6 +122,31 @@ async fn sec_210_guessing_is_throttled() {
     server.pass_secs(60);
     let location = browser.log_in(&server, &page, "demo_password").await.location();
     assert!(location.starts_with("/consent?"));
+}
+
+#[tokio::test]
+async fn sec_210_guesses_sent_at_once_are_counted_too() {
+    let server = Server::new().await;
+    let client = server.public_client().await;
+    let mut browser = Browser::default();
+    let page = browser.ask(&server, &query(&client.id, &[])).await;
+    let form = encode(&[
+        ("request", &page.hidden("request")),
+        ("form_token", &page.hidden("form_token")),
+        ("username", "demo_user"),
+        ("password", "wrong"),
+    ]);
+    let cookie = browser.cookie.clone().unwrap();
+    let fields =
+        [("content-type", "application/x-www-form-urlencoded"), ("cookie", cookie.as_str())];
+    let mut guesses = tokio::task::JoinSet::new();
+    for _ in 0..12 {
+        let guess = request(http::Method::POST, "/login", &fields, form.clone().into());
+        guesses.spawn(server.server.router().oneshot(guess));
+    }
+    let answers = guesses.join_all().await;
+    let throttled = answers.into_iter().map(Result::unwrap).filter(|it| it.status() == 429).count();
+    assert_eq!(throttled, 2);
 }
 
 #[tokio::test]
