@@ -1,25 +1,4 @@
 //! What a protected MCP server has to be told: one typed struct, built in code or read from TOML.
-//!
-//! ```toml
-//! resource = "https://mcp.example.com/mcp"     # the URL of the MCP endpoint, as clients write it
-//!
-//! [[issuers]]
-//! identifier = "https://as.example.com"
-//! [issuers.verification]
-//! mode = "introspection"                       # or "offline", "jwt-or-introspection"
-//! endpoint = "https://as.example.com/introspect"
-//! client_id = "mcp-server"
-//! client_secret = { env = "MCP_CLIENT_SECRET" }
-//!
-//! [scopes]
-//! base = "user"
-//! tools = { set_time = "time:write" }
-//! implications = { admin = "user time:write" }
-//!
-//! [description]
-//! name = "Clock"
-//! documentation = "https://example.com/clock"
-//! ```
 
 mod error;
 mod secret;
@@ -36,6 +15,59 @@ pub use verification::{IntrospectionSettings, Issuer, KeySettings, Verification}
 
 /// The settings of a protected resource. Every default is the safe answer; what weakens one has a
 /// name that says so (INV-9). Checked by [`ProtectLayer::new`](super::ProtectLayer::new).
+///
+/// All names in TOML; only `resource` and `issuers` must be there, and an unknown name is an error:
+///
+/// ```
+/// # let settings = portcullis_tokio::resource_server::Settings::from_toml(r#"
+/// resource = "https://mcp.example.com/mcp"     # the URL of the MCP endpoint, as clients write it
+/// hosts = ["mcp.internal:8443"]                # further values of `Host` that are ours
+/// origins = ["https://app.example.com"]        # pages that may call
+/// endpoint_path = "/mcp"                       # where a gateway changes the path
+/// root_metadata = false                        # metadata also at the root well-known path
+/// sessions = false                             # GET and DELETE for sessions of older revisions
+/// modern_versions = ["2026-07-28"]
+/// legacy_versions = ["2025-11-25", "2025-06-18"]
+/// plain_http = false                           # http beyond loopback
+///
+/// [[issuers]]
+/// identifier = "https://as.example.com"
+/// [issuers.verification]
+/// mode = "jwt-or-introspection"                # or "offline" with `keys`, or "introspection"
+/// keys = [{ id = "2026-11", secret = { env = "MCP_KEY" } }, { id = "2027-05", secret = { file = "next.key" } }]
+/// [issuers.verification.introspection]         # for "introspection", these stand beside `mode`
+/// endpoint = "https://as.example.com/introspect"
+/// client_id = "mcp-server"
+/// client_secret = { env = "MCP_CLIENT_SECRET" }
+/// deadline_millis = 5000                       # from here on the defaults
+/// active_secs_max = 10
+/// inactive_secs_max = 2
+/// active_entries_max = 10000
+/// inactive_entries_max = 1000
+/// parallel_max = 64
+/// plain_http = false
+///
+/// [scopes]
+/// base = "user"
+/// methods = { "resources/read" = "files:read" }
+/// tools = { set_time = "time:write" }
+/// implications = { admin = "user time:write" }
+/// supported = "user time:write"
+///
+/// [description]
+/// name = "Clock"
+/// documentation = "https://example.com/clock"
+/// policy = "https://example.com/privacy"
+/// terms_of_service = "https://example.com/terms"
+///
+/// [limits]                                     # the defaults
+/// body_len_max = 1048576
+/// body_secs_max = 30
+/// leeway_secs = 60
+/// lifetime_secs_max = 86400
+/// several_audiences = false
+/// # "#).unwrap();
+/// ```
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
@@ -235,7 +267,9 @@ impl Settings {
 
     /// Let `GET` and `DELETE` through to a service that keeps sessions for older revisions.
     ///
-    /// A session id is never a credential (RS-46): each of these requests shows a token too.
+    /// A session id is never a credential (RS-46): each of these requests shows a token too, and the id
+    /// counts only with a token of the user and client who opened the session, and in this process; else
+    /// the answer is 404, and the client begins anew (RS-47, TL-06).
     #[must_use]
     pub fn sessions(mut self) -> Self {
         self.sessions = true;

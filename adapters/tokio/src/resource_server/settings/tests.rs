@@ -92,6 +92,15 @@ fn sec_320_an_error_does_not_repeat_the_secret() {
 }
 
 #[test]
+fn a_file_is_read_and_a_missing_one_is_named() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/desktop_server/settings.toml");
+    let settings = Settings::from_toml_file(path).unwrap();
+    assert_eq!(settings.resource, "http://localhost:8001/mcp");
+    let error = Settings::from_toml_file(format!("{path}.missing")).unwrap_err();
+    assert!(error.to_string().contains("settings.toml.missing"), "{error}");
+}
+
+#[test]
 fn a_toml_error_names_its_line() {
     let error = Settings::from_toml("resource = \"https://a/mcp\"\n\nresorce = 1\n").unwrap_err();
     assert!(error.to_string().starts_with("line 3: "), "{error}");
