@@ -4,12 +4,18 @@
 //! smallest host unless a name says otherwise; an adapter may lower a limit, and raise only those
 //! that have a `_DESKTOP` twin.
 
-/// LIM-1: longest request line in bytes, desktop.
+/// LIM-1: longest request line in bytes, desktop, for a host that limits it apart from the whole head.
 pub const REQUEST_LINE_LEN_MAX_DESKTOP: usize = 4 * 1024;
+/// LIM-1: longest request line in bytes, microcontroller.
+pub const REQUEST_LINE_LEN_MAX: usize = 1024;
 /// LIM-2: longest header section in bytes, desktop.
 pub const HEADER_SECTION_LEN_MAX_DESKTOP: usize = 16 * 1024;
+/// LIM-2: longest header section in bytes, microcontroller.
+pub const HEADER_SECTION_LEN_MAX: usize = 6 * 1024;
 /// LIM-3: most header fields in one request, desktop.
 pub const HEADER_FIELDS_MAX_DESKTOP: usize = 64;
+/// LIM-3: most header fields in one request, microcontroller.
+pub const HEADER_FIELDS_MAX: usize = 24;
 
 /// LIM-4: longest bearer token in bytes.
 pub const TOKEN_LEN_MAX: usize = 4 * 1024;
@@ -53,12 +59,17 @@ pub const META_MEMBERS_MAX: usize = 32;
 /// Longest `id` of a JSON-RPC request in bytes, as spelled: an error answer repeats it.
 pub const REQUEST_ID_LEN_MAX: usize = 256;
 
-/// LIM-11: longest fetched metadata document in bytes, desktop.
+/// LIM-11: longest fetched metadata document or introspection answer in bytes, desktop.
 pub const METADATA_LEN_MAX_DESKTOP: usize = 64 * 1024;
 /// LIM-11: longest fetched metadata document in bytes, microcontroller.
 pub const METADATA_LEN_MAX: usize = 2 * 1024;
-/// LIM-11 (as for metadata, microcontroller): longest introspection answer in bytes.
-pub const INTROSPECTION_LEN_MAX: usize = 4 * 1024;
+
+/// LIM-13: time for a whole header section from its first byte in milliseconds, microcontroller.
+pub const HEAD_MILLIS_MAX: u32 = 5_000;
+/// LIM-14: time for a body, and for sending an answer, in milliseconds, microcontroller.
+pub const BODY_MILLIS_MAX: u32 = 10_000;
+/// LIM-14: how long a connection may be idle in milliseconds, microcontroller.
+pub const IDLE_MILLIS_MAX: u32 = 5_000;
 
 /// LIM-18: positive entries of the introspection cache, desktop.
 pub const INTROSPECTION_CACHE_ACTIVE_MAX_DESKTOP: usize = 10_000;
@@ -82,8 +93,6 @@ pub const KEY_ID_LEN_MAX: usize = 64;
 pub const HMAC_KEY_LEN_MIN: usize = 32;
 /// Longest HS256 key in bytes: one SHA-256 block, beyond which HMAC would hash it first.
 pub const HMAC_KEY_LEN_MAX: usize = 64;
-/// Most keys of one key ring: the current one and the next (SEC-507).
-pub const KEY_RING_KEYS_MAX: usize = 2;
 
 /// Longest signature in bytes: that of a 4096-bit RSA key.
 pub const SIGNATURE_LEN_MAX: usize = 512;
