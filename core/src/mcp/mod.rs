@@ -2,7 +2,8 @@
 //! mirror it, and the two eras of the protocol.
 //!
 //! [`Envelope::read`] judges a body once, whatever its era, and gives the method and the name that
-//! the scope check rests on. What a method does is the business of the server behind.
+//! the scope check rests on. What a method does is the business of the server behind; [`server`] is one
+//! with tools only, for hosts that have no library for it.
 
 mod body;
 mod envelope;
@@ -12,6 +13,7 @@ mod id;
 mod media_type;
 mod mirror;
 mod param_header;
+pub mod server;
 mod version;
 
 pub use envelope::{BodyLimits, Envelope, Message};

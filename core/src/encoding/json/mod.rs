@@ -3,11 +3,14 @@
 //! The reader is the only one: whoever routes a request and whoever handles it see the same bytes
 //! through the same rules (SEC-034).
 
+pub mod deserialize;
+mod escaped;
 mod members;
 mod reader;
 mod string;
 pub mod write;
 
+pub use escaped::Escaped;
 pub use members::{Elements, Members};
 pub use reader::Reader;
 pub use string::{Characters, JsonStr};
