@@ -197,6 +197,7 @@ impl<'c> ResourceServer<'c> {
             | Refusal::HostMalformed
             | Refusal::HostForeign
             | Refusal::Origin
+            | Refusal::Session
             | Refusal::BodyTimeout
             | Refusal::BodyBroken => answer,
         }

@@ -31,6 +31,8 @@ pub enum Refusal {
     HostForeign,
     /// 403: `Origin` is not on the list (TS-10).
     Origin,
+    /// 404: no session of this principal has the id that the request names (TL-06).
+    Session,
     /// 408: the body did not arrive in time (LIM-14).
     BodyTimeout,
     /// 400: the body broke off, or its framing is wrong.
@@ -41,7 +43,7 @@ impl Refusal {
     /// The HTTP status.
     pub const fn status(self) -> u16 {
         match self {
-            Self::NotFound => 404,
+            Self::NotFound | Self::Session => 404,
             Self::Method(_) => 405,
             Self::HostMalformed => 400,
             Self::HostForeign => 421,
@@ -59,6 +61,7 @@ impl Refusal {
             Self::HostMalformed => "Host is missing or malformed",
             Self::HostForeign => "Host is not this server's",
             Self::Origin => "Origin is not allowed",
+            Self::Session => "no such session",
             Self::BodyTimeout => "the body did not arrive in time",
             Self::BodyBroken => "the body is not complete",
         }

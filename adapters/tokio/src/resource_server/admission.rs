@@ -9,7 +9,7 @@ use portcullis_core::{
     challenge::{self, Challenge},
     encoding::scratch::Scratch,
     introspection::Introspected,
-    mcp::EnvelopeError,
+    mcp::{EnvelopeError, Era},
     message::RequestHead,
     resource_server::{Decision, Introspection, Operation, Refusal, Verdict},
 };
@@ -21,6 +21,7 @@ use super::{
     journal::Outcome,
     resource::{Asks, Resource},
     response::{self, ResponseBody},
+    sessions::Session,
     verifier::Unavailable,
 };
 
@@ -29,6 +30,7 @@ pub(super) struct Admitted {
     pub(super) principal: Principal,
     /// The very bytes that were judged (INV-8).
     pub(super) body: Bytes,
+    pub(super) session: Session,
     pub(super) cross_origin: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -70,15 +72,23 @@ where
         Decision::Refuse(refusal) => return Err(refuse_plainly(resource, refusal)),
     };
     let bytes = read_body(resource, &head, body).await?;
-    let (method, name) = match server.operation(&head, &bytes, &principal, &mut scratch) {
-        Operation::Proceed(envelope) => (envelope.method(), envelope.name()),
-        Operation::Session => (head.method, None),
+    let (method, name, era) = match server.operation(&head, &bytes, &principal, &mut scratch) {
+        Operation::Proceed(envelope) => (envelope.method(), envelope.name(), envelope.era()),
+        Operation::Session => (head.method, None, Era::Legacy),
         Operation::Challenge(challenge) => return Err(refuse(resource, challenge, &head)),
         Operation::Reject(error) => return Err(reject(resource, error, &head)),
     };
+    let owned = Principal::new(&principal, server.policy().implications);
+    let session = resource.sessions.find(&parts.headers, &owned);
+    // TL-06. Where there are no sessions, and in the revisions without them, an id is ignored (TS-03).
+    let has_sessions = server.configuration().sessions && era == Era::Legacy;
+    if has_sessions && session == Session::Foreign {
+        return Err(refuse_plainly(resource, Refusal::Session));
+    }
     record(resource, Outcome::Allowed { principal: &principal, method, name });
     Ok(Admitted {
-        principal: Principal::new(&principal, server.policy().implications),
+        principal: owned,
+        session,
         cross_origin: response::cross_origin_fields(server.cross_origin(&head)),
         body: bytes.clone(),
     })

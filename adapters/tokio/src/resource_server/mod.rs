@@ -39,6 +39,7 @@ mod protect;
 mod resource;
 mod response;
 mod scratch;
+mod sessions;
 mod settings;
 mod verifier;
 

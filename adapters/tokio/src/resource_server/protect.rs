@@ -126,7 +126,7 @@ where
     let (mut head, body) = request.into_parts();
     let has_body = !body.is_end_stream();
     let admitted: Result<Admitted, _> = admission::admit(&resource, &head, body).await;
-    let Admitted { principal, body, cross_origin } = match admitted {
+    let Admitted { principal, body, session, cross_origin } = match admitted {
         Ok(admitted) => admitted,
         Err(mut answer) => {
             // A refusal does not wait for the body, and hyper then ends the connection. Without a word
@@ -138,11 +138,13 @@ where
         }
     };
     head.headers.remove(header::AUTHORIZATION);
+    session.set(&mut head.headers);
     // Another protocol on this connection would pass without a decision (SEC-390).
     head.extensions.remove::<hyper::upgrade::OnUpgrade>();
-    head.extensions.insert(principal);
+    head.extensions.insert(principal.clone());
     let response = inner.oneshot(Request::from_parts(head, Full::new(body))).await?;
     let mut response = response.map(ResponseBody::service);
+    resource.sessions.bind(response.headers_mut(), &principal);
     response::set_cross_origin(&mut response, cross_origin);
     Ok(response)
 }

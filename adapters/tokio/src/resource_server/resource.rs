@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Clock, KeySettings, Settings, SettingsError, TokenVerifier, Verification,
-    introspection::Introspector, journal::Journal, scratch::Buffers,
+    introspection::Introspector, journal::Journal, scratch::Buffers, sessions::Sessions,
 };
 
 /// Room for the metadata document and its URL.
@@ -31,6 +31,7 @@ pub(super) struct Resource {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) journal: Journal,
     pub(super) buffers: Buffers,
+    pub(super) sessions: Sessions,
 }
 
 /// Who is asked about a token that cannot be judged here.
@@ -70,6 +71,7 @@ impl Resource {
             clock,
             journal: Journal::default(),
             buffers: Buffers::default(),
+            sessions: Sessions::new()?,
         })
     }
 }

@@ -74,6 +74,7 @@ impl Clock for TestClock {
 
 /// A token; change what a case is about.
 pub struct Token<'a> {
+    pub subject: &'a str,
     pub issuer: &'a str,
     pub audience: &'a [&'a str],
     pub scope: &'a str,
@@ -84,6 +85,7 @@ pub struct Token<'a> {
 impl Default for Token<'_> {
     fn default() -> Self {
         Self {
+            subject: "alice",
             issuer: ISSUER,
             audience: &[RESOURCE],
             scope: "user",
@@ -98,7 +100,7 @@ impl Token<'_> {
         let claims = MintClaims {
             issuer: self.issuer,
             audience: self.audience,
-            subject: "alice",
+            subject: self.subject,
             client_id: "client-1",
             scope: ScopeSet::parse(self.scope).unwrap(),
             issued_at: UnixTime::from_secs(self.expires_at - 600),
