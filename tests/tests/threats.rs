@@ -379,7 +379,7 @@ fn tests_are_found_as_cargo_names_them() {
     ] {
         assert_eq!(module(path), expected);
     }
-    let text = "#[test]\nfn a() {\n    if x {\n    }\n}\n\nfn helper() {}\n\nmod tests {\n    #[test]\n    // why\n    \
+    let text = "#[test]\nfn a() {\n    if x {\n    }\n}\n\nfn shared() {}\n\nmod tests {\n    #[test]\n    // why\n    \
                 #[ignore = \"x\"]\n    fn b() {}\n    proptest! {\n        #[test]\n        fn c(x: u8) {}\n    }\n}\n\
                 #[tokio::test(flavor = \"x\")]\nasync fn d() {}\n#[cfg(x)]\nfn e() {}\n";
     let found = functions("m", text);

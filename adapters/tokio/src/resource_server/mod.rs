@@ -22,6 +22,7 @@
 //! | settings checked at start | [`Settings`], `resource` |
 //! | head, token, body, operation: the core's calls in order | `admission` |
 //! | the authorization server is asked: deadline, one question per token, short memory | `introspection` |
+//! | the id of a session is bound to the principal who opened it | `sessions` |
 //! | the core's answer becomes an `http` response | `response` |
 //! | one event and one count for each decision | `journal` |
 //!
