@@ -1,0 +1,35 @@
+//! QEMU's `mps2-an385`: a Cortex-M3 at 25 MHz with a LAN9118, and semihosting for everything that a
+//! machine on a desk has and this one lacks: a log, a calendar, randomness, a place for its identity.
+
+mod ethernet;
+mod semihost;
+mod systick;
+
+pub(crate) use ethernet::Ethernet;
+pub(crate) use semihost::{halt, log, now, provisioning};
+
+/// The board with everything on it started.
+pub(crate) struct Board {
+    /// The network device.
+    pub(crate) ethernet: Ethernet,
+    /// A number that nobody can guess: sequence numbers and ports begin there.
+    pub(crate) seed: u64,
+}
+
+impl Board {
+    /// Starts clock and network device. There is one board: the second call halts.
+    pub(crate) fn start() -> Self {
+        let Some(peripherals) = cortex_m::Peripherals::take() else {
+            halt(format_args!("the board was started twice"));
+        };
+        systick::start(peripherals.SYST);
+        let ethernet = match ethernet::start() {
+            Ok(ethernet) => ethernet,
+            Err(error) => halt(format_args!("{error}")),
+        };
+        let Some(seed) = semihost::random() else {
+            halt(format_args!("no source of randomness"));
+        };
+        Self { ethernet, seed }
+    }
+}
