@@ -1,5 +1,6 @@
 //! The JOSE header of an access token (RFC 7515 §4, RFC 9068 §2.1).
 
+use super::{HmacKey, KeyId};
 use crate::{
     encoding::{
         json::{JsonError, Reader},
@@ -52,6 +53,11 @@ pub struct Header<'s> {
 }
 
 impl<'s> Header<'s> {
+    /// The header of the tokens that [`mint`](super::mint()) signs with the key of this name.
+    pub(super) fn minted(id: &'s KeyId) -> Self {
+        Self { algorithm: HmacKey::ALGORITHM, key_id: Some(id.as_str()) }
+    }
+
     /// The algorithm the token claims; the key decides whether that is true (RFC 8725 §3.1).
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm

@@ -3,7 +3,16 @@
 use core::fmt;
 
 use super::{Header, HmacKey, KeyError, KeyId, SignatureVerifier};
-use crate::token::TokenError;
+use crate::{
+    encoding::{base64url, scratch::BufferFull, text::TextWriter},
+    limits::KEY_ID_LEN_MAX,
+    token::TokenError,
+};
+
+/// Longest header around the longest key id.
+const HEADER_LEN_MAX: usize = 40 + KEY_ID_LEN_MAX;
+/// The same, encoded.
+const HEADER_SEGMENT_LEN_MAX: usize = (HEADER_LEN_MAX * 4).div_ceil(3);
 
 /// One or two HS256 keys, each with its id: the current one and, while keys are changed, the next.
 ///
@@ -20,12 +29,34 @@ pub struct KeyRing {
 struct Named {
     id: KeyId,
     key: HmacKey,
+    /// The first segment of the tokens that [`mint`](super::mint()) signs with this key.
+    header_segment: Option<heapless::String<HEADER_SEGMENT_LEN_MAX>>,
+}
+
+impl Named {
+    fn new(id: KeyId, key: HmacKey) -> Self {
+        let header_segment = header_segment(&id).ok();
+        Self { id, key, header_segment }
+    }
+}
+
+/// A [`Header::minted`] as `mint` writes it. No character of a key id needs an escape, so that it is
+/// also right where `mint` would write one for the sake of HTML.
+fn header_segment(id: &KeyId) -> Result<heapless::String<HEADER_SEGMENT_LEN_MAX>, BufferFull> {
+    let mut header = [0; HEADER_LEN_MAX];
+    let mut text = TextWriter::new(&mut header);
+    text.push(r#"{"alg":"HS256","typ":"at+jwt","kid":""#)?;
+    text.push(id.as_str())?;
+    text.push(r#""}"#)?;
+    let mut segment = [0; HEADER_SEGMENT_LEN_MAX];
+    let segment = base64url::encode(text.finish().as_bytes(), &mut segment)?;
+    heapless::String::try_from(segment).map_err(|_| BufferFull)
 }
 
 impl KeyRing {
     /// A ring with one key.
-    pub const fn new(id: KeyId, key: HmacKey) -> Self {
-        Self { current: Named { id, key }, next: None }
+    pub fn new(id: KeyId, key: HmacKey) -> Self {
+        Self { current: Named::new(id, key), next: None }
     }
 
     /// The ring with a second key that verifies too; see [`add_next`](Self::add_next).
@@ -42,7 +73,7 @@ impl KeyRing {
         if self.next.is_some() {
             return Err(KeyError::Ring);
         }
-        self.next = Some(Named { id, key });
+        self.next = Some(Named::new(id, key));
         Ok(())
     }
 
@@ -97,6 +128,13 @@ impl SignatureVerifier for KeyRing {
         }
         key.verify(signing_input, signature)
     }
+
+    fn known_header(&self, segment: &str) -> Option<Header<'_>> {
+        let named = core::iter::once(&self.current)
+            .chain(&self.next)
+            .find(|named| named.header_segment.as_deref() == Some(segment))?;
+        Some(Header::minted(&named.id))
+    }
 }
 
 impl fmt::Debug for KeyRing {
@@ -111,6 +149,12 @@ impl fmt::Debug for KeyRing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        encoding::scratch::Scratch,
+        jwt::{MintClaims, UnverifiedJwt, mint},
+        scope::ScopeSet,
+        time::UnixTime,
+    };
     use std::format;
 
     fn id(text: &str) -> KeyId {
@@ -181,6 +225,46 @@ mod tests {
         ring.add_next(id("b"), key(2)).unwrap();
         assert_eq!(ring.add_next(id("b"), key(3)), Err(KeyError::DuplicateKeyId));
         check(&ring, Some("b"), 2, true);
+    }
+
+    /// Whether the ring knows the header of what is minted under `text`; if so, as it would be read.
+    #[track_caller]
+    fn check_known(ring: &KeyRing, text: &str, expected: bool) {
+        let claims = MintClaims {
+            issuer: "i",
+            audience: &["r"],
+            subject: "s",
+            client_id: "c",
+            scope: ScopeSet::EMPTY,
+            issued_at: UnixTime::from_secs(1),
+            expires_at: UnixTime::from_secs(2),
+            id: "1",
+        };
+        let (mut token, mut buffer) = ([0; 1024], [0; 1024]);
+        let token = mint(&claims, &key(1), &id(text), &mut token).unwrap();
+        let read = UnverifiedJwt::parse(token, &mut Scratch::new(&mut buffer)).unwrap();
+        let (segment, _) = token.split_once('.').unwrap();
+        let known = ring.known_header(segment).map(|header| format!("{header:?}"));
+        assert_eq!(known, expected.then(|| format!("{:?}", read.header())), "{text}");
+        // One byte less, more or changed is a text that has to be read.
+        let changed = segment.replacen('e', "E", 1);
+        for other in ["", &segment[1..], &format!("{segment}A"), &changed] {
+            assert!(ring.known_header(other).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_known_header_is_what_would_be_read() {
+        let long = "k".repeat(KEY_ID_LEN_MAX);
+        let mut ring = KeyRing::new(id("a"), key(1)).with_next(id(&long), key(2)).unwrap();
+        check_known(&ring, "a", true);
+        check_known(&ring, &long, true);
+        check_known(&ring, "b", false);
+        ring.rotate().unwrap();
+        check_known(&ring, "a", false);
+        check_known(&ring, &long, true);
+        // Minted with escapes: another spelling.
+        check_known(&KeyRing::new(id("<"), key(1)), "<", false);
     }
 
     #[test]

@@ -135,7 +135,10 @@ impl<'c> ResourceServer<'c> {
         let mut refused = TokenError::Malformed;
         let has_keys = issuers.iter().any(|issuer| issuer.verification.keys().is_some());
         if has_keys {
-            match UnverifiedJwt::parse(token.expose(), scratch) {
+            let known = |segment: &str| {
+                issuers.iter().find_map(|issuer| issuer.verification.keys()?.known_header(segment))
+            };
+            match UnverifiedJwt::parse_known(token.expose(), known, scratch) {
                 Ok(jwt) => {
                     for issuer in issuers {
                         let Some(keys) = issuer.verification.keys() else { continue };
