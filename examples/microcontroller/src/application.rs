@@ -1,161 +1,130 @@
-//! The application: what this device protects, and its answers.
+//! The application: what this device can do, and who may. The file to copy.
 
-use core::{fmt::Write as _, net::SocketAddr, ops::Range};
+use core::net::SocketAddr;
 
-use edge_http::io::{
-    Error,
-    server::{Connection, Handler, Server},
-};
-use edge_nal::{TcpBind, TcpSplit};
+use edge_nal::TcpBind;
 use edge_nal_embassy::Tcp;
-use embedded_io_async::{Read, Write};
-use heapless::{String, Vec};
 use microcontroller::provisioning::Provisioning;
 use portcullis_core::{
     encoding::scratch::Scratch,
     jwt::KeyRing,
-    limits::SCRATCH_LEN,
-    message::RequestHead,
+    mcp::server::{ServerInfo, Tool},
     resource_server::{
-        Answer, Configuration, Decision, ResourceServer, TrustedIssuer, Verification,
+        Configuration, ConfigurationError, Policy, Principal, ResourceServer, Rule, TrustedIssuer,
+        Verification,
     },
-    scope::ScopeSet,
+    scope::{ScopeError, ScopeSet},
+    time::UnixTime,
 };
+use portcullis_embassy::{
+    Clock, Memory, Server,
+    tools::{Json, NoArguments, ToolError, ToolService, ToolTable, tool},
+};
+use serde::{Deserialize, Serialize};
 use static_cell::StaticCell;
 
-use crate::{CONNECTIONS, board};
+use crate::board;
 
 /// The port of HTTP.
 const PORT: u16 = 80;
-/// Longest request head in bytes.
-const HEAD_LEN_MAX: usize = 2048;
-/// Most fields of a request.
-const FIELDS_MAX: usize = 32;
-/// Longest answer in bytes, without its status line and its names.
-const ANSWER_LEN_MAX: usize = 1536;
-/// The identity's texts and the metadata.
-const MEMORY_LEN: usize = 2048;
 
-static MEMORY: StaticCell<[u8; MEMORY_LEN]> = StaticCell::new();
-static KEYS: StaticCell<KeyRing> = StaticCell::new();
-static ISSUERS: StaticCell<[TrustedIssuer<'static>; 1]> = StaticCell::new();
+/// What one connection works in: a head, its fields, a body, and what is decoded from them. Larger
+/// requests are refused.
+pub(crate) type ConnectionMemory = Memory<2048, 32, 1024, 1536>;
 
-/// The protected device.
-pub(crate) struct Application {
-    server: ResourceServer<'static>,
+/// The temperature, in thousandths of a degree.
+#[derive(Serialize)]
+struct Temperature {
+    millicelsius: i32,
 }
 
-/// Makes the device from its identity.
-pub(crate) fn start(
-    identity: impl FnOnce(&mut Scratch<'static>) -> Provisioning<'static>,
-) -> Application {
-    let mut memory = Scratch::new(MEMORY.init([0; MEMORY_LEN]));
-    let Provisioning { resource, issuer, keys } = identity(&mut memory);
+/// The tool `read_temperature`.
+async fn read_temperature(
+    _: &Principal<'_>,
+    _: NoArguments,
+) -> Result<Json<Temperature>, ToolError> {
+    Ok(Json(Temperature { millicelsius: board::millicelsius() }))
+}
+
+/// The light, as it is to be and as it is.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Led {
+    on: bool,
+}
+
+/// The JSON Schema of [`Led`].
+const LED: &str = r#"{"type":"object","properties":{"on":{"type":"boolean"}},"required":["on"],"additionalProperties":false}"#;
+
+/// The tool `set_led`.
+async fn set_led(_: &Principal<'_>, led: Led) -> Result<Json<Led>, ToolError> {
+    board::set_led(led.on);
+    Ok(Json(led))
+}
+
+/// Serves one connection after the other; a device runs as many of these as it has sockets.
+#[embassy_executor::task(pool_size = crate::CONNECTIONS)]
+pub(crate) async fn serve(
+    resource_server: &'static ResourceServer<'static>,
+    tcp: Tcp<'static>,
+    memory: &'static mut ConnectionMemory,
+) {
+    let info = ServerInfo {
+        name: "microcontroller",
+        version: env!("CARGO_PKG_VERSION"),
+        instructions: None,
+    };
+    let tools = ToolTable((
+        tool(Tool::new("read_temperature", "Reads the temperature."), read_temperature),
+        tool(Tool::new("set_led", "Turns the light on or off.").with_arguments(LED), set_led),
+    ));
+    let service = match ToolService::new(info, &tools, resource_server) {
+        Ok(service) => service,
+        Err(error) => board::halt(format_args!("{error}")),
+    };
+    let acceptor = match tcp.bind(SocketAddr::from(([0; 4], PORT))).await {
+        Ok(acceptor) => acceptor,
+        Err(error) => board::halt(format_args!("port {PORT} cannot be served: {error:?}")),
+    };
+    Server::new(resource_server, service, BoardClock).run(&acceptor, memory).await
+}
+
+/// Which scopes are needed: one for every call, one more to change something.
+fn policy() -> Result<Policy<'static>, ScopeError> {
+    static TOOLS: StaticCell<[Rule<'static>; 2]> = StaticCell::new();
+    let (read, write) = (ScopeSet::parse("device:read")?, ScopeSet::parse("device:write")?);
+    let tools = TOOLS.init([
+        Rule { name: "read_temperature", scopes: read },
+        Rule { name: "set_led", scopes: write },
+    ]);
+    Ok(Policy { base: read, methods: &[], tools, implications: &[] })
+}
+
+/// Makes the resource server of the identity that was provisioned; once.
+pub(crate) fn resource_server(
+    provisioning: Provisioning<'static>,
+    memory: &mut Scratch<'static>,
+) -> Result<&'static ResourceServer<'static>, ConfigurationError> {
+    static KEYS: StaticCell<KeyRing> = StaticCell::new();
+    static ISSUERS: StaticCell<[TrustedIssuer<'static>; 1]> = StaticCell::new();
+    static SERVER: StaticCell<ResourceServer<'static>> = StaticCell::new();
+
+    let Provisioning { resource, issuer, keys } = provisioning;
     let verification = Verification::Offline(KEYS.init(keys));
     let issuers = ISSUERS.init([TrustedIssuer { identifier: issuer, verification }]);
-
     let mut configuration = Configuration::new(resource, issuers);
-    match ScopeSet::parse("device:read") {
-        Ok(scopes) => configuration.policy.base = scopes,
+    configuration.policy = match policy() {
+        Ok(policy) => policy,
         Err(error) => board::halt(format_args!("{error}")),
-    }
-    match ResourceServer::new(configuration, &mut memory) {
-        Ok(server) => {
-            board::log(format_args!("resource {resource}"));
-            Application { server }
-        }
-        Err(error) => board::halt(format_args!("the provisioning cannot be used: {error}")),
-    }
+    };
+    Ok(SERVER.init(ResourceServer::new(configuration, memory)?))
 }
 
-impl Application {
-    /// Serves for ever.
-    pub(crate) async fn serve(self, tcp: Tcp<'static>) -> ! {
-        static SERVER: StaticCell<Server<CONNECTIONS, HEAD_LEN_MAX, FIELDS_MAX>> =
-            StaticCell::new();
-        let server = SERVER.init(Server::new());
-        match tcp.bind(SocketAddr::from(([0; 4], PORT))).await {
-            Ok(acceptor) => match server.run(None, acceptor, self).await {
-                Ok(()) => board::halt(format_args!("the server ended")),
-                Err(error) => board::halt(format_args!("the server ended: {error:?}")),
-            },
-            Err(error) => board::halt(format_args!("port {PORT}: {error:?}")),
-        }
-    }
+/// The board's calendar.
+struct BoardClock;
 
-    /// Decides, and renders the answer: it must not borrow the request it answers.
-    fn answer(&self, head: &RequestHead<'_>) -> Option<Rendered> {
-        let mut buffer = [0; SCRATCH_LEN];
-        let mut scratch = Scratch::new(&mut buffer);
-        let needed = self.server.policy().base();
-        let answer = match self.server.decide(head, needed, board::now(), &mut scratch) {
-            Decision::Allow(_) => return None,
-            Decision::Challenge(challenge) => self.server.challenge_answer(challenge, head),
-            Decision::Metadata(_) => self.server.metadata_answer(),
-            Decision::NeedIntrospection(introspection) => {
-                match introspection.resume(None, board::now(), &mut scratch) {
-                    portcullis_core::resource_server::Verdict::Allow(_) => return None,
-                    portcullis_core::resource_server::Verdict::Challenge(challenge) => {
-                        self.server.challenge_answer(challenge, head)
-                    }
-                }
-            }
-            Decision::Refuse(refusal) => self.server.refusal_answer(refusal),
-            Decision::Preflight => self.server.preflight_answer(head),
-        };
-        Rendered::new(&answer)
-    }
-}
-
-/// An answer as text.
-struct Rendered {
-    status: u16,
-    text: String<ANSWER_LEN_MAX>,
-    fields: Vec<(&'static str, Range<usize>), 9>,
-    body: Range<usize>,
-}
-
-impl Rendered {
-    fn new(answer: &Answer<'_>) -> Option<Self> {
-        let (mut text, mut fields) = (String::new(), Vec::new());
-        for (name, value) in answer.fields() {
-            let start = text.len();
-            write!(text, "{value}").ok()?;
-            fields.push((name, start..text.len())).ok()?;
-        }
-        let start = text.len();
-        write!(text, "{}", answer.body()).ok()?;
-        let body = start..text.len();
-        write!(text, "{}", body.len()).ok()?;
-        fields.push(("content-length", body.end..text.len())).ok()?;
-        Some(Self { status: answer.status(), text, fields, body })
-    }
-
-    fn part(&self, range: &Range<usize>) -> &str {
-        self.text.get(range.clone()).unwrap_or_default()
-    }
-}
-
-impl Handler for Application {
-    type Error<E: core::fmt::Debug> = Error<E>;
-
-    async fn handle<T: Read + Write + TcpSplit, const N: usize>(
-        &self,
-        _task: impl core::fmt::Display + Copy,
-        connection: &mut Connection<'_, T, N>,
-    ) -> Result<(), Error<T::Error>> {
-        let answer = {
-            let headers = connection.headers()?;
-            let mut method = String::<8>::new();
-            let _ = write!(method, "{}", headers.method);
-            self.answer(&RequestHead::new(&method, headers.path, headers.headers.iter_raw()))
-        };
-        let Some(answer) = answer else {
-            return connection.initiate_response(204, None, &[]).await;
-        };
-        let fields: Vec<_, 9> =
-            answer.fields.iter().map(|(name, range)| (*name, answer.part(range))).collect();
-        connection.initiate_response(answer.status, None, &fields).await?;
-        connection.write_all(answer.part(&answer.body).as_bytes()).await
+impl Clock for BoardClock {
+    fn unix_time(&self) -> Option<UnixTime> {
+        board::now()
     }
 }

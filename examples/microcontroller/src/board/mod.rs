@@ -1,7 +1,7 @@
 //! What a board gives to the application; each has one folder.
 //!
-//! The application needs of a board: [`Board::start`] with the network device and a random seed,
-//! [`provisioning`], [`now`], [`log!`] and [`halt`].
+//! The firmware needs of a board: [`Board::start`] with the network device and a random seed;
+//! [`provisioning`]; [`now`]; [`millicelsius`] and [`set_led`]; [`log`] and [`halt`].
 
 mod mps2_an385;
 
