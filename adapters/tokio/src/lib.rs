@@ -6,3 +6,5 @@
 pub mod client;
 #[cfg(feature = "resource-server")]
 pub mod resource_server;
+#[cfg(feature = "resource-server")]
+pub mod serve;

@@ -11,7 +11,10 @@
 
 mod clock;
 
-use portcullis_tokio::resource_server::{ProtectLayer, Settings};
+use portcullis_tokio::{
+    resource_server::{ProtectLayer, Settings},
+    serve::{ListenerLimits, serve},
+};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -19,6 +22,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let protected = ProtectLayer::new(settings)?.protect(clock::service());
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:8001").await?;
-    axum::serve(listener, axum::Router::new().fallback_service(protected)).await?;
+    serve(listener, protected, ListenerLimits::default(), std::future::pending()).await;
     Ok(())
 }

@@ -2,7 +2,6 @@
 
 use std::{io, net::Ipv4Addr};
 
-use axum::Router;
 use portcullis_authorization_server::{
     AuthorizationServer, Resource, Settings as AuthorizationSettings, TokenFormat,
 };
@@ -10,11 +9,14 @@ use portcullis_core::{
     encoding::base64url,
     jwt::{MasterKey, derive_key_bytes},
 };
-use portcullis_tokio::resource_server::{
-    Description, IntrospectionSettings, Issuer, ProtectLayer, Secret, Settings, Verification,
+use portcullis_tokio::{
+    resource_server::{
+        Description, IntrospectionSettings, Issuer, Protect, ProtectLayer, Secret, Settings,
+        Verification,
+    },
+    serve::{self, ListenerLimits},
 };
 use tokio::{net::TcpListener, sync::watch};
-use tower_layer::Layer as _;
 use zeroize::Zeroizing;
 
 use super::{DemoError, Options, Verify, mcp_server};
@@ -30,7 +32,7 @@ pub(crate) const FURTHER_SCOPE: &str = "time:write";
 pub(crate) struct Servers {
     authorization_server: AuthorizationServer,
     authorization_listener: TcpListener,
-    mcp_server: Router,
+    mcp_server: Protect<mcp_server::Service>,
     mcp_listener: TcpListener,
     pub(crate) issuer: String,
     pub(crate) resource: String,
@@ -74,7 +76,7 @@ impl Servers {
             .description(Description { name: Some(NAME.into()), ..Description::default() });
         let protect = ProtectLayer::new(settings)
             .map_err(|error| DemoError::start("protected server", &error))?;
-        let mcp_server = Router::new().fallback_service(protect.layer(mcp_server::service()));
+        let mcp_server = protect.protect(mcp_server::service());
         Ok(Self {
             authorization_server,
             authorization_listener,
@@ -91,12 +93,12 @@ impl Servers {
             // An error says that the sender is gone, which is what this waits for.
             while stopped.changed().await.is_ok() {}
         };
-        let mcp = axum::serve(self.mcp_listener, self.mcp_server)
-            .with_graceful_shutdown(shutdown(stopped.clone()));
+        let (listener, limits) = (self.mcp_listener, ListenerLimits::default());
+        let mcp = serve::serve(listener, self.mcp_server, limits, shutdown(stopped.clone()));
         let authorization =
             self.authorization_server.serve(self.authorization_listener, shutdown(stopped));
-        let (mcp, authorization) = tokio::join!(mcp, authorization);
-        mcp.and(authorization)
+        let ((), authorization) = tokio::join!(mcp, authorization);
+        authorization
     }
 }
 

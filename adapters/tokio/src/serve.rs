@@ -1,0 +1,194 @@
+//! Answers a listener within limits of time and number, which `axum::serve` does not set.
+//!
+//! Plain HTTP/1.1: on loopback, or with something in front that speaks TLS (RS-14, RS-50).
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    error::Error,
+    future::Future,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::{body::Incoming, server::conn::http1};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
+use portcullis_core::limits::{HEADER_FIELDS_MAX_DESKTOP, HEADER_SECTION_LEN_MAX_DESKTOP};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::{sleep, timeout},
+};
+use tower_service::Service;
+
+/// How long open requests may go on after the end was asked for.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+/// After an accept that failed, usually for want of file descriptors (SEC-444).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What one listener puts up with; the defaults are those of a desktop.
+#[derive(Clone, Copy, Debug)]
+pub struct ListenerLimits {
+    /// Most connections at once (LIM-15); further ones are closed when they are accepted.
+    pub connections: usize,
+    /// Most connections of one peer at once (LIM-15). Addresses of one IPv6 /64 are one peer.
+    pub connections_per_peer: usize,
+    /// Time for a whole header section, also for the next one of a kept connection (LIM-13).
+    pub header_time: Duration,
+}
+
+impl Default for ListenerLimits {
+    fn default() -> Self {
+        Self { connections: 1024, connections_per_peer: 64, header_time: Duration::from_secs(10) }
+    }
+}
+
+/// Answers `listener` with `service` until `shutdown` is ready, then lets open requests end for a few
+/// seconds. A head is within LIM-2 and LIM-3, or answered with 431.
+///
+/// The address of the peer is in each request's extensions, as a [`SocketAddr`].
+pub async fn serve<S, B>(
+    listener: TcpListener,
+    service: S,
+    limits: ListenerLimits,
+    shutdown: impl Future<Output = ()>,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let open = Open::default();
+    let graceful = GracefulShutdown::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut shutdown => break,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, peer)) = accepted else {
+            sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        // Past the limit the connection is closed at once, by dropping it.
+        if let Some(place) = open.enter(peer.ip(), &limits) {
+            let service = WithPeer { inner: service.clone(), peer };
+            answer(stream, service, limits.header_time, &graceful, place);
+        }
+    }
+    drop(listener);
+    // Whoever is still busy after this is cut off.
+    let _ = timeout(SHUTDOWN_GRACE, graceful.shutdown()).await;
+}
+
+fn answer<S, B>(
+    stream: TcpStream,
+    service: WithPeer<S>,
+    header_time: Duration,
+    graceful: &GracefulShutdown,
+    place: Place,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let _ = stream.set_nodelay(true);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_time)
+        .max_headers(HEADER_FIELDS_MAX_DESKTOP)
+        .max_buf_size(HEADER_SECTION_LEN_MAX_DESKTOP)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let connection = graceful.watch(connection);
+    tokio::spawn(async move {
+        // A connection that breaks has no one left to tell.
+        let _ = connection.await;
+        drop(place);
+    });
+}
+
+/// Puts the peer's address into each request.
+#[derive(Clone)]
+struct WithPeer<S> {
+    inner: S,
+    peer: SocketAddr,
+}
+
+impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for WithPeer<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(
+        &mut self,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<Incoming>) -> S::Future {
+        request.extensions_mut().insert(self.peer);
+        self.inner.call(request)
+    }
+}
+
+/// The connections that are open, by peer.
+#[derive(Clone, Default)]
+struct Open(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// One open connection; counted until it is dropped.
+struct Place {
+    open: Open,
+    peer: IpAddr,
+}
+
+impl Open {
+    fn enter(&self, address: IpAddr, limits: &ListenerLimits) -> Option<Place> {
+        let peer = peer_of(address);
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = open.get(&peer).copied().unwrap_or_default();
+        if own >= limits.connections_per_peer || open.values().sum::<usize>() >= limits.connections
+        {
+            return None;
+        }
+        open.insert(peer, own + 1);
+        Some(Place { open: self.clone(), peer })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.open.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match open.get_mut(&self.peer) {
+            Some(own) if *own > 1 => *own -= 1,
+            _ => {
+                open.remove(&self.peer);
+            }
+        }
+    }
+}
+
+/// Who an address stands for: whoever has one IPv6 address has its whole /64 (SEC-211).
+fn peer_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests;

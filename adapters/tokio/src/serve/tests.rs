@@ -1,0 +1,114 @@
+use bytes::Bytes;
+use http_body_util::Full;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::oneshot,
+    task::JoinHandle,
+};
+
+use super::*;
+
+const LIMITS: ListenerLimits = ListenerLimits {
+    connections: 4,
+    connections_per_peer: 3,
+    header_time: Duration::from_millis(300),
+};
+
+/// A server that tells each peer its own address.
+async fn start(limits: ListenerLimits) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let service = tower::service_fn(|request: Request<Incoming>| async move {
+        let peer = request.extensions().get::<SocketAddr>().unwrap().ip().to_string();
+        Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(peer))))
+    });
+    let serving = tokio::spawn(serve(listener, service, limits, async {
+        stopped.await.unwrap_or_default();
+    }));
+    (address, stop, serving)
+}
+
+/// Sends `head` and reads until the server closes; what came, and whether it closed in time.
+async fn exchange(stream: &mut TcpStream, head: &str) -> (String, bool) {
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let closed = timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await;
+    (String::from_utf8(answer).unwrap(), closed.is_ok())
+}
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+
+#[track_caller]
+fn check_ok((answer, closed): (String, bool)) {
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("127.0.0.1"), "{answer}");
+    assert!(closed);
+}
+
+#[tokio::test]
+async fn lim_13_a_slow_head_is_cut_off() {
+    let (address, _stop, _serving) = start(LIMITS).await;
+    let mut slow = TcpStream::connect(address).await.unwrap();
+    let (answer, closed) = exchange(&mut slow, "GET / HTTP/1.1\r\nHost:").await;
+    assert!(closed && !answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let mut honest = TcpStream::connect(address).await.unwrap();
+    check_ok(exchange(&mut honest, GET).await);
+}
+
+#[tokio::test]
+async fn lim_15_connections_of_one_peer() {
+    let (address, _stop, _serving) =
+        start(ListenerLimits { header_time: Duration::from_secs(5), ..LIMITS }).await;
+    let mut kept = Vec::new();
+    for _ in 0..LIMITS.connections_per_peer {
+        kept.push(TcpStream::connect(address).await.unwrap());
+    }
+    // Those in time are open: each still gets its answer. One more is closed without a word.
+    let mut further = TcpStream::connect(address).await.unwrap();
+    let mut nothing = [0; 1];
+    let read = timeout(Duration::from_secs(5), further.read(&mut nothing)).await.unwrap();
+    assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
+    for stream in &mut kept {
+        check_ok(exchange(stream, GET).await);
+    }
+    drop(kept);
+    let mut next = TcpStream::connect(address).await.unwrap();
+    check_ok(exchange(&mut next, GET).await);
+}
+
+#[tokio::test]
+async fn lim_2_lim_3_a_head_beyond_its_limits_is_431() {
+    let (address, _stop, _serving) = start(ListenerLimits::default()).await;
+    for (fields, status) in [(62, "200"), (63, "431")] {
+        let fields: String = (0..fields).map(|at| format!("x-{at}: x\r\n")).collect();
+        let head = format!("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{fields}\r\n");
+        let (answer, _) = exchange(&mut TcpStream::connect(address).await.unwrap(), &head).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
+    let long = format!("GET / HTTP/1.1\r\nHost: x\r\nx: {}\r\n\r\n", "x".repeat(20_000));
+    let (answer, _) = exchange(&mut TcpStream::connect(address).await.unwrap(), &long).await;
+    assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+}
+
+#[tokio::test]
+async fn it_ends_when_told() {
+    let (address, stop, serving) = start(LIMITS).await;
+    stop.send(()).unwrap();
+    timeout(Duration::from_secs(10), serving).await.unwrap().unwrap();
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[test]
+fn sec_211_a_network_of_addresses_is_one_peer() {
+    let limits = ListenerLimits { connections: 3, connections_per_peer: 2, ..LIMITS };
+    let open = Open::default();
+    let address = |text: &str| text.parse::<IpAddr>().unwrap();
+    let first = open.enter(address("2001:db8::1"), &limits).unwrap();
+    let _second = open.enter(address("2001:db8::ffff:2"), &limits).unwrap();
+    assert!(open.enter(address("2001:db8::3"), &limits).is_none());
+    let _other = open.enter(address("2001:db8:0:1::1"), &limits).unwrap();
+    assert!(open.enter(address("192.0.2.1"), &limits).is_none(), "all places are taken");
+    drop(first);
+    assert!(open.enter(address("2001:db8::3"), &limits).is_some());
+    assert_eq!(peer_of(address("::ffff:192.0.2.1")), address("192.0.2.1"));
+}
