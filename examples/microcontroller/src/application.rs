@@ -30,7 +30,7 @@ const PORT: u16 = 80;
 
 /// What one connection works in: a head, its fields, a body, and what is decoded from them. Larger
 /// requests are refused.
-pub(crate) type ConnectionMemory = Memory<2048, 32, 1024, 1536>;
+pub(crate) type ConnectionMemory = Memory<2048, 24, 1024, 1536>;
 
 /// The temperature, in thousandths of a degree.
 #[derive(Serialize)]

@@ -20,7 +20,7 @@ pub(crate) const CONNECTIONS: usize = 4;
 /// Sockets: the connections, and DHCP.
 const SOCKETS: usize = CONNECTIONS + 1;
 /// Bytes that a connection may receive, or send, before anybody has taken them.
-const TCP_BUFFER_LEN: usize = 1536;
+const TCP_BUFFER_LEN: usize = 1024;
 /// Bytes for the texts of the identity, and for the metadata written from them.
 const IDENTITY_LEN: usize = 2048;
 

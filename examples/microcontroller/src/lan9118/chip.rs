@@ -190,7 +190,7 @@ impl Registers for Chip {
             Register::IntEn => self.int_enabled.get(),
             Register::HwCfg => u32::from(self.reset_never_ends.get()),
             Register::PmtCtrl => 1,
-            Register::RxFifoInf => (self.waits().0 as u32) << 16 | self.waits().1 as u32 * 4,
+            Register::RxFifoInf => ((self.waits().0 as u32) << 16) | (self.waits().1 as u32 * 4),
             Register::TxFifoInf => self.tx_free_len.get(),
             Register::MacCsrCmd => 0,
             Register::MacCsrData => self.mac_data.get(),
