@@ -14,7 +14,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -61,39 +60,29 @@ class Demo:
             self.process.wait()
 
 
-def free_ports(count: int) -> list[int]:
-    held = [socket.socket() for _ in range(count)]
-    for one in held:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
-
-
 def start(program: Path, mode: str, cache: Path) -> Demo:
-    """Starts a demo on free ports and waits until its metadata can be fetched."""
-    authorization_server, server, redirect = free_ports(3)
+    """Starts a demo on free ports and waits until its servers answer."""
     log = cache / f"demo-{mode}.log"
     command = [str(program), "demo", "--verify", mode]
-    command += ["--authorization-server-port", str(authorization_server)]
-    command += ["--server-port", str(server), "--redirect-port", str(redirect)]
+    command += ["--authorization-server-port", "0", "--server-port", "0", "--redirect-port", "0"]
     with log.open("wb") as out:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=os.environ | {"RUST_LOG": "trace"}
         )
-    demo = Demo(mode, process, log, f"http://localhost:{authorization_server}", f"http://localhost:{server}/mcp")
     deadline = time.monotonic() + START_SECS_MAX
     while time.monotonic() < deadline and process.poll() is None:
-        try:
-            metadata = json.loads(fetch(metadata_url(demo.resource))[2])
-            # What the demo calls itself is what a user would type.
-            demo.resource, demo.issuer = metadata["resource"], metadata["authorization_servers"][0]
-            # The demo's own flow comes first; it ends with the words on how to connect another client.
-            if fetch(demo.issuer + "/.well-known/oauth-authorization-server")[0] == 200:
-                return demo
-        except (OSError, ValueError, KeyError):
-            pass
+        # What the demo calls its servers is what a user would type.
+        said = log.read_text("utf-8", "replace")
+        issuer = re.search(r"^authorization server  (\S+)$", said, re.MULTILINE)
+        resource = re.search(r"^protected MCP server  (\S+)$", said, re.MULTILINE)
+        if issuer and resource:
+            demo = Demo(mode, process, log, issuer[1], resource[1])
+            try:
+                well_known = demo.issuer + "/.well-known/oauth-authorization-server"
+                if fetch(metadata_url(demo.resource))[0] == fetch(well_known)[0] == 200:
+                    return demo
+            except OSError:
+                pass
         time.sleep(0.1)
     process.kill()
     process.wait()

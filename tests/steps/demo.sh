@@ -5,32 +5,28 @@ set -u
 
 cargo build --quiet --locked --release || exit 1
 status=0
-free_ports() {
-    python3 -c 'import socket
-held = [socket.socket() for _ in range(3)]
-[one.bind(("127.0.0.1", 0)) for one in held]
-print(*[one.getsockname()[1] for one in held])'
-}
+program=$CARGO_TARGET_DIR/release/portcullis
 for mode in offline introspection; do
-    read -r authorization_server server redirect < <(free_ports)
-    case_of "demo --once --verify $mode" timeout 60 "$CARGO_TARGET_DIR/release/portcullis" demo --once --verify $mode \
-        --authorization-server-port "$authorization_server" --server-port "$server" --redirect-port "$redirect" || status=1
+    case_of "demo --once --verify $mode" timeout 60 "$program" demo --once --verify $mode \
+        --authorization-server-port 0 --server-port 0 --redirect-port 0 || status=1
 done
 # A taken port is a clear error, and soon, whoever was to have it.
-python3 -c 'import socket, time
-s = socket.socket(); s.bind(("127.0.0.1", '"$server"')); s.listen(); time.sleep(30)' &
-holder=$!
-sleep 0.5
+coproc holder { exec python3 -uc 'import socket, time
+s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); print(s.getsockname()[1]); time.sleep(60)'; }
+read -r taken <&"${holder[0]}"
 for option in authorization-server-port server-port redirect-port; do
-    output=$(timeout 20 "$CARGO_TARGET_DIR/release/portcullis" demo --once --verify offline \
-        --authorization-server-port 0 --server-port 0 --redirect-port 0 "--$option" "$server" 2>&1)
+    arguments=()
+    for each in authorization-server-port server-port redirect-port; do
+        if [ $each = $option ]; then arguments+=("--$each" "$taken"); else arguments+=("--$each" 0); fi
+    done
+    output=$(timeout 20 "$program" demo --once --verify offline "${arguments[@]}" 2>&1)
     ended=$?
-    if [ $ended -ne 0 ] && [ $ended -ne 124 ] && grep -q "port $server is taken" <<<"$output"; then
+    if [ $ended -ne 0 ] && [ $ended -ne 124 ] && grep -q "port $taken is taken" <<<"$output"; then
         echo "ok - a taken port is a clear error, --$option"
     else
         printf '%s\nnot ok - a taken port is a clear error, --%s: status %s\n' "$output" $option $ended
         status=1
     fi
 done
-kill $holder
+kill "$holder_PID"
 exit $status
