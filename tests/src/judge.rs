@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::{
     bare_core::BareCore,
     driver::{Answer, Driver, Later},
+    over_embassy::OverEmbassy,
     over_tokio::OverTokio,
     scenario::{self, Expected, Scenario},
 };
@@ -42,7 +43,12 @@ pub struct Judge {
 impl Judge {
     /// Over all drivers, with the known gaps.
     pub fn new() -> Self {
-        Self::with(vec![Box::new(BareCore::default()), Box::new(OverTokio::new())], gaps())
+        let drivers: Vec<Box<dyn Driver>> = vec![
+            Box::new(BareCore::default()),
+            Box::new(OverTokio::new()),
+            Box::new(OverEmbassy::new()),
+        ];
+        Self::with(drivers, gaps())
     }
 
     /// Over these drivers, with these gaps.

@@ -9,7 +9,7 @@
 //! | cases are read, `each` is unfolded, placeholders are filled in | [`scenario`], [`template`], [`token`] |
 //! | text becomes bytes on the wire, and back | [`wire`] |
 //! | the protected server that all cases talk to | [`server`], [`service`] |
-//! | bytes in, answer out | [`driver`], [`bare_core`], [`over_tokio`] |
+//! | bytes in, answer out | [`driver`], [`bare_core`], [`over_tokio`], [`over_embassy`] |
 //! | answers are judged and compared | [`judge`] |
 //! | nothing secret is printed meanwhile | [`secrets`] |
 #![forbid(unsafe_code)]
@@ -18,6 +18,7 @@ pub mod authorization_server;
 pub mod bare_core;
 pub mod driver;
 pub mod judge;
+pub mod over_embassy;
 pub mod over_tokio;
 pub mod scenario;
 pub mod secrets;

@@ -134,7 +134,7 @@ impl Driver for OverTokio {
 }
 
 /// Sends a request and reads the answer; `None` when the connection is closed.
-async fn send(peer: &mut DuplexStream, request: &[u8]) -> Option<Answer> {
+pub(crate) async fn send(peer: &mut DuplexStream, request: &[u8]) -> Option<Answer> {
     peer.write_all(request).await.ok()?;
     let mut bytes = Vec::new();
     let has_content = !request.starts_with(b"HEAD ");
