@@ -30,7 +30,7 @@ const PORT: u16 = 80;
 
 /// What one connection works in: a head, its fields, a body, and what is decoded from them. Larger
 /// requests are refused.
-pub(crate) type ConnectionMemory = Memory<2048, 24, 1024, 1536>;
+pub(crate) type ConnectionMemory = Memory<1536, 24, 1024, 1024>;
 
 /// The temperature, in thousandths of a degree.
 #[derive(Serialize)]
@@ -84,7 +84,7 @@ pub(crate) async fn serve(
     };
     let acceptor = match tcp.bind(SocketAddr::from(([0; 4], PORT))).await {
         Ok(acceptor) => acceptor,
-        Err(error) => board::halt(format_args!("port {PORT} cannot be served: {error:?}")),
+        Err(_) => board::halt(format_args!("port {PORT} cannot be served")),
     };
     Server::new(resource_server, service, BoardClock).run(&acceptor, memory).await
 }
