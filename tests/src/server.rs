@@ -1,4 +1,4 @@
-//! The protected server that all cases talk to, told to the bare core and to the tokio adapter.
+//! The protected server that all cases talk to, told to the bare core and to the adapters.
 
 use std::collections::BTreeSet;
 
@@ -102,7 +102,7 @@ impl Server {
         }
     }
 
-    /// For the bare core. Lives as long as the process, like that of an adapter.
+    /// For the bare core and the embassy adapter. Lives as long as the process, like that of an adapter.
     pub fn bare(&self) -> &'static ResourceServer<'static> {
         let trusted = |identifier, verification| TrustedIssuer { identifier, verification };
         let issuers = match self.mode {

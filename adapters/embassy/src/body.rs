@@ -1,5 +1,7 @@
 //! The body of a request, read once and whole into the caller's buffer.
 
+use core::pin::pin;
+
 use edge_nal::with_timeout;
 use embedded_io_async::{Read, Write};
 
@@ -40,13 +42,13 @@ pub(crate) async fn read<'b, T: Read + Write>(
         Extent::Length(len) => {
             let len = usize::try_from(len).map_err(|_| BodyError::TooLong)?;
             let room = buffer.get_mut(..len).ok_or(BodyError::TooLong)?;
-            let read = with_timeout(deadline, link.read_exact(room)).await;
+            let read = with_timeout(deadline, pin!(link.read_exact(room))).await;
             read.map_err(LinkError::from)?;
             len
         }
         Extent::Chunked => {
             let read = async { Ok::<_, BodyError>(read_chunks(link, buffer).await) };
-            with_timeout(deadline, read).await.map_err(LinkError::from)??
+            with_timeout(deadline, pin!(read)).await.map_err(LinkError::from)??
         }
     };
     buffer.get(..len).ok_or(BodyError::TooLong)
@@ -79,7 +81,7 @@ pub(crate) async fn skip<T: Read + Write>(link: &mut Link<T>, len: u64) -> Resul
         }
         Ok::<_, BodyError>(())
     };
-    with_timeout(deadline, pass).await.map_err(|error| LinkError::from(error).into())
+    with_timeout(deadline, pin!(pass)).await.map_err(|error| LinkError::from(error).into())
 }
 
 async fn next<T: Read + Write>(link: &mut Link<T>) -> Result<u8, BodyError> {

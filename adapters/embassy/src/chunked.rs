@@ -130,10 +130,8 @@ mod tests {
         good("0\r\n\r\n", "");
         good("3\r\nabc\r\n0\r\n\r\n", "abc");
         good("1\r\na\r\n0000000b\r\nbcdefghijkl\r\n000\r\n\r\n", "abcdefghijkl");
-        good(
-            "A\r\n\r\n0\r\n\r\n0123\r\n0\r\n\r\n".replace("0123", "abc").as_str(),
-            "\r\n0\r\n\r\nabc",
-        );
+        // What looks like an end inside of a chunk is none.
+        good("A\r\n\r\n0\r\n\r\nabc\r\n0\r\n\r\n", "\r\n0\r\n\r\nabc");
     }
 
     #[test]
@@ -165,7 +163,8 @@ mod tests {
     #[test]
     fn sec_408_extensions_are_bounded_and_no_framing() {
         good("3;a=\"b\"\r\nabc\r\n0;x\r\n\r\n", "abc");
-        bad("3;a=\"\r\n\"\r\nabc\r\n0\r\n\r\n".replace("\"\r\n\"", "\"\n\"").as_str());
+        bad("3;a=\"\n\"\r\nabc\r\n0\r\n\r\n");
+        bad("3;a=\"\r\n\"\r\nabc\r\n0\r\n\r\n");
         bad("3;a\rb\r\nabc\r\n0\r\n\r\n");
         bad("3\r;a\r\nabc\r\n0\r\n\r\n");
         let extension = |len: u16| std::format!("0;{}\r\n\r\n", "x".repeat(usize::from(len)));

@@ -1,6 +1,9 @@
 //! One request and its answer, in the order of the core's decisions.
 
-use edge_nal::with_timeout;
+use core::pin::pin;
+
+use edge_http::RequestHeaders;
+use edge_nal::{WithTimeoutError, with_timeout};
 use embedded_io_async::{Read, Write};
 use portcullis_core::{
     encoding::scratch::Scratch,
@@ -9,10 +12,10 @@ use portcullis_core::{
 };
 
 use crate::{
-    Clock, Introspector, Memory, Reply, Request, Server, Service,
+    Clock, HeadLimits, Introspector, Memory, Reply, Request, Server, Service,
     body::{self, BodyError},
     framing::{Extent, Framing},
-    head,
+    head::{self, HeadError, Method},
     link::{Link, LinkError},
     response::{Content, Response},
 };
@@ -29,8 +32,6 @@ impl From<LinkError> for Over {
 
 /// RFC 9110 §15.2.1: the body may be sent.
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
-/// A head that took too long (LIM-13).
-const TIMEOUT: u16 = 408;
 
 impl<S: Service, C: Clock, I: Introspector> Server<'_, S, C, I> {
     /// Serves one request; an error when it was the last one of the connection.
@@ -47,22 +48,32 @@ impl<S: Service, C: Clock, I: Introspector> Server<'_, S, C, I> {
     ) -> Result<(), Over> {
         link.wait().await?;
         let Memory { head, body, scratch } = memory;
-        let deadline = link.deadlines().head_millis;
-        let received =
-            async { Ok::<_, LinkError>(head::receive::<_, FIELDS>(link, self.limits, head).await) };
-        let (received, method) = match with_timeout(deadline, received).await {
-            Ok(Ok(received)) => received,
-            Ok(Err(error)) => return refuse_head(link, error.status()).await,
-            Err(_) => return refuse_head(link, Some(TIMEOUT)).await,
+        let (received, method) = match receive_head::<_, FIELDS>(link, self.limits, head).await {
+            Ok(received) => received,
+            Err(error) => return refuse_head(link, error.status()).await,
         };
         let framing = match Framing::read(received.http11, received.headers.iter_raw()) {
             Ok(framing) => framing,
             Err(error) => return refuse_head(link, Some(error.status())).await,
         };
         let head = RequestHead::new(&method, received.path, received.headers.iter_raw());
-        let exchange = Exchange { server: self, link, head, framing };
+        let mut exchange = Exchange { server: self, link, head, framing };
         exchange.run(body, &mut Scratch::new(scratch)).await
     }
+}
+
+/// Receives a head within its deadline.
+async fn receive_head<'b, T: Read + Write, const FIELDS: usize>(
+    link: &mut Link<T>,
+    limits: HeadLimits,
+    buffer: &'b mut [u8],
+) -> Result<(RequestHeaders<'b, FIELDS>, Method), HeadError> {
+    let deadline = link.deadlines().head_millis;
+    let receive = pin!(head::receive(link, limits, buffer));
+    with_timeout(deadline, receive).await.map_err(|error| match error {
+        WithTimeoutError::Error(error) => error,
+        WithTimeoutError::Timeout => HeadError::Deadline,
+    })
 }
 
 /// A request that was not understood: nothing behind it can be.
@@ -85,7 +96,7 @@ struct Exchange<'e, 'c, 's, S, C, I, T> {
 impl<'c: 's, 's, S: Service, C: Clock, I: Introspector, T: Read + Write>
     Exchange<'_, 'c, 's, S, C, I, T>
 {
-    async fn run(mut self, buffer: &'s mut [u8], scratch: &mut Scratch<'s>) -> Result<(), Over> {
+    async fn run(&mut self, buffer: &'s mut [u8], scratch: &mut Scratch<'s>) -> Result<(), Over> {
         let (server, head) = (self.server.resource_server, self.head);
         let now = self.server.clock.unix_time();
         let needed = server.policy().base();
@@ -150,7 +161,7 @@ impl<'c: 's, 's, S: Service, C: Clock, I: Introspector, T: Read + Write>
     ///
     /// A short body is passed over afterwards, so that the next request finds the connection open; of
     /// any other body not one more byte is taken, and none of it is ever read as a request (SEC-414).
-    async fn refuse(mut self, answer: &Answer<'s>) -> Result<(), Over> {
+    async fn refuse(&mut self, answer: &Answer<'s>) -> Result<(), Over> {
         let left = match self.framing.extent {
             Extent::Length(len) if !self.framing.expects_continue || len == 0 => Some(len),
             Extent::Length(_) | Extent::Chunked => None,
@@ -167,7 +178,7 @@ impl<'c: 's, 's, S: Service, C: Clock, I: Introspector, T: Read + Write>
     }
 
     /// Answers a request whose body could not be read: where the next one begins is not known.
-    async fn refuse_body(mut self, error: BodyError) -> Result<(), Over> {
+    async fn refuse_body(&mut self, error: BodyError) -> Result<(), Over> {
         let (server, head) = (self.server.resource_server, self.head);
         let answer = match error {
             BodyError::TooLong => server.envelope_answer(server.body_too_long(&head), &head),
@@ -179,11 +190,11 @@ impl<'c: 's, 's, S: Service, C: Clock, I: Introspector, T: Read + Write>
     }
 
     /// Answers a request whose body was read.
-    async fn answer(mut self, answer: &Answer<'s>) -> Result<(), Over> {
+    async fn answer(&mut self, answer: &Answer<'s>) -> Result<(), Over> {
         self.send(Content::Answer(answer)).await
     }
 
-    async fn reply(mut self, reply: Reply<'s>) -> Result<(), Over> {
+    async fn reply(&mut self, reply: Reply<'s>) -> Result<(), Over> {
         let cross_origin = self.server.resource_server.cross_origin(&self.head);
         self.send(Content::Reply(reply, cross_origin)).await
     }

@@ -41,6 +41,8 @@ pub(crate) enum HeadError {
     RequestLine,
     /// The header section is too long, or has too many fields (LIM-2, LIM-3).
     Section,
+    /// Not complete in time (LIM-13).
+    Deadline,
     /// The peer went away.
     Closed,
 }
@@ -52,6 +54,7 @@ impl HeadError {
             Self::Malformed => Some(400),
             Self::RequestLine => Some(414),
             Self::Section => Some(431),
+            Self::Deadline => Some(408),
             Self::Closed => None,
         }
     }

@@ -1,5 +1,7 @@
 //! A connection: bytes that were read ahead, and a deadline on everything that waits for the peer.
 
+use core::pin::pin;
+
 use edge_nal::{WithTimeoutError, with_timeout};
 use embedded_io_async::{ErrorType, Read, Write};
 use portcullis_core::limits;
@@ -23,6 +25,8 @@ impl Deadlines {
         idle_millis: limits::IDLE_MILLIS_MAX,
     };
 }
+
+// Futures are pinned before they get a deadline: a future that is moved into another takes its room twice.
 
 /// Bytes that are read at once: heads are looked at one by one, and a socket is slow to ask.
 const AHEAD_LEN: usize = 128;
@@ -64,7 +68,7 @@ impl<T: Read + Write> Link<T> {
     /// Waits for the first byte of a request.
     pub(crate) async fn wait(&mut self) -> Result<(), LinkError> {
         let idle_millis = self.deadlines.idle_millis;
-        match with_timeout(idle_millis, self.fill()).await? {
+        match with_timeout(idle_millis, pin!(self.fill())).await? {
             0 => Err(LinkError::Closed),
             _ => Ok(()),
         }

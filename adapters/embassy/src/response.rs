@@ -1,7 +1,10 @@
 //! Answers on their way out. They are rendered when they are sent, piece by piece, so that the longest
 //! answer needs no more memory than the shortest.
 
-use core::fmt::{self, Display, Formatter, Write as _};
+use core::{
+    fmt::{self, Display, Formatter, Write as _},
+    pin::pin,
+};
 
 use edge_nal::with_timeout;
 use embedded_io_async::{Read, Write};
@@ -53,7 +56,7 @@ impl Response<'_, '_> {
                 sent = sent.saturating_add(piece.bytes.len());
             }
         };
-        with_timeout(deadline, send).await.map_err(LinkError::from)
+        with_timeout(deadline, pin!(send)).await.map_err(LinkError::from)
     }
 
     const fn status(&self) -> u16 {

@@ -202,8 +202,13 @@ fn a_head_that_breaks_off() {
 
 #[test]
 fn every_fault_has_its_status() {
-    let statuses =
-        [HeadError::Malformed, HeadError::RequestLine, HeadError::Section, HeadError::Closed]
-            .map(HeadError::status);
-    assert_eq!(statuses, [Some(400), Some(414), Some(431), None]);
+    let statuses = [
+        HeadError::Malformed,
+        HeadError::RequestLine,
+        HeadError::Section,
+        HeadError::Deadline,
+        HeadError::Closed,
+    ]
+    .map(HeadError::status);
+    assert_eq!(statuses, [Some(400), Some(414), Some(431), Some(408), None]);
 }
