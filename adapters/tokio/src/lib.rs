@@ -4,6 +4,8 @@
 
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(any(feature = "client", feature = "resource-server"))]
+mod connector;
 #[cfg(feature = "resource-server")]
 pub mod resource_server;
 #[cfg(feature = "resource-server")]

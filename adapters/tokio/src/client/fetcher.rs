@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method as HttpMethod, Request, header, response::Parts};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
@@ -15,6 +15,8 @@ use portcullis_core::{
     client::{FetchFailure, Method, OutgoingRequest, UrlPolicy},
     message::{Field, IncomingResponse},
 };
+
+use crate::connector::connector;
 
 /// Longest header section of an answer in bytes.
 const HEAD_LEN_MAX: usize = 64 * 1024;
@@ -34,21 +36,11 @@ pub(super) struct Received {
 impl Fetcher {
     /// `None` when there is no usable TLS.
     pub(super) fn new() -> Option<Self> {
-        let mut connector = HttpConnector::new();
-        connector.enforce_http(false);
-        connector.set_nodelay(true);
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_webpki_roots(provider)
-            .ok()?
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(connector);
         let pooled = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(30))
             .http1_max_buf_size(HEAD_LEN_MAX)
-            .build(connector);
+            .build(connector()?);
         Some(Self { pooled })
     }
 

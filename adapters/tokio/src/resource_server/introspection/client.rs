@@ -6,7 +6,7 @@ use base64ct::{Base64, Encoding};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::{
     client::legacy::{Client as PooledClient, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
@@ -21,7 +21,10 @@ use portcullis_core::{
 };
 use zeroize::Zeroizing;
 
-use crate::resource_server::{Facts, IntrospectionSettings, SettingsError};
+use crate::{
+    connector::connector,
+    resource_server::{Facts, IntrospectionSettings, SettingsError},
+};
 
 /// Idle connections are given up before a usual server does so.
 const IDLE_SECS_MAX: u64 = 30;
@@ -94,16 +97,7 @@ impl Client {
         if settings.deadline_millis == 0 {
             return Err(SettingsError::Limit("deadline_millis"));
         }
-        let mut connector = HttpConnector::new();
-        connector.enforce_http(false);
-        connector.set_nodelay(true);
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_webpki_roots(provider)
-            .map_err(|_| SettingsError::System("no usable TLS"))?
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(connector);
+        let connector = connector().ok_or(SettingsError::System("no usable TLS"))?;
         let http = PooledClient::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(IDLE_SECS_MAX))
