@@ -83,7 +83,8 @@ fn check(
         }
         Decision::NeedIntrospection(introspection) => {
             assert!(!matches!(verification, Verification::Offline(_)));
-            assert_eq!(authorization.get(7..), Some(introspection.token().expose().as_bytes()));
+            let credentials = without_outer_blanks(authorization);
+            assert_eq!(credentials.get(7..), Some(introspection.token().expose().as_bytes()));
             let content_type = Field::One(b"application/json");
             let response = IncomingResponse { status: 200, content_type, body };
             let mut room = vec![0; body.len() + SCRATCH_LEN];
@@ -136,6 +137,14 @@ fn admitted(
             assert!(!guarded || scope.split(' ').any(|token| token == "device:write"));
         }
     }
+}
+
+/// Blanks and tabs around a field's value are not part of it (RFC 9110 §5.5).
+fn without_outer_blanks(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 /// The claims of the field's token, if other code than the core's finds nothing wrong with it.
