@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 
 use edge_nal::TcpBind;
 use edge_nal_embassy::Tcp;
-use microcontroller::provisioning::Provisioning;
+use microcontroller::{board, provisioning::Provisioning};
 use portcullis_core::{
     encoding::scratch::Scratch,
     jwt::KeyRing,
@@ -22,8 +22,6 @@ use portcullis_embassy::{
 };
 use serde::{Deserialize, Serialize};
 use static_cell::StaticCell;
-
-use crate::board;
 
 /// The port of HTTP.
 const PORT: u16 = 80;
@@ -125,6 +123,6 @@ struct BoardClock;
 
 impl Clock for BoardClock {
     fn unix_time(&self) -> Option<UnixTime> {
-        board::now()
+        board::rtc()
     }
 }

@@ -1,9 +1,10 @@
-//! What the firmware is made of and a desktop can test: no hardware is touched here.
+//! What the firmware is made of: the board, and parts that a desktop can test.
 #![no_std]
-#![forbid(unsafe_code)]
 
 #[cfg(test)]
 extern crate std;
 
+#[cfg(target_os = "none")]
+pub mod board;
 pub mod lan9118;
 pub mod provisioning;

@@ -3,14 +3,15 @@
 #![no_main]
 
 mod application;
-mod board;
 
 use application::ConnectionMemory;
-use board::Board;
 use edge_nal_embassy::{Tcp, TcpBuffers};
 use embassy_executor::{SpawnError, SpawnToken, Spawner};
 use embassy_net::{Config, DhcpConfig, Runner, StackResources};
-use microcontroller::provisioning::{DOCUMENT_LEN_MAX, Provisioning};
+use microcontroller::{
+    board::{self, Board},
+    provisioning::{DOCUMENT_LEN_MAX, Provisioning},
+};
 use portcullis_core::{encoding::scratch::Scratch, resource_server::ResourceServer};
 use static_cell::{ConstStaticCell, StaticCell};
 use zeroize::Zeroizing;
@@ -32,13 +33,13 @@ async fn main(spawner: Spawner) {
     static CONNECTION_MEMORY: ConstStaticCell<[ConnectionMemory; CONNECTIONS]> =
         ConstStaticCell::new([const { ConnectionMemory::new() }; CONNECTIONS]);
 
-    let board = Board::start();
+    let board = Board::start(spawner).await;
     // Who it is comes first: without an identity the device does not even join the network.
     let resource_server = resource_server();
 
     let resources = SOCKET_MEMORY.init_with(StackResources::new);
     let config = Config::dhcpv4(DhcpConfig::default());
-    let (stack, runner) = embassy_net::new(board.ethernet, config, resources, board.seed);
+    let (stack, runner) = embassy_net::new(board.ethernet, config, resources, seed());
     start(spawner, network(runner));
     stack.wait_config_up().await;
 
@@ -49,6 +50,15 @@ async fn main(spawner: Spawner) {
     if let Some(config) = stack.config_v4() {
         let resource = resource_server.configuration().resource;
         board::log(format_args!("{resource} is served at {}", config.address.address()));
+    }
+}
+
+/// A number that nobody can guess: sequence numbers and ports begin there.
+fn seed() -> u64 {
+    let mut seed = [0; 8];
+    match board::entropy(&mut seed) {
+        Ok(()) => u64::from_le_bytes(seed),
+        Err(reason) => board::halt(format_args!("{reason}")),
     }
 }
 

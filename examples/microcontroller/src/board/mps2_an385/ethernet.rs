@@ -2,15 +2,15 @@
 
 use core::ptr;
 
-use cortex_m::{interrupt::InterruptNumber, peripheral::NVIC};
-use microcontroller::lan9118::{
+use crate::lan9118::{
     Frames, Interrupt, Lan9118, StartError,
     registers::{Register, Registers},
 };
+use cortex_m::{interrupt::InterruptNumber, peripheral::NVIC};
 use static_cell::ConstStaticCell;
 
 /// The network device of this board.
-pub(crate) type Ethernet = Lan9118<'static, Mapped>;
+pub type Ethernet = Lan9118<'static, Mapped>;
 
 /// The chip's first address (Arm AN385, section 3.1).
 const BASE: usize = 0x4020_0000;
@@ -20,7 +20,7 @@ const INTERRUPT: u16 = 13;
 static RAISED: Interrupt = Interrupt::new();
 
 /// The chip's registers in the processor's address space.
-pub(crate) struct Mapped(());
+pub struct Mapped(());
 
 impl Registers for Mapped {
     fn read(&self, register: Register) -> u32 {

@@ -8,7 +8,7 @@ const LEDS: usize = 0x4002_8000;
 const LED0: u32 = 1;
 
 /// Turns the light on or off; the other one is off.
-pub(crate) fn set_led(on: bool) {
+pub fn set_led(on: bool) {
     let register = ptr::with_exposed_provenance_mut::<u32>(LEDS);
     #[expect(unsafe_code, reason = "registers are memory that Rust knows nothing of")]
     // SAFETY: an aligned word that the board maps for ever; writing it moves two lights.

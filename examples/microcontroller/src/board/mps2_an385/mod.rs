@@ -1,26 +1,31 @@
 //! QEMU's `mps2-an385`: a Cortex-M3 at 25 MHz with a LAN9118, and semihosting for everything that a
 //! machine on a desk has and this one lacks: a log, a calendar, randomness, a place for its identity.
 
+mod arguments;
 mod ethernet;
+mod flash;
 mod led;
 mod semihost;
 mod systick;
 
-pub(crate) use ethernet::Ethernet;
-pub(crate) use led::set_led;
-pub(crate) use semihost::{halt, log, now, provisioning};
+use embassy_executor::Spawner;
+
+pub use ethernet::Ethernet;
+pub use flash::{Flash, FlashError};
+pub use led::set_led;
+pub use semihost::{entropy, halt, log, provisioning, rtc};
 
 /// The board with everything on it started.
-pub(crate) struct Board {
+pub struct Board {
     /// The network device.
-    pub(crate) ethernet: Ethernet,
-    /// A number that nobody can guess: sequence numbers and ports begin there.
-    pub(crate) seed: u64,
+    pub ethernet: Ethernet,
+    /// Where the keys are kept.
+    pub flash: Flash,
 }
 
 impl Board {
     /// Starts clock and network device. There is one board: the second call halts.
-    pub(crate) fn start() -> Self {
+    pub async fn start(_: Spawner) -> Self {
         let Some(peripherals) = cortex_m::Peripherals::take() else {
             halt(format_args!("the board was started twice"));
         };
@@ -29,16 +34,17 @@ impl Board {
             Ok(ethernet) => ethernet,
             Err(error) => halt(format_args!("{error}")),
         };
-        let Some(seed) = semihost::random() else {
-            halt(format_args!("no source of randomness"));
+        let flash = match Flash::open() {
+            Ok(flash) => flash,
+            Err(reason) => halt(format_args!("{reason}")),
         };
-        Self { ethernet, seed }
+        Self { ethernet, flash }
     }
 }
 
 /// The temperature in thousandths of a degree: there is no sensor on this board, so that it is made up.
 /// It rises from 20 to 22 degrees and falls again, four minutes each round.
-pub(crate) fn millicelsius() -> i32 {
+pub fn millicelsius() -> i32 {
     const HALF_ROUND_SECS: u64 = 120;
     let secs = embassy_time::Instant::now().as_secs() % (2 * HALF_ROUND_SECS);
     let above = secs.min(2 * HALF_ROUND_SECS - secs) * 2_000 / HALF_ROUND_SECS;
