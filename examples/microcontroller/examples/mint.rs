@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut token = [0; TOKEN_LEN_MAX];
     println!(
         "{}",
-        jwt::mint(&claims, device.keys.current(), device.keys.current_id(), &mut token)?
+        jwt::mint(&claims, &device.keys.current.key()?, &device.keys.current.id, &mut token)?
     );
     Ok(())
 }

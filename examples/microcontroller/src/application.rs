@@ -107,8 +107,8 @@ pub(crate) fn resource_server(
     static ISSUERS: StaticCell<[TrustedIssuer<'static>; 1]> = StaticCell::new();
     static SERVER: StaticCell<ResourceServer<'static>> = StaticCell::new();
 
-    let Provisioning { resource, issuer, keys } = provisioning;
-    let verification = Verification::Offline(KEYS.init(keys));
+    let Provisioning { resource, issuer, keys, .. } = provisioning;
+    let verification = Verification::Offline(KEYS.init(keys.ring()?));
     let issuers = ISSUERS.init([TrustedIssuer { identifier: issuer, verification }]);
     let mut configuration = Configuration::new(resource, issuers);
     configuration.policy = match policy() {
