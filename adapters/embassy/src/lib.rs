@@ -11,7 +11,7 @@
 //!
 //! - [`Server`]: serves connections, one at a time for each [`Memory`].
 //! - [`Tools`](tools): plain async functions of a principal and arguments, as the service behind.
-//! - [`Clock`]: what time it is. Unknown time is refused, never passed over.
+//! - [`Clock`]: what time it is, and how it is [known](clock). Unknown time is refused, never passed over.
 //! - [`Introspector`]: asks about tokens that cannot be verified here.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -34,7 +34,7 @@ extern crate std;
 
 mod body;
 mod chunked;
-mod clock;
+pub mod clock;
 mod exchange;
 mod framing;
 mod head;
