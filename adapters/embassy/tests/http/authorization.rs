@@ -52,7 +52,7 @@ fn sec_120_two_tokens_are_none() {
 #[test]
 fn sec_500_nobody_is_let_in_before_the_time_is_known() {
     let request = modern(&token("device:read"), LIST, "");
-    let device = Device { clock: Hands(None), ..Device::new() };
+    let device = Device { clock: &Hands(None), ..Device::new() };
     let (answer, _) = device.talk(request.as_bytes());
     assert_eq!(statuses(&answer), [503]);
     assert!(answer.contains("\r\nretry-after: "), "{answer}");

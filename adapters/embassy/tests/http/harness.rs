@@ -127,7 +127,7 @@ pub(crate) fn tools(led: &Cell<bool>) -> ToolTable<impl Toolbox> {
 
 /// The device.
 pub(crate) struct Device {
-    pub(crate) clock: Hands,
+    pub(crate) clock: &'static dyn Clock,
     pub(crate) deadlines: Deadlines,
     pub(crate) led: Cell<bool>,
     /// Bytes of a segment as the network delivers it.
@@ -138,7 +138,7 @@ pub(crate) struct Device {
 impl Device {
     pub(crate) fn new() -> Self {
         Self {
-            clock: Hands(Some(NOW)),
+            clock: &Hands(Some(NOW)),
             deadlines: Deadlines::SMALL,
             led: Cell::new(false),
             segment_len: usize::MAX,

@@ -3,6 +3,7 @@
 
 mod abuse;
 mod authorization;
+mod clock;
 mod harness;
 mod listening;
 mod mcp;
