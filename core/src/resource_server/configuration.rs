@@ -280,7 +280,9 @@ impl From<BufferFull> for ConfigurationError {
     }
 }
 
-fn check_identifier(identifier: &str, plain_http: bool) -> Result<(), IdentifierError> {
+/// Checks a resource identifier or an issuer as [`ResourceServer::new`](super::ResourceServer::new) does,
+/// for those who write configurations. `plain_http` is that of [`Configuration`].
+pub fn check_identifier(identifier: &str, plain_http: bool) -> Result<(), IdentifierError> {
     if identifier.is_empty() || identifier.len() > limits::IDENTIFIER_LEN_MAX {
         return Err(IdentifierError::Length);
     }

@@ -19,6 +19,7 @@ mod route;
 pub use answer::{Answer, Body, CrossOrigin, FieldValue};
 pub use configuration::{
     Configuration, ConfigurationError, Description, IdentifierError, TrustedIssuer, Verification,
+    check_identifier,
 };
 pub use decision::{Decision, Introspection, Verdict};
 pub use operation::Operation;
