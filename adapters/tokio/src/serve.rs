@@ -1,12 +1,14 @@
 //! Answers a listener within limits of time and number, which `axum::serve` does not set.
 //!
-//! Plain HTTP/1.1: on loopback, or with something in front that speaks TLS (RS-14, RS-50).
+//! [`serve`] speaks plain HTTP/1.1: on loopback, or with something in front that speaks TLS (RS-14,
+//! RS-50). [`serve_over`] takes the handshake of a TLS library.
 
 use std::{
     collections::HashMap,
     convert::Infallible,
     error::Error,
-    future::Future,
+    future::{Future, ready},
+    io,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -17,12 +19,14 @@ use http_body::Body;
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
+    server::graceful::{GracefulShutdown, Watcher},
     service::TowerToHyperService,
 };
 use portcullis_core::limits::{HEADER_FIELDS_MAX_DESKTOP, HEADER_SECTION_LEN_MAX_DESKTOP};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
+    sync::watch,
     time::{sleep, timeout},
 };
 use tower_service::Service;
@@ -39,7 +43,8 @@ pub struct ListenerLimits {
     pub connections: usize,
     /// Most connections of one peer at once (LIM-15). Addresses of one IPv6 /64 are one peer.
     pub connections_per_peer: usize,
-    /// Time for a whole header section, also for the next one of a kept connection (LIM-13).
+    /// Time for a whole header section, also for the next one of a kept connection (LIM-13); and for a
+    /// handshake before the first one (SEC-447).
     pub header_time: Duration,
 }
 
@@ -66,8 +71,34 @@ pub async fn serve<S, B>(
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
+    serve_over(listener, |stream| ready(Ok(stream)), service, limits, shutdown).await;
+}
+
+/// As [`serve`], but over what `handshake` makes of each connection, such as a TLS stream.
+///
+/// A handshake that fails, or takes longer than [`ListenerLimits::header_time`], ends its connection;
+/// others are accepted meanwhile, and it counts as an open connection. HTTP/1.1 is all that is spoken:
+/// a handshake that agrees on a protocol agrees on that one.
+pub async fn serve_over<H, F, T, S, B>(
+    listener: TcpListener,
+    handshake: H,
+    service: S,
+    limits: ListenerLimits,
+    shutdown: impl Future<Output = ()>,
+) where
+    H: Fn(TcpStream) -> F,
+    F: Future<Output = io::Result<T>> + Send + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
     let open = Open::default();
     let graceful = GracefulShutdown::new();
+    let (accepting, ended) = watch::channel(());
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -79,23 +110,30 @@ pub async fn serve<S, B>(
             continue;
         };
         // Past the limit the connection is closed at once, by dropping it.
-        if let Some(place) = open.enter(peer.ip(), &limits) {
-            let service = WithPeer { inner: service.clone(), peer };
-            answer(stream, service, limits.header_time, &graceful, place);
-        }
+        let Some(place) = open.enter(peer.ip(), &limits) else { continue };
+        let _ = stream.set_nodelay(true);
+        let shaken = timeout(limits.header_time, handshake(stream));
+        let service = WithPeer { inner: service.clone(), peer };
+        let (watcher, mut ended) = (graceful.watcher(), ended.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                // Nothing was asked yet that could be left to end.
+                _ = ended.changed() => {}
+                shaken = shaken => if let Ok(Ok(stream)) = shaken {
+                    answer(stream, service, limits.header_time, watcher).await;
+                }
+            }
+            drop(place);
+        });
     }
-    drop(listener);
+    drop((listener, accepting));
     // Whoever is still busy after this is cut off.
     let _ = timeout(SHUTDOWN_GRACE, graceful.shutdown()).await;
 }
 
-fn answer<S, B>(
-    stream: TcpStream,
-    service: WithPeer<S>,
-    header_time: Duration,
-    graceful: &GracefulShutdown,
-    place: Place,
-) where
+async fn answer<T, S, B>(stream: T, service: WithPeer<S>, header_time: Duration, watcher: Watcher)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
     S: Clone + Send + 'static,
     S::Future: Send,
@@ -103,19 +141,14 @@ fn answer<S, B>(
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let _ = stream.set_nodelay(true);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header_time)
         .max_headers(HEADER_FIELDS_MAX_DESKTOP)
         .max_buf_size(HEADER_SECTION_LEN_MAX_DESKTOP)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-    let connection = graceful.watch(connection);
-    tokio::spawn(async move {
-        // A connection that breaks has no one left to tell.
-        let _ = connection.await;
-        drop(place);
-    });
+    // A connection that breaks has no one left to tell.
+    let _ = watcher.watch(connection).await;
 }
 
 /// Puts the peer's address into each request.

@@ -98,6 +98,54 @@ async fn it_ends_when_told() {
     assert!(TcpStream::connect(address).await.is_err());
 }
 
+#[tokio::test]
+async fn sec_447_a_handshake_has_its_time_and_its_place() {
+    // A handshake of one byte, which must be `!`.
+    async fn handshake(mut stream: TcpStream) -> io::Result<TcpStream> {
+        match stream.read_u8().await? {
+            b'!' => Ok(stream),
+            _ => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let service = tower::service_fn(|_| async { Ok::<_, Infallible>(Response::new(text("hi"))) });
+    let limits = ListenerLimits { header_time: Duration::from_secs(2), ..LIMITS };
+    let serving = tokio::spawn(serve_over(listener, handshake, service, limits, async {
+        stopped.await.unwrap_or_default();
+    }));
+    // Two that say nothing take two of three places; the honest one is answered meanwhile.
+    let mut silent = Vec::new();
+    for _ in 1..LIMITS.connections_per_peer {
+        silent.push(TcpStream::connect(address).await.unwrap());
+    }
+    let started = tokio::time::Instant::now();
+    let (answer, closed) =
+        exchange(&mut TcpStream::connect(address).await.unwrap(), &format!("!{GET}")).await;
+    assert!(closed && answer.ends_with("hi"), "{answer}");
+    let (answer, closed) =
+        exchange(&mut TcpStream::connect(address).await.unwrap(), &format!("?{GET}")).await;
+    assert_eq!((answer.as_str(), closed), ("", true), "a handshake that fails");
+    assert!(started.elapsed() < limits.header_time);
+    for mut stream in silent {
+        let read = timeout(Duration::from_secs(5), stream.read_u8()).await.unwrap();
+        assert!(read.is_err(), "closed by the deadline");
+    }
+    // Whoever is still in its handshake at the end is not waited for.
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let started = tokio::time::Instant::now();
+    stop.send(()).unwrap();
+    timeout(Duration::from_secs(10), serving).await.unwrap().unwrap();
+    assert!(started.elapsed() < Duration::from_secs(1));
+    assert!(silent.read_u8().await.is_err());
+}
+
+fn text(text: &'static str) -> Full<Bytes> {
+    Full::new(Bytes::from_static(text.as_bytes()))
+}
+
 #[test]
 fn sec_211_a_network_of_addresses_is_one_peer() {
     let limits = ListenerLimits { connections: 3, connections_per_peer: 2, ..LIMITS };
