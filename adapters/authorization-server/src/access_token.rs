@@ -20,9 +20,6 @@ use crate::clock::unix_secs;
 use crate::settings::{Settings, TokenFormat};
 use crate::storage::{stored_by_id, token_id};
 
-/// The id of the keys derived from the present master key.
-const KEY_ID: &str = "1";
-
 /// The token could not be made: a claim is missing or the token would be too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NotMinted;
@@ -39,7 +36,7 @@ pub(crate) struct TokenMint {
 impl TokenMint {
     pub(crate) fn new(settings: &Settings) -> Result<Self, KeyError> {
         let master = MasterKey::new(settings.master_key.as_slice())?;
-        let key_id = KeyId::new(KEY_ID)?;
+        let key_id = KeyId::new(&settings.key_id)?;
         let mut rings = HashMap::new();
         for resource in &settings.resources {
             if resource.format == TokenFormat::Hs256 {
@@ -112,7 +109,7 @@ mod tests {
     use oauth_as::{ClientId, ScopeSet as Scopes};
 
     use super::*;
-    use crate::settings::Resource;
+    use crate::settings::{DEFAULT_KEY_ID, Resource};
 
     const A: &str = "https://a.example/mcp";
     const B: &str = "https://b.example/mcp";
@@ -158,6 +155,31 @@ mod tests {
         assert_eq!(facts.expires_at, UnixTime::from_secs(1_600));
         assert_eq!(facts.scope.as_str(), "user");
         assert_eq!(facts.id, Some(token_id("opaque").as_str()));
+    }
+
+    #[test]
+    fn the_key_id_is_in_the_header_and_in_the_key() {
+        let signed_with = |settings: Settings| {
+            let settings = settings
+                .with_master_key(
+                    [7; 31].into_iter().chain([8]).collect::<Vec<_>>().try_into().unwrap(),
+                )
+                .unwrap();
+            let mint = TokenMint::new(&settings).unwrap();
+            let token = mint.mint("opaque", &record(A)).unwrap();
+            let (id, _) = mint.resource_key(A).unwrap();
+            let mut room = [0; SCRATCH_LEN];
+            let jwt = UnverifiedJwt::parse(&token, &mut Scratch::new(&mut room)).unwrap();
+            assert_eq!(jwt.header().key_id(), Some(id.as_str()));
+            (id.as_str().to_owned(), token)
+        };
+        let (id, token) = signed_with(settings());
+        assert_eq!(id, DEFAULT_KEY_ID);
+        let (other_id, other_token) = signed_with(settings().with_key_id("2026-11").unwrap());
+        assert_eq!(other_id, "2026-11");
+        let signature = |token: &str| token.rsplit('.').next().unwrap().to_owned();
+        assert_ne!(signature(&token), signature(&other_token));
+        assert!(settings().with_key_id("a b").is_err());
     }
 
     #[test]

@@ -39,7 +39,7 @@
 //! | AS-02 to AS-08, AS-10, AS-12 | here | the engine's document names a device endpoint and grants that are not offered |
 //! | AS-09, AS-84 | not yet | no `private_key_jwt`; assertions are refused |
 //! | AS-11, AS-20, AS-30 to AS-45 | not yet | client documents; AS-41 (hosts shown, loopback warning) is met on the consent page |
-//! | AS-13 | operator | `serve` speaks plain HTTP for loopback or behind TLS; the issuer must be `https` elsewhere |
+//! | AS-13 | operator | `serve_tls` speaks TLS; `serve` plain HTTP, for loopback or behind TLS; the issuer must be `https` elsewhere |
 //! | AS-14 | here | CORS on metadata, keys, token, registration, revocation; never on the pages or introspection |
 //! | AS-15 | here | no public keys yet: `/jwks` is an empty set, and the metadata does not point to it |
 //! | AS-21 | here | on by default, as the clients of today need it; one setting removes it |
@@ -88,12 +88,14 @@ mod sessions;
 mod settings;
 mod storage;
 mod throttle;
+mod tls;
 mod token;
 mod users;
 
 pub use clock::Clock;
 pub use server::AuthorizationServer;
 pub use settings::{
-    IntrospectionCredentials, Lifetimes, Limits, Resource, ScopeDescription, Settings,
-    SettingsError, TokenFormat,
+    DEFAULT_KEY_ID, IntrospectionCredentials, Lifetimes, Limits, Resource, ScopeDescription,
+    Settings, SettingsError, TokenFormat,
 };
+pub use tls::{Tls, TlsError};

@@ -1,19 +1,27 @@
 //! Answers a listener, within limits.
 
-use std::{convert::Infallible, future::Future, io, net::SocketAddr, time::Duration};
+use std::{
+    convert::Infallible,
+    future::{Future, ready},
+    io,
+    net::SocketAddr,
+    time::Duration,
+};
 
 use axum::{body::Body, extract::ConnectInfo};
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use portcullis_tokio::serve::{self, ListenerLimits};
 use tokio::{
-    net::TcpListener,
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
     time::{interval, timeout},
 };
 use tower::ServiceExt;
 
 use crate::answers;
 use crate::server::AuthorizationServer;
+use crate::tls::Tls;
 
 /// For body and answer together (LIM-14).
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -22,8 +30,8 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 impl AuthorizationServer {
     /// Answers `listener` until `shutdown` is ready, then lets open requests end.
     ///
-    /// Plain HTTP: in production something in front speaks TLS (AS-13). With such a proxy all
-    /// callers count as one peer, because forwarded addresses are not believed.
+    /// Plain HTTP: for loopback, or with something in front that speaks TLS (AS-13). With such a proxy
+    /// all callers count as one peer, because forwarded addresses are not believed.
     ///
     /// # Errors
     /// When the listener has no address any more.
@@ -32,10 +40,41 @@ impl AuthorizationServer {
         listener: TcpListener,
         shutdown: impl Future<Output = ()>,
     ) -> io::Result<()> {
+        self.serve_over(listener, |stream| ready(Ok(stream)), shutdown).await
+    }
+
+    /// As [`serve`](Self::serve), over TLS (AS-13). A handshake has [`Limits::header_time`], like a head.
+    ///
+    /// [`Limits::header_time`]: crate::Limits::header_time
+    ///
+    /// # Errors
+    /// When the listener has no address any more.
+    pub async fn serve_tls(
+        &self,
+        listener: TcpListener,
+        tls: Tls,
+        shutdown: impl Future<Output = ()>,
+    ) -> io::Result<()> {
+        self.serve_over(listener, move |stream| tls.accept(stream), shutdown).await
+    }
+
+    async fn serve_over<H, F, T>(
+        &self,
+        listener: TcpListener,
+        handshake: H,
+        shutdown: impl Future<Output = ()>,
+    ) -> io::Result<()>
+    where
+        H: Fn(TcpStream) -> F,
+        F: Future<Output = io::Result<T>> + Send + 'static,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let address = listener.local_addr()?;
         tracing::info!(%address, issuer = self.issuer(), "authorization server listens");
+        let own = &self.inner.settings.limits;
         let limits = ListenerLimits {
-            connections: self.inner.settings.limits.connections,
+            connections: own.connections,
+            header_time: own.header_time,
             ..ListenerLimits::default()
         };
         let router = self.router();
@@ -54,7 +93,7 @@ impl AuthorizationServer {
             }
         });
         tokio::select! {
-            () = serve::serve(listener, service, limits, shutdown) => {}
+            () = serve::serve_over(listener, handshake, service, limits, shutdown) => {}
             () = self.sweep_regularly() => {}
         }
         Ok(())

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use oauth_as::Scope;
 use portcullis_core::encoding::uri::Uri;
+use portcullis_core::jwt::KeyId;
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
@@ -18,6 +19,9 @@ pub use resource::{IntrospectionCredentials, Resource, ScopeDescription, TokenFo
 /// What a client id that this server makes starts with. No user may be named so: the subject of a
 /// token never looks like a client (AS-24, SEC-236), and neither looks like an `https` URL (AS-23).
 pub(crate) const CLIENT_ID_PREFIX: &str = "client-";
+
+/// The id (`kid`) of the keys derived from the master key, unless [`Settings::with_key_id`] names another.
+pub const DEFAULT_KEY_ID: &str = "1";
 
 /// Longest issuer in bytes; it stands in every URL and token of the server.
 const ISSUER_LEN_MAX: usize = 256;
@@ -34,6 +38,7 @@ pub struct Settings {
     pub(crate) users: Vec<(String, PasswordHash)>,
     pub(crate) clients: Vec<PublicClient>,
     pub(crate) master_key: Zeroizing<[u8; 32]>,
+    pub(crate) key_id: String,
     pub(crate) clock: Clock,
     /// Whether clients may register themselves (RFC 7591).
     ///
@@ -60,6 +65,7 @@ impl Settings {
             users: Vec::new(),
             clients: Vec::new(),
             master_key: secrets::random_bytes().map_err(|_| SettingsError::Entropy)?.into(),
+            key_id: DEFAULT_KEY_ID.to_owned(),
             clock: Clock::system(),
             registration: true,
             lifetimes: Lifetimes::default(),
@@ -167,6 +173,18 @@ impl Settings {
             return Err(SettingsError::MasterKey);
         }
         self.master_key = key.into();
+        Ok(self)
+    }
+
+    /// Sets the id (`kid`) of the keys: it names the generation of keys that tokens are signed with, and
+    /// is part of what they are derived from. [`DEFAULT_KEY_ID`] unless set.
+    ///
+    /// # Errors
+    /// [`SettingsError::KeyId`] when it is empty, too long, or has a character that a `kid` may not have.
+    pub fn with_key_id(mut self, key_id: impl Into<String>) -> Result<Self, SettingsError> {
+        let key_id = key_id.into();
+        KeyId::new(&key_id).map_err(|_| SettingsError::KeyId)?;
+        self.key_id = key_id;
         Ok(self)
     }
 
@@ -311,6 +329,8 @@ pub struct Limits {
     pub wrong_secrets_per_minute: u32,
     /// Connections that [`crate::AuthorizationServer::serve`] holds at once (LIM-15).
     pub connections: usize,
+    /// Time for the head of a request, and for a TLS handshake (LIM-13, SEC-447).
+    pub header_time: Duration,
 }
 
 impl Default for Limits {
@@ -325,6 +345,7 @@ impl Default for Limits {
             pending_authorizations_per_peer: 20,
             wrong_secrets_per_minute: 10,
             connections: 1_024,
+            header_time: Duration::from_secs(10),
         }
     }
 }
@@ -355,6 +376,8 @@ pub enum SettingsError {
     Metadata,
     /// The master key is a placeholder.
     MasterKey,
+    /// The key id cannot be one.
+    KeyId,
     /// The operating system gave no randomness.
     Entropy,
 }
@@ -375,6 +398,7 @@ impl fmt::Display for SettingsError {
             Self::Lifetime => "a lifetime is zero or longer than allowed",
             Self::Metadata => "resources and scopes are more than a metadata document can name",
             Self::MasterKey => "the master key is a placeholder",
+            Self::KeyId => "the key id is empty, too long, or has an unsuitable character",
             Self::Entropy => "the operating system gave no randomness",
         })
     }

@@ -9,4 +9,5 @@ mod logs;
 mod pages;
 mod registration;
 mod serving;
+mod tls;
 mod token;
