@@ -61,7 +61,7 @@ pub const REQUEST_ID_LEN_MAX: usize = 256;
 
 /// LIM-11: longest fetched metadata document or introspection answer in bytes, desktop.
 pub const METADATA_LEN_MAX_DESKTOP: usize = 64 * 1024;
-/// LIM-11: longest fetched metadata document in bytes, microcontroller.
+/// LIM-11: longest fetched metadata document or introspection answer in bytes, microcontroller.
 pub const METADATA_LEN_MAX: usize = 2 * 1024;
 
 /// LIM-13: time for a whole header section from its first byte in milliseconds, microcontroller.
@@ -73,8 +73,12 @@ pub const IDLE_MILLIS_MAX: u32 = 5_000;
 
 /// LIM-18: positive entries of the introspection cache, desktop.
 pub const INTROSPECTION_CACHE_ACTIVE_MAX_DESKTOP: usize = 10_000;
+/// LIM-18: positive entries of the introspection cache, microcontroller.
+pub const INTROSPECTION_CACHE_ACTIVE_MAX: usize = 16;
 /// LIM-18: negative entries of the introspection cache, desktop.
 pub const INTROSPECTION_CACHE_INACTIVE_MAX_DESKTOP: usize = 1_000;
+/// LIM-18: negative entries of the introspection cache, microcontroller.
+pub const INTROSPECTION_CACHE_INACTIVE_MAX: usize = 8;
 
 /// LIM-19: allowance for clock skew in seconds unless configured.
 pub const LEEWAY_SECS_DEFAULT: u16 = 60;
