@@ -1,9 +1,11 @@
 //! Tokens against the clocks of a device.
 
+use std::time::Duration;
+
 use portcullis_core::time::UnixTime;
 use portcullis_embassy::{
     Clock,
-    clock::{Outcome, Rtc, RtcClock, ServerTime, TimeKeeper, TimeSettings},
+    clock::{Outcome, Refusal, Rtc, RtcClock, ServerTime, TimeKeeper, TimeSettings, follow},
 };
 
 use crate::harness::{Device, NOW, modern, statuses, token};
@@ -50,6 +52,26 @@ fn sec_500_a_device_lets_in_once_two_servers_agree() {
     refused("two that differ are not enough");
     assert_eq!(keeper.offer_server(said(3, NOW)), Outcome::Set);
     assert_eq!(device.statuses(listing().as_bytes()).0, [200]);
+}
+
+#[test]
+fn sec_500_a_device_lets_in_once_its_chip_tells_the_time() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let check = |chip: Chip, outcome: Option<Outcome>, status| {
+        let keeper = keeper();
+        let mut reports = Vec::new();
+        let following = async {
+            let report = |it| reports.push(it);
+            tokio::time::timeout(Duration::from_millis(20), follow(chip, keeper, report)).await
+        };
+        assert!(runtime.block_on(following).is_err(), "it goes on for ever");
+        assert_eq!(reports, [outcome]);
+        let device = Device { clock: keeper, ..Device::new() };
+        assert_eq!(device.statuses(listing().as_bytes()).0, [status]);
+    };
+    check(Chip(Some(NOW)), Some(Outcome::Set), 200);
+    check(Chip(None), None, 503);
+    check(Chip(Some(0)), Some(Outcome::Refused(Refusal::BelowFloor)), 503);
 }
 
 #[test]
