@@ -2,8 +2,13 @@
 #![forbid(unsafe_code)]
 
 mod demo;
+mod device;
+mod files;
+mod key;
+mod output;
+mod token;
 
-use std::process::ExitCode;
+use std::{error::Error, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::{
@@ -21,29 +26,37 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Authorization server, protected MCP server and one whole flow, step by step, on this machine.
-    Demo(demo::Options),
+    Demo(Box<demo::Options>),
+    /// Keys: a master key, the key of one resource server, what one device is provisioned with.
+    #[command(subcommand)]
+    Key(Box<key::Command>),
+    /// Access tokens: sign one, look into one, check one as a server would.
+    #[command(subcommand)]
+    Token(Box<token::Command>),
 }
 
 fn main() -> ExitCode {
     let Arguments { command } = Arguments::parse();
+    let (result, trouble) = match command {
+        Command::Demo(options) => (run_demo(&options), ExitCode::FAILURE),
+        Command::Key(command) => (command.run().map_err(Into::into), ExitCode::FAILURE),
+        Command::Token(command) => (command.run().map_err(Into::into), command.trouble()),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("portcullis: {error}");
+        trouble
+    })
+}
+
+fn run_demo(options: &demo::Options) -> Result<ExitCode, Box<dyn Error>> {
     let decisions = demo::Decisions::default();
     let shown = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::registry()
         .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(shown))
         .with(decisions.clone())
         .init();
-    let result = tokio::runtime::Runtime::new()
-        .map_err(|error| format!("the runtime does not start: {error}"))
-        .and_then(|runtime| match command {
-            Command::Demo(options) => {
-                runtime.block_on(demo::run(&options, decisions)).map_err(|error| error.to_string())
-            }
-        });
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("portcullis: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| format!("the runtime does not start: {error}"))?;
+    runtime.block_on(demo::run(options, decisions))?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -3,8 +3,11 @@
 //!
 //! Names, ports, user and form fields are those of the official Python SDK's example, so that clients
 //! written for it work here unchanged.
+//!
+//! With `--device` only the authorization server, for a protected MCP server that runs elsewhere.
 
 mod decisions;
+mod device;
 mod flow;
 mod journal;
 mod mcp_server;
@@ -17,6 +20,7 @@ use clap::{Args, ValueEnum};
 use tokio::sync::watch;
 
 pub(crate) use decisions::Decisions;
+use device::{DeviceDemoError, DeviceOptions};
 use journal::Journal;
 use servers::Servers;
 
@@ -24,7 +28,7 @@ use servers::Servers;
 const USER: (&str, &str) = ("demo_user", "demo_password");
 
 /// How the demo is run.
-#[derive(Args, Debug)]
+#[derive(Args)]
 pub(crate) struct Options {
     /// End after the flow, with exit status 0 or a clear failure.
     #[arg(long)]
@@ -32,7 +36,7 @@ pub(crate) struct Options {
     /// How the MCP server checks tokens.
     #[arg(long, value_enum, default_value_t = Verify::Offline)]
     verify: Verify,
-    /// Port of the authorization server; 0 takes a free one.
+    /// Port of the authorization server; 0 takes a free one. A device knows its issuer's port.
     #[arg(long, value_name = "PORT", default_value_t = 9000)]
     authorization_server_port: u16,
     /// Port of the protected MCP server; 0 takes a free one.
@@ -41,6 +45,8 @@ pub(crate) struct Options {
     /// Port where the demo's client waits for the browser; 0 takes a free one.
     #[arg(long, value_name = "PORT", default_value_t = 3030)]
     redirect_port: u16,
+    #[command(flatten)]
+    elsewhere: DeviceOptions,
 }
 
 /// How the MCP server checks tokens.
@@ -57,6 +63,8 @@ pub(crate) enum Verify {
 pub(crate) enum DemoError {
     /// A port cannot be had.
     Port(u16, io::Error),
+    /// There is nothing to serve the device with.
+    Device(DeviceDemoError),
     /// Something does not start.
     Start(&'static str, String),
     /// A server ended on its own.
@@ -78,6 +86,7 @@ impl fmt::Display for DemoError {
                 write!(f, "port {port} is taken; choose another one (see demo --help)")
             }
             Self::Port(port, error) => write!(f, "port {port} cannot be used: {error}"),
+            Self::Device(error) => error.fmt(f),
             Self::Start(what, error) => write!(f, "{what}: {error}"),
             Self::Serve(error) => write!(f, "a server ended: {error}"),
             Self::Flow(error) => write!(f, "the flow failed: {error}"),
@@ -87,9 +96,19 @@ impl fmt::Display for DemoError {
 
 impl std::error::Error for DemoError {}
 
+impl From<DeviceDemoError> for DemoError {
+    fn from(error: DeviceDemoError) -> Self {
+        Self::Device(error)
+    }
+}
+
 /// Runs servers and flow; then stays until interrupted, or ends when `--once` is given.
 pub(crate) async fn run(options: &Options, decisions: Decisions) -> Result<(), DemoError> {
     let journal = Arc::new(Journal::new(decisions));
+    if let Some(path) = &options.elsewhere.device {
+        let port = options.authorization_server_port;
+        return device::run(&options.elsewhere, path, port, &journal).await;
+    }
     let servers = Servers::bind(options).await?;
     let resource = servers.resource.clone();
     journal.note(&format!("authorization server  {}", servers.issuer));
