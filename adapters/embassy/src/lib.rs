@@ -12,7 +12,7 @@
 //! - [`Server`]: serves connections, one at a time for each [`Memory`].
 //! - [`Tools`](tools): plain async functions of a principal and arguments, as the service behind.
 //! - [`Clock`]: what time it is, and how it is [known](clock). Unknown time is refused, never passed over.
-//! - [`Introspector`]: asks about tokens that cannot be verified here.
+//! - [`Introspector`]: asks about tokens that cannot be verified [here](introspection).
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -38,7 +38,7 @@ pub mod clock;
 mod exchange;
 mod framing;
 mod head;
-mod introspection;
+pub mod introspection;
 mod link;
 mod memory;
 mod response;
