@@ -41,6 +41,14 @@ impl<'s> Scratch<'s> {
         Ok(piece)
     }
 
+    /// Takes as many bytes as `text` has, and copies it there.
+    pub fn copy(&mut self, text: &str) -> Result<&'s str, BufferFull> {
+        let copied = self.take(text.len())?;
+        // A zip cannot panic where `copy_from_slice` compares lengths.
+        copied.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
+        core::str::from_utf8(copied).map_err(|_| BufferFull)
+    }
+
     /// Lends all free bytes to `fill` and keeps as many as it says it wrote.
     ///
     /// After an error, and when `fill` claims more than there was, no byte is taken.
@@ -86,6 +94,16 @@ mod tests {
         assert_eq!(scratch.take(1).unwrap(), &[0]);
         assert_eq!(scratch.take(1), Err(BufferFull));
         assert_eq!(first, &[1, 1, 1]);
+    }
+
+    #[test]
+    fn a_text_is_copied_whole_or_not_at_all() {
+        let mut buffer = [0; 4];
+        let mut scratch = Scratch::new(&mut buffer);
+        assert_eq!(scratch.copy("\u{e9}"), Ok("\u{e9}"));
+        assert_eq!(scratch.copy("abc"), Err(BufferFull));
+        assert_eq!(scratch.copy("ab"), Ok("ab"));
+        assert_eq!(scratch.copy(""), Ok(""));
     }
 
     #[test]

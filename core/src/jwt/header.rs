@@ -4,7 +4,7 @@ use super::{HmacKey, KeyId};
 use crate::{
     encoding::{
         json::{JsonError, Reader},
-        scratch::Scratch,
+        scratch::{BufferFull, Scratch},
     },
     limits::{DOCUMENT_DEPTH_MAX, JOSE_HEADER_MEMBERS_MAX},
     token::TokenError,
@@ -54,8 +54,8 @@ pub struct Header<'s> {
 
 impl<'s> Header<'s> {
     /// The header of the tokens that [`mint`](super::mint()) signs with the key of this name.
-    pub(super) fn minted(id: &'s KeyId) -> Self {
-        Self { algorithm: HmacKey::ALGORITHM, key_id: Some(id.as_str()) }
+    pub(super) fn minted(id: &KeyId, scratch: &mut Scratch<'s>) -> Result<Self, BufferFull> {
+        Ok(Self { algorithm: HmacKey::ALGORITHM, key_id: Some(scratch.copy(id.as_str())?) })
     }
 
     /// The algorithm the token claims; the key decides whether that is true (RFC 8725 §3.1).

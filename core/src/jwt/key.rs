@@ -111,11 +111,38 @@ impl HmacKey {
         let computed = self.states.clone().chain_update(message);
         computed.verify_slice(mac).map_err(|_| TokenError::Signature)
     }
+
+    /// Begins to check a MAC.
+    pub(super) fn begin(&self) -> MacCheck {
+        MacCheck { states: self.states.clone() }
+    }
 }
 
 impl fmt::Debug for HmacKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("HmacKey(..)")
+    }
+}
+
+/// A MAC that is about to be checked with a copy of the key's states: the key may be gone by then.
+///
+/// As secret as the key; wiped on drop.
+#[must_use = "nothing is checked yet"]
+pub struct MacCheck {
+    states: Hmac<Sha256>,
+}
+
+impl MacCheck {
+    /// Checks that `mac` is the whole MAC of `message`, in constant time (SEC-105).
+    pub fn finish(self, message: &[u8], mac: &[u8]) -> Result<(), TokenError> {
+        let computed = self.states.chain_update(message);
+        computed.verify_slice(mac).map_err(|_| TokenError::Signature)
+    }
+}
+
+impl fmt::Debug for MacCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MacCheck(..)")
     }
 }
 
@@ -136,6 +163,8 @@ pub(super) fn check_key_bytes(bytes: &[u8]) -> Result<(), KeyError> {
 
 /// SEC-324: both states and the block buffer wipe themselves (features `zeroize` of `hmac` and `sha2`).
 impl ZeroizeOnDrop for HmacKey {}
+/// As for the key.
+impl ZeroizeOnDrop for MacCheck {}
 
 #[cfg(test)]
 mod tests {
@@ -184,18 +213,21 @@ mod tests {
         let (key, other) = (HmacKey::new(&[1; 32]).unwrap(), HmacKey::new(&[2; 32]).unwrap());
         let first = key.sign(b"message");
         assert_eq!(key.sign(b"message"), first);
-        assert_eq!(key.verify(b"message", &first), Ok(()));
-        assert_eq!(key.verify(b"message", &first), Ok(()));
-        assert_eq!(key.verify(b"messagf", &first), Err(TokenError::Signature));
-        assert_eq!(other.verify(b"message", &first), Err(TokenError::Signature));
+        for (key, message, expected) in [
+            (&key, b"message", Ok(())),
+            (&key, b"message", Ok(())),
+            (&key, b"messagf", Err(TokenError::Signature)),
+            (&other, b"message", Err(TokenError::Signature)),
+        ] {
+            assert_eq!(key.verify(message, &first), expected);
+            assert_eq!(key.begin().finish(message, &first), expected);
+        }
     }
 
     #[test]
     fn sec_320_debug_shows_nothing() {
-        assert_eq!(
-            format!("{:?}", HmacKey::new(b"hush, it is a secret of 32 bytes").unwrap()),
-            "HmacKey(..)"
-        );
+        let key = HmacKey::new(b"hush, it is a secret of 32 bytes").unwrap();
+        assert_eq!(format!("{key:?} {:?}", key.begin()), "HmacKey(..) MacCheck(..)");
     }
 
     #[test]
@@ -203,8 +235,9 @@ mod tests {
         // Reading freed memory needs `unsafe`; that the parts wipe themselves is a matter of types.
         const fn is_wiped<T: ZeroizeOnDrop>() {}
         is_wiped::<HmacKey>();
+        is_wiped::<MacCheck>();
         is_wiped::<sha2::block_api::Sha256VarCore>();
         is_wiped::<hmac::digest::block_api::Buffer<sha2::block_api::Sha256VarCore>>();
-        assert!(core::mem::needs_drop::<HmacKey>());
+        assert!(core::mem::needs_drop::<HmacKey>() && core::mem::needs_drop::<MacCheck>());
     }
 }

@@ -2,9 +2,13 @@
 
 use core::fmt;
 
-use super::{Header, HmacKey, KeyError, KeyId, SignatureVerifier};
+use super::{Header, HmacKey, KeyError, KeyId, MacCheck, SignatureVerifier};
 use crate::{
-    encoding::{base64url, scratch::BufferFull, text::TextWriter},
+    encoding::{
+        base64url,
+        scratch::{BufferFull, Scratch},
+        text::TextWriter,
+    },
     limits::KEY_ID_LEN_MAX,
     token::TokenError,
 };
@@ -79,7 +83,10 @@ impl KeyRing {
 
     /// Makes the next key the current one and wipes the old one. Without a next key nothing changes.
     pub fn rotate(&mut self) -> Result<(), KeyError> {
-        self.current = self.next.take().ok_or(KeyError::Ring)?;
+        let next = self.next.as_mut().ok_or(KeyError::Ring)?;
+        // Swapped and then dropped where it lies: no copy of the old key stays behind.
+        core::mem::swap(&mut self.current, next);
+        self.next = None;
         Ok(())
     }
 
@@ -96,6 +103,23 @@ impl KeyRing {
     /// The id of the key to come, if there is one.
     pub fn next_id(&self) -> Option<&KeyId> {
         self.next.as_ref().map(|next| &next.id)
+    }
+
+    /// Begins to check a signature: all of [`verify`](SignatureVerifier::verify) that needs the ring.
+    ///
+    /// For a ring behind a lock, which need not be held while the MAC is computed.
+    pub fn begin(&self, header: &Header<'_>) -> Result<MacCheck, TokenError> {
+        self.select(header).map(HmacKey::begin)
+    }
+
+    #[inline]
+    fn select(&self, header: &Header<'_>) -> Result<&HmacKey, TokenError> {
+        let key = self.find(header.key_id()).ok_or(TokenError::Key)?;
+        // RFC 8725 §3.1: the key says which algorithm it is for, the header may only agree.
+        if header.algorithm() != HmacKey::ALGORITHM {
+            return Err(TokenError::Algorithm);
+        }
+        Ok(key)
     }
 
     /// The key that a header asks for.
@@ -121,19 +145,14 @@ impl SignatureVerifier for KeyRing {
         signing_input: &[u8],
         signature: &[u8],
     ) -> Result<(), TokenError> {
-        let key = self.find(header.key_id()).ok_or(TokenError::Key)?;
-        // RFC 8725 §3.1: the key says which algorithm it is for, the header may only agree.
-        if header.algorithm() != HmacKey::ALGORITHM {
-            return Err(TokenError::Algorithm);
-        }
-        key.verify(signing_input, signature)
+        self.select(header)?.verify(signing_input, signature)
     }
 
-    fn known_header(&self, segment: &str) -> Option<Header<'_>> {
+    fn known_header<'s>(&self, segment: &str, scratch: &mut Scratch<'s>) -> Option<Header<'s>> {
         let named = core::iter::once(&self.current)
             .chain(&self.next)
             .find(|named| named.header_segment.as_deref() == Some(segment))?;
-        Some(Header::minted(&named.id))
+        Header::minted(&named.id, scratch).ok()
     }
 }
 
@@ -227,6 +246,20 @@ mod tests {
         check(&ring, Some("b"), 2, true);
     }
 
+    #[test]
+    fn sec_507_a_check_that_has_begun_outlives_the_key() {
+        let mut room = [0; KEY_ID_LEN_MAX];
+        let mut scratch = Scratch::new(&mut room);
+        let old = Header::minted(&id("old"), &mut scratch).unwrap();
+        let mut ring = KeyRing::new(id("old"), key(1)).with_next(id("new"), key(2)).unwrap();
+        let (begun, again) = (ring.begin(&old).unwrap(), ring.begin(&old).unwrap());
+        ring.rotate().unwrap();
+        assert_eq!(begun.finish(b"message", &key(1).sign(b"message")), Ok(()));
+        let forged = key(2).sign(b"message");
+        assert_eq!(again.finish(b"message", &forged), Err(TokenError::Signature));
+        assert_eq!(ring.begin(&old).err(), Some(TokenError::Key));
+    }
+
     /// Whether the ring knows the header of what is minted under `text`; if so, as it would be read.
     #[track_caller]
     fn check_known(ring: &KeyRing, text: &str, expected: bool) {
@@ -244,13 +277,20 @@ mod tests {
         let token = mint(&claims, &key(1), &id(text), &mut token).unwrap();
         let read = UnverifiedJwt::parse(token, &mut Scratch::new(&mut buffer)).unwrap();
         let (segment, _) = token.split_once('.').unwrap();
-        let known = ring.known_header(segment).map(|header| format!("{header:?}"));
+        let mut room = [0; KEY_ID_LEN_MAX];
+        let known = ring.known_header(segment, &mut Scratch::new(&mut room));
+        let known = known.map(|header| format!("{header:?}"));
         assert_eq!(known, expected.then(|| format!("{:?}", read.header())), "{text}");
         // One byte less, more or changed is a text that has to be read.
         let changed = segment.replacen('e', "E", 1);
         for other in ["", &segment[1..], &format!("{segment}A"), &changed] {
-            assert!(ring.known_header(other).is_none(), "{other}");
+            let mut room = [0; KEY_ID_LEN_MAX];
+            assert!(ring.known_header(other, &mut Scratch::new(&mut room)).is_none(), "{other}");
         }
+        // Without room for its id, it is read like any other.
+        let mut room = [0; KEY_ID_LEN_MAX];
+        let room = &mut room[..text.len() - 1];
+        assert!(ring.known_header(segment, &mut Scratch::new(room)).is_none());
     }
 
     #[test]

@@ -19,7 +19,7 @@ mod signed;
 
 pub use derive::{MasterKey, derive_key, derive_key_bytes};
 pub use header::{Algorithm, Header};
-pub use key::{HmacKey, KeyError, KeyId};
+pub use key::{HmacKey, KeyError, KeyId, MacCheck};
 pub use key_ring::KeyRing;
 pub use mint::{MintClaims, MintError, mint};
 pub use signed::{SignatureVerifier, UnverifiedJwt, VerifiedJwt};

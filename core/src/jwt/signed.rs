@@ -31,9 +31,10 @@ pub trait SignatureVerifier: Sync {
     /// The header that the encoded `segment` is known to be, so that it need not be read again.
     ///
     /// An implementation compares the whole segment with those whose reading it knows: equal bytes
-    /// have one meaning. None is known unless it says so.
-    fn known_header(&self, segment: &str) -> Option<Header<'_>> {
-        let _ = segment;
+    /// have one meaning. None is known unless it says so. The header borrows from `scratch` and not
+    /// from the keys, which may change behind a lock before the token is done with.
+    fn known_header<'s>(&self, segment: &str, scratch: &mut Scratch<'s>) -> Option<Header<'s>> {
+        let _ = (segment, scratch);
         None
     }
 }
@@ -61,13 +62,13 @@ impl<'s> UnverifiedJwt<'s> {
     /// No more than three segments are ever looked for, and nothing is decoded before their number
     /// is known to be right (SEC-005, SEC-006).
     pub fn parse(token: &'s str, scratch: &mut Scratch<'s>) -> Result<Self, TokenError> {
-        Self::parse_known(token, |_| None, scratch)
+        Self::parse_known(token, |_, _| None, scratch)
     }
 
     /// As [`parse`](Self::parse), but a header that is `known` by its segment is not read again.
     pub(crate) fn parse_known(
         token: &'s str,
-        known: impl FnOnce(&str) -> Option<Header<'s>>,
+        known: impl FnOnce(&str, &mut Scratch<'s>) -> Option<Header<'s>>,
         scratch: &mut Scratch<'s>,
     ) -> Result<Self, TokenError> {
         if token.len() > TOKEN_LEN_MAX {
@@ -75,7 +76,7 @@ impl<'s> UnverifiedJwt<'s> {
         }
         let segments = Segments::of(token).ok_or(TokenError::Malformed)?;
         let Segments { header, payload, signature, signing_input } = segments;
-        let header = match known(header) {
+        let header = match known(header, scratch) {
             Some(header) => header,
             None => Header::parse(decode(header, JOSE_HEADER_LEN_MAX, scratch)?, scratch)?,
         };

@@ -135,8 +135,9 @@ impl<'c> ResourceServer<'c> {
         let mut refused = TokenError::Malformed;
         let has_keys = issuers.iter().any(|issuer| issuer.verification.keys().is_some());
         if has_keys {
-            let known = |segment: &str| {
-                issuers.iter().find_map(|issuer| issuer.verification.keys()?.known_header(segment))
+            let known = |segment: &str, scratch: &mut Scratch<'s>| {
+                let mut all = issuers.iter().filter_map(|issuer| issuer.verification.keys());
+                all.find_map(|keys| keys.known_header(segment, scratch))
             };
             match UnverifiedJwt::parse_known(token.expose(), known, scratch) {
                 Ok(jwt) => {
