@@ -9,7 +9,7 @@ use portcullis_core::time::UnixTime;
 use super::Endpoint;
 
 /// How long the last bytes of a connection may take to be taken.
-const CLOSE_MILLIS_MAX: u32 = 1_000;
+pub(super) const CLOSE_MILLIS_MAX: u32 = 1_000;
 
 /// No connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
