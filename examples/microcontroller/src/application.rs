@@ -41,7 +41,8 @@ async fn read_temperature(
     _: &Principal<'_>,
     _: NoArguments,
 ) -> Result<Json<Temperature>, ToolError> {
-    Ok(Json(Temperature { millicelsius: board::millicelsius() }))
+    let millicelsius = board::millicelsius().map_err(ToolError)?;
+    Ok(Json(Temperature { millicelsius }))
 }
 
 /// The light, as it is to be and as it is.

@@ -6,5 +6,7 @@ extern crate std;
 
 #[cfg(target_os = "none")]
 pub mod board;
+pub mod entropy;
 pub mod lan9118;
 pub mod provisioning;
+pub mod rp2040;

@@ -6,7 +6,7 @@ mod application;
 
 use application::ConnectionMemory;
 use edge_nal_embassy::{Tcp, TcpBuffers};
-use embassy_executor::{SpawnError, SpawnToken, Spawner};
+use embassy_executor::Spawner;
 use embassy_net::{Config, DhcpConfig, Runner, StackResources};
 use microcontroller::{
     board::{self, Board},
@@ -40,12 +40,12 @@ async fn main(spawner: Spawner) {
     let resources = SOCKET_MEMORY.init_with(StackResources::new);
     let config = Config::dhcpv4(DhcpConfig::default());
     let (stack, runner) = embassy_net::new(board.ethernet, config, resources, seed());
-    start(spawner, network(runner));
+    board::spawn(spawner, network(runner));
     stack.wait_config_up().await;
 
     let tcp = Tcp::new(stack, TCP_MEMORY.init_with(TcpBuffers::new));
     for memory in CONNECTION_MEMORY.take() {
-        start(spawner, application::serve(resource_server, tcp, memory));
+        board::spawn(spawner, application::serve(resource_server, tcp, memory));
     }
     if let Some(config) = stack.config_v4() {
         let resource = resource_server.configuration().resource;
@@ -66,13 +66,6 @@ fn seed() -> u64 {
 #[embassy_executor::task]
 async fn network(mut runner: Runner<'static, board::Ethernet>) {
     runner.run().await;
-}
-
-fn start<S>(spawner: Spawner, task: Result<SpawnToken<S>, SpawnError>) {
-    match task {
-        Ok(task) => spawner.spawn(task),
-        Err(error) => board::halt(format_args!("a task does not start: {error}")),
-    }
 }
 
 /// The resource server that this device was provisioned to be.

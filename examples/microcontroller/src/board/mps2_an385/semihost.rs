@@ -1,9 +1,8 @@
 //! What the machine around the emulated one lends it (Arm semihosting): by trapping instructions that
 //! a debugger, or QEMU, carries out.
 
-use core::{fmt, panic::PanicInfo};
+use core::fmt;
 
-use cortex_m_rt::ExceptionFrame;
 use portcullis_core::time::UnixTime;
 use semihosting::{fs::File, io::Read, process, sys::arm_compat::sys_time};
 
@@ -46,16 +45,4 @@ pub fn provisioning(document: &mut [u8]) -> Result<&[u8], &'static str> {
 pub fn entropy(bytes: &mut [u8]) -> Result<(), &'static str> {
     let mut file = File::open(c"/dev/urandom").map_err(|_| "no source of randomness")?;
     file.read_exact(bytes).map_err(|_| "no source of randomness")
-}
-
-/// A defect. On a real board this would start over; here it is shown.
-#[panic_handler]
-fn panic(info: &PanicInfo<'_>) -> ! {
-    halt(format_args!("{info}"))
-}
-
-#[cortex_m_rt::exception]
-#[allow(unsafe_code, reason = "the signature that cortex-m-rt asks for")]
-unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
-    halt(format_args!("fault at {:#010x}", frame.pc()))
 }

@@ -1,0 +1,50 @@
+# Builds the firmware. Sourced, from the project's root, after tests/steps/lib.sh.
+
+firmware_manifest=examples/microcontroller/Cargo.toml
+
+# Sets `target` and `features` for a board.
+board() {
+    case $1 in
+        mps2-an385) target=thumbv7m-none-eabi ;;
+        rp2040-w5500) target=thumbv6m-none-eabi ;;
+        *)
+            echo "no such board: $1 (mps2-an385, rp2040-w5500)" >&2
+            return 2
+            ;;
+    esac
+    features=(--no-default-features --features "$1")
+}
+
+# A compiler for the board's target: Debian's packages, or rustup's target.
+compiler() {
+    [ -d "$(rustc --print sysroot)/lib/rustlib/$target/lib" ] ||
+        debian rustc-web cargo-web rust-web-src lld-22 ||
+        rustup target add "$target"
+}
+
+# Sets `firmware` to the path of the image.
+build() {
+    local lld sources variable flags=()
+    variable=CARGO_TARGET_$(tr 'a-z-' 'A-Z_' <<<"$target")
+    # rustup brings its own linker; Debian's compiler is told where the system's is.
+    lld=$(compgen -c | grep -E '^ld\.lld(-[0-9]+)?$' | sort -V | tail -n 1) || true
+    [ -z "$lld" ] || export "${variable}_LINKER=$lld"
+    # Panic messages name source files: without this machine's folders, which take room and are nobody's business.
+    for sources in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/ "$PWD/"; do
+        flags+=("--remap-path-prefix=$sources=")
+    done
+    export "${variable}_RUSTFLAGS=${flags[*]}"
+    # Where the core library is built too, it is built for size.
+    export CARGO_UNSTABLE_BUILD_STD_FEATURES=optimize_for_size
+    bare_cargo "$target" build --quiet --locked --release --bin firmware --manifest-path $firmware_manifest "${features[@]}" ||
+        return
+    firmware=$(ls -t "$CARGO_TARGET_DIR"{,/bare}/"$target"/release/firmware 2>/dev/null | head -n 1)
+}
+
+# The memory that the image takes; the stack comes on top.
+sizes() {
+    size -A "$1" | awk '
+        $1 ~ /^\.(boot2|vector_table|text|rodata|data|gnu\.sgstubs)$/ { flash += $2 }
+        $1 ~ /^\.(data|bss|uninit)$/ { ram += $2 }
+        END { printf "flash       %7d bytes\nstatic RAM  %7d bytes, stack not counted\n", flash, ram }'
+}
