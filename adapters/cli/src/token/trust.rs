@@ -16,19 +16,11 @@ use crate::{
     files,
 };
 
-/// Where the key comes from.
+/// Which tokens are meant.
 #[derive(Args)]
-#[group(id = "key source", required = true, multiple = false, args = ["provisioning", "key", "master_key"])]
 pub(super) struct TrustArguments {
-    /// A device's provisioning: it has resource, issuer and keys.
-    #[arg(long, value_name = "FILE")]
-    provisioning: Option<PathBuf>,
-    /// A file with the key of the resource server, as `key derive --out` writes it.
-    #[arg(long, value_name = "FILE", requires_all = ["resource", "issuer"])]
-    key: Option<PathBuf>,
-    /// A file with the master key, from which the key of the resource is derived.
-    #[arg(long, value_name = "FILE", requires_all = ["resource", "issuer"])]
-    master_key: Option<PathBuf>,
+    #[command(flatten)]
+    source: KeySource,
     /// The resource server's URL.
     #[arg(long, value_name = "URL", conflicts_with = "provisioning")]
     resource: Option<String>,
@@ -40,6 +32,21 @@ pub(super) struct TrustArguments {
     kid: Option<String>,
 }
 
+/// Where the key comes from.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct KeySource {
+    /// A device's provisioning: it has resource, issuer and keys.
+    #[arg(long, value_name = "FILE")]
+    provisioning: Option<PathBuf>,
+    /// A file with the key of the resource server, as `key derive --out` writes it.
+    #[arg(long, value_name = "FILE", requires_all = ["resource", "issuer"])]
+    key: Option<PathBuf>,
+    /// A file with the master key, from which the key of the resource is derived.
+    #[arg(long, value_name = "FILE", requires_all = ["resource", "issuer"])]
+    master_key: Option<PathBuf>,
+}
+
 /// Tokens of this issuer, for this resource, by these keys.
 pub(super) struct Trust {
     pub(super) resource: String,
@@ -49,7 +56,7 @@ pub(super) struct Trust {
 
 impl TrustArguments {
     pub(super) fn read(&self) -> Result<Trust, Error> {
-        match &self.provisioning {
+        match &self.source.provisioning {
             Some(path) => self.of_device(Device::read(path)?),
             None => self.named(),
         }
@@ -70,7 +77,7 @@ impl TrustArguments {
         check_identifier(&resource, false).map_err(Error::Resource)?;
         check_identifier(&issuer, false).map_err(Error::Issuer)?;
         let kid = self.kid.as_deref().unwrap_or(DEFAULT_KEY_ID);
-        let key = match (&self.key, &self.master_key) {
+        let key = match (&self.source.key, &self.source.master_key) {
             (Some(path), _) => files::read_key(path, kid)?,
             (None, Some(path)) => Key::derive(&*files::read_master_key(path)?, &resource, kid)?,
             (None, None) => return Err(Error::NoKey),

@@ -33,29 +33,43 @@ use endpoint::Endpoint;
 /// What people read of the device.
 const NAME: &str = "Portcullis demo device";
 
+/// What is only for the demo that runs a protected server and a client, too.
+const OF_WHOLE_DEMO: [&str; 4] = ["once", "verify", "server_port", "redirect_port"];
+
 /// A device that runs elsewhere.
 #[derive(Args)]
 pub(crate) struct DeviceOptions {
     /// Serve only the authorization server, for the device with this provisioning: its resource, its
     /// issuer, its key id.
-    #[arg(
-        long,
-        value_name = "FILE",
-        conflicts_with_all = ["once", "verify", "server_port", "redirect_port"]
-    )]
+    #[arg(long, value_name = "FILE", conflicts_with_all = OF_WHOLE_DEMO)]
     pub(super) device: Option<PathBuf>,
     /// The master key from which the device's key was derived.
-    #[arg(long, value_name = "FILE", requires = "device")]
+    #[arg(long, value_name = "FILE", requires = "device", conflicts_with_all = OF_WHOLE_DEMO)]
     master_key: Option<PathBuf>,
     /// A scope of the device and what it permits, in the words of the consent page; may be repeated. The
     /// first is granted when a client names none. Without it: device:read and device:write.
-    #[arg(long = "scope", value_name = "NAME=WORDS", requires = "device")]
+    #[arg(
+        long = "scope",
+        value_name = "NAME=WORDS",
+        requires = "device",
+        conflicts_with_all = OF_WHOLE_DEMO
+    )]
     scopes: Vec<ScopeWords>,
     /// The certificate shown where the device asks about tokens (with introspection), in PEM.
-    #[arg(long, value_name = "FILE", requires_all = ["device", "tls_key"])]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires_all = ["device", "tls_key"],
+        conflicts_with_all = OF_WHOLE_DEMO
+    )]
     tls_certificate: Option<PathBuf>,
     /// The private key of that certificate, in PEM.
-    #[arg(long, value_name = "FILE", requires_all = ["device", "tls_certificate"])]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires_all = ["device", "tls_certificate"],
+        conflicts_with_all = OF_WHOLE_DEMO
+    )]
     tls_key: Option<PathBuf>,
 }
 
@@ -296,3 +310,6 @@ fn check_key(master: &[u8; 32], device: &Device, keys: &Keys) -> Result<(), Devi
         .map_err(DeviceError::from)?;
     if derived.bytes() == keys.current.bytes() { Ok(()) } else { Err(DeviceDemoError::OtherKey) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,6 @@
+//! The program as people and scripts run it: what it prints, what it writes, how it ends.
+
+mod demo;
+mod harness;
+mod key;
+mod token;
