@@ -93,8 +93,18 @@ pub(crate) fn line(text: &str) -> Result<(), OutputError> {
 
 /// Prints one JSON object on one line.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), OutputError> {
-    let text = serde_json::to_string(value).map(Zeroizing::new);
-    line(&text.map_err(|error| OutputError(error.into()))?)
+    line(&json_text(value).map_err(|error| OutputError(error.into()))?)
+}
+
+/// A value, which may hold a secret, as JSON.
+pub(crate) fn json_text(value: &impl Serialize) -> serde_json::Result<Zeroizing<String>> {
+    /// More than a token, a document or a key takes, so that no half of one is left where it grew.
+    const ROOM: usize = 16 * 1024;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(ROOM));
+    serde_json::to_writer(&mut *bytes, value)?;
+    String::from_utf8(std::mem::take(&mut *bytes))
+        .map(Zeroizing::new)
+        .map_err(serde::ser::Error::custom)
 }
 
 /// A reader that went away, as `head` does, is no reason to fail.

@@ -11,6 +11,7 @@ use super::{
     Device, DeviceError, Introspection, Verification,
     key::{Key, Keys, base64url_text},
 };
+use crate::output;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -123,5 +124,5 @@ pub(super) fn write(device: &Device) -> Result<Zeroizing<String>, DeviceError> {
         time_servers: device.time_servers.clone(),
     };
     // Texts and numbers have a JSON form, always.
-    serde_json::to_string(&document).map(Zeroizing::new).map_err(|_| DeviceError::TooLong)
+    output::json_text(&document).map_err(|_| DeviceError::TooLong)
 }
