@@ -14,6 +14,8 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
+use crate::device::introspection::ScriptedAnswer;
+
 /// How long it says nothing.
 const SILENCE: Duration = Duration::from_secs(60);
 
@@ -33,6 +35,20 @@ pub enum Script {
         /// The body.
         body: Vec<u8>,
     },
+}
+
+impl Script {
+    /// What comes back for one who only sees the answer, if there is one.
+    pub fn answer(&self) -> Option<ScriptedAnswer<'_>> {
+        match self {
+            Self::Unreachable | Self::Silent => None,
+            Self::Answers { status, content_type, body } => Some(ScriptedAnswer {
+                status: *status,
+                content_type: content_type.as_deref(),
+                body,
+            }),
+        }
+    }
 }
 
 /// The endpoint; ends with its runtime.

@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 use portcullis_core::{
     encoding::scratch::Scratch,
     limits,
-    message::{Field, IncomingResponse, RequestHead},
+    message::RequestHead,
     resource_server::{
         self, Decision, Introspection, Operation, Principal, ResourceServer, Verdict,
     },
 };
 
 use crate::{
-    authorization_server::Script,
+    device::{
+        introspection::ScriptedAnswer,
+        service::{CONTENT_TYPE, Line},
+    },
     driver::{Answer, Driver, Exchange, Later},
     server::Server,
     service, wire,
@@ -33,8 +36,7 @@ impl Driver for BareCore {
     }
 
     fn answer(&mut self, exchange: &Exchange) -> Answer {
-        let server =
-            self.0.entry(exchange.server.clone()).or_insert_with(|| exchange.server.bare());
+        let server = self.0.entry(exchange.server).or_insert_with(|| exchange.server.bare());
         let one = |bytes: &[u8]| answer(server, exchange, bytes);
         let earlier = exchange.earlier.as_deref().map(one);
         let answer = one(&exchange.request);
@@ -91,17 +93,7 @@ fn resume<'s>(
     scratch: &mut Scratch<'s>,
 ) -> Verdict<'s> {
     tracing::trace!(?introspection, token = ?introspection.token(), "asks");
-    let response = match &exchange.script {
-        Script::Unreachable | Script::Silent => None,
-        Script::Answers { status, content_type, body } => Some(IncomingResponse {
-            status: *status,
-            content_type: match content_type {
-                Some(kind) => Field::One(kind.as_bytes()),
-                None => Field::Absent,
-            },
-            body,
-        }),
-    };
+    let response = exchange.script.answer().map(ScriptedAnswer::response);
     let verdict = introspection.resume(response.as_ref(), exchange.now, scratch);
     tracing::trace!(?response, ?verdict, "answered");
     verdict
@@ -119,11 +111,11 @@ fn operate<'s>(
     match operation {
         Operation::Proceed(_) | Operation::Session => {
             let cross_origin = server.cross_origin(head).fields();
-            let fields = [("content-type", service::CONTENT_TYPE)].into_iter().chain(cross_origin);
+            let fields = [("content-type", CONTENT_TYPE)].into_iter().chain(cross_origin);
             Answer {
                 status: 200,
                 fields: fields.map(|(name, value)| (name.into(), value.into())).collect(),
-                body: service::answer(&service::line(principal), body),
+                body: service::answer(&Line(principal).to_string(), body),
                 reached: true,
                 ..Answer::default()
             }

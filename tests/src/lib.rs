@@ -8,14 +8,16 @@
 //! | --- | --- |
 //! | cases are read, `each` is unfolded, placeholders are filled in | [`scenario`], [`template`], [`token`] |
 //! | text becomes bytes on the wire, and back | [`wire`] |
-//! | the protected server that all cases talk to | [`server`], [`service`] |
-//! | bytes in, answer out | [`driver`], [`bare_core`], [`over_tokio`], [`over_embassy`] |
+//! | the protected server that all cases talk to | [`server`], [`service`], [`device`] |
+//! | bytes in, answer out | [`driver`], [`bare_core`], [`over_tokio`], [`over_embassy`], over one [`connection`] |
 //! | answers are judged and compared | [`judge`] |
 //! | nothing secret is printed meanwhile | [`secrets`] |
 #![forbid(unsafe_code)]
 
 pub mod authorization_server;
 pub mod bare_core;
+pub mod connection;
+pub mod device;
 pub mod driver;
 pub mod judge;
 pub mod over_embassy;

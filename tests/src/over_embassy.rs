@@ -4,52 +4,25 @@ use std::{
     cell::Cell,
     collections::BTreeMap,
     sync::{Mutex, PoisonError},
-    time::Duration,
 };
 
 use embedded_io_async::{ErrorKind, ErrorType, Read, Write};
-use portcullis_core::{
-    encoding::{scratch::Scratch, text},
-    limits,
-    message::{Field, IncomingResponse},
-    resource_server::{Introspection, ResourceServer, Verdict},
-    time::UnixTime,
-};
-use portcullis_embassy::{
-    Clock, HeadLimits, Introspector, Memory, Reply, Request, Server as Device, Service,
-};
+use portcullis_core::resource_server::ResourceServer;
+use portcullis_embassy::Server as Device;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream},
     runtime::Runtime,
 };
 
 use crate::{
-    authorization_server::Script,
-    driver::{Answer, Driver, Exchange, Later},
-    over_tokio::send,
+    connection,
+    device::{ConnectionMemory, Hands, LIMITS, introspection::Scripted, service::Echo},
+    driver::{Answer, Driver, Exchange},
     server::Server,
-    service,
 };
-
-/// More than the longest request, so that writing never waits for reading.
-const PIPE_LEN: usize = 4 * 1024 * 1024;
-/// An exchange that takes longer hangs.
-const EXCHANGE_SECS_MAX: u64 = 20;
-
-/// The limits of a desktop, so that every driver has the same ones.
-const LIMITS: HeadLimits = HeadLimits {
-    request_line_len_max: limits::REQUEST_LINE_LEN_MAX,
-    section_len_max: 16 * 1024,
-    fields_max: 64,
-};
-const HEAD_LEN: usize = LIMITS.request_line_len_max + LIMITS.section_len_max;
-const BODY_LEN: usize = limits::BODY_LEN_MAX_DESKTOP;
-/// For a token, and for a body that comes back.
-const SCRATCH_LEN: usize = 2 * BODY_LEN;
 
 /// Too large for the stack of a test; a device would have it as a `static` too.
-static MEMORY: Mutex<Memory<HEAD_LEN, { LIMITS.fields_max }, BODY_LEN, SCRATCH_LEN>> =
-    Mutex::new(Memory::new());
+static MEMORY: Mutex<ConnectionMemory> = Mutex::new(ConnectionMemory::new());
 
 /// The embassy adapter.
 pub struct OverEmbassy {
@@ -68,67 +41,6 @@ impl OverEmbassy {
 impl Default for OverEmbassy {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-/// Says what the clock of the exchange says.
-struct Hands(Option<UnixTime>);
-
-impl Clock for Hands {
-    fn unix_time(&self) -> Option<UnixTime> {
-        self.0
-    }
-}
-
-/// The service behind, which counts how often it ran.
-#[derive(Default)]
-struct Echo(Cell<usize>);
-
-impl Service for Echo {
-    async fn answer<'s>(
-        &'s self,
-        request: Request<'_, 's>,
-        scratch: &mut Scratch<'s>,
-    ) -> Reply<'s> {
-        self.0.set(self.0.get() + 1);
-        let answer = service::answer(&service::line(request.principal), request.body);
-        let answer = String::from_utf8(answer).expect("a checked body is text");
-        let text = text::write_in(scratch, |text| text.push(&answer)).expect("room for the body");
-        Reply::Text { content_type: service::CONTENT_TYPE, text }
-    }
-}
-
-/// Has the answer of the authorization server at hand.
-struct Scripted<'e> {
-    script: &'e Script,
-    asked: Cell<bool>,
-}
-
-impl Introspector for Scripted<'_> {
-    async fn ask<'s>(
-        &self,
-        introspection: Introspection<'s>,
-        now: Option<UnixTime>,
-        scratch: &mut Scratch<'s>,
-    ) -> Verdict<'s> {
-        self.asked.set(true);
-        let mut keep = |bytes: &[u8]| -> &'s [u8] {
-            let kept = scratch.take(bytes.len()).expect("room for an answer");
-            kept.copy_from_slice(bytes);
-            kept
-        };
-        let response = match self.script {
-            Script::Unreachable | Script::Silent => None,
-            Script::Answers { status, content_type, body } => Some(IncomingResponse {
-                status: *status,
-                content_type: match content_type {
-                    Some(kind) => Field::One(keep(kind.as_bytes())),
-                    None => Field::Absent,
-                },
-                body: keep(body),
-            }),
-        };
-        introspection.resume(response.as_ref(), now, scratch)
     }
 }
 
@@ -162,39 +74,17 @@ impl Driver for OverEmbassy {
 
     fn answer(&mut self, exchange: &Exchange) -> Answer {
         let make = || exchange.server.bare();
-        let resource_server = *self.servers.entry(exchange.server.clone()).or_insert_with(make);
-        let (mut peer, own) = tokio::io::duplex(PIPE_LEN);
-        let echo = Echo::default();
+        let resource_server = *self.servers.entry(exchange.server).or_insert_with(make);
+        let (peer, own) = connection::pipe();
+        let (echo, questions) = (Echo::default(), Cell::new(0));
+        let scripted = Scripted { answer: exchange.script.answer(), questions: &questions };
         let mut memory = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
-        let scripted = Scripted { script: &exchange.script, asked: Cell::new(false) };
         let device = Device::new(resource_server, &echo, Hands(exchange.now))
             .with_introspector(&scripted)
             .with_limits(LIMITS);
-        let serve = async {
-            device.serve(Pipe(own), &mut *memory).await;
-        };
-        let exchanged = async {
-            let mut earlier = None;
-            if let Some(request) = &exchange.earlier {
-                let answer = send(&mut peer, request).await.expect("the earlier request");
-                earlier = Some(answer.status);
-            }
-            let runs = echo.0.get();
-            let answer = send(&mut peer, &exchange.request).await.expect("an answer");
-            let reached = echo.0.get() > runs;
-            let later = match &exchange.later {
-                None => Later::None,
-                Some(request) => match send(&mut peer, request).await {
-                    None => Later::Closed,
-                    Some(answer) => Later::Status(answer.status),
-                },
-            };
-            drop(peer);
-            Answer { earlier, reached, later, ..answer }
-        };
-        let limit = Duration::from_secs(EXCHANGE_SECS_MAX);
-        let both = async { tokio::join!(serve, exchanged).1 };
-        let answer = self.runtime.block_on(async { tokio::time::timeout(limit, both).await });
-        Answer { asked: scripted.asked.get(), ..answer.expect("the exchange hangs") }
+        let serve = device.serve(Pipe(own), &mut *memory);
+        let converse = connection::converse(peer, exchange, async || echo.0.get());
+        let ((), answer) = self.runtime.block_on(async { tokio::join!(serve, converse) });
+        Answer { asked: questions.get() > 0, ..answer }
     }
 }

@@ -251,7 +251,7 @@ impl Case {
             // Where it would have to be asked about, the script has only this case's answer.
             later: (self.expected.is_refused() && server.mode != Mode::Introspection)
                 .then(|| bytes(honest)),
-            server: server.clone(),
+            server,
         };
         let fresh = format!("{name}, honestly");
         let honest = Exchange {
@@ -269,7 +269,7 @@ impl Case {
 
 /// A request that the server takes whenever it works at all.
 fn honest_text(server: &Server) -> &'static str {
-    let is_legacy = server.settings.contains(&Setting::LegacyOnly);
+    let is_legacy = server.settings.has(Setting::LegacyOnly);
     match (server.mode, is_legacy) {
         (Mode::Introspection, _) => "{post}\nAuthorization: Bearer {opaque}\n\n{get_time}",
         (_, false) => "{post}\nAuthorization: Bearer {good}\n\n{get_time}",

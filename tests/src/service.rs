@@ -1,4 +1,4 @@
-//! The service behind: says who it believes to be asked by, and repeats the body that it got.
+//! The service behind as the tokio adapter sees it, and what every service behind answers.
 
 use std::{
     convert::Infallible,
@@ -13,32 +13,17 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response, header};
 use http_body_util::{BodyExt as _, Full, combinators::Collect};
-use portcullis_core::resource_server;
 use portcullis_tokio::resource_server::Principal;
 use tower::Service;
 
-/// The content type of its answers.
-pub const CONTENT_TYPE: &str = "text/plain";
+use crate::device::service::CONTENT_TYPE;
 
 /// What it answers: one line about the principal, then the very bytes of the body.
 pub fn answer(principal: &str, body: &[u8]) -> Vec<u8> {
     [principal.as_bytes(), b"\n", body].concat()
 }
 
-/// The line about a principal of the bare core.
-pub fn line(principal: &resource_server::Principal<'_>) -> String {
-    format!(
-        "{} {} {} [{}] {} {}",
-        principal.subject().unwrap_or("-"),
-        principal.client_id().unwrap_or("-"),
-        principal.issuer(),
-        principal.scope().as_str(),
-        principal.token_id().unwrap_or("-"),
-        principal.expires_at().as_secs()
-    )
-}
-
-/// The same line about a principal of the tokio adapter.
+/// The line of [`Line`](crate::device::service::Line) about a principal of the tokio adapter.
 fn adapter_line(principal: &Principal) -> String {
     format!(
         "{} {} {} [{}] {} {}",
@@ -51,7 +36,7 @@ fn adapter_line(principal: &Principal) -> String {
     )
 }
 
-/// The service as the tokio adapter sees it; counts how often it ran.
+/// Counts how often it ran.
 #[derive(Clone, Default)]
 pub struct Echo(Arc<AtomicUsize>);
 
