@@ -122,7 +122,8 @@ where
 
     /// Asks each server once, and says how long to wait before the next round.
     ///
-    /// One socket at a time is open, from a port of its own for each question.
+    /// One socket at a time is open, from a port of its own for each question. Reserve it where sockets are
+    /// counted: embassy-net panics when there is one more than its resources have.
     pub async fn round(&mut self, mut report: impl FnMut(Report)) -> Duration {
         let mut is_believed = false;
         for server in &mut self.servers {

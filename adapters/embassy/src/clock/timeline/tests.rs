@@ -156,6 +156,13 @@ fn sec_501_nothing_sets_the_time_below_the_floor() {
         Shows(0, None),
     ]);
     check(&[Server(0, 1, FLOOR, Held), Server(0, 2, FLOOR, Set), Shows(0, Some(FLOOR))]);
+    // Below it by no more than is uncertain, the time is the floor.
+    let mut timeline = check(&[]);
+    let just_below = FLOOR * 1_000 - 50;
+    assert_eq!(timeline.offer_server(told(1, just_below - 1), 0), BELOW_FLOOR);
+    assert_eq!(timeline.offer_server(told(1, just_below), 0), Held);
+    assert_eq!(timeline.offer_server(told(2, just_below), 0), Set);
+    assert_eq!(timeline.unix_time(0), Some(UnixTime::from_secs(FLOOR)));
 }
 
 #[test]
