@@ -2,7 +2,7 @@
 
 firmware_manifest=examples/microcontroller/Cargo.toml
 
-# Sets `target` and `features` for a board.
+# Sets `target` and `features` for a board; further arguments are further features.
 board() {
     case $1 in
         mps2-an385) target=thumbv7m-none-eabi ;;
@@ -12,7 +12,7 @@ board() {
             return 2
             ;;
     esac
-    features=(--no-default-features --features "$1")
+    features=(--no-default-features --features "$*")
 }
 
 # A compiler for the board's target: Debian's packages, or rustup's target.

@@ -3,4 +3,8 @@
 set -u
 . tests/steps/lib.sh
 
-cargo fmt --all --check -- --color never
+status=0
+for manifest in Cargo.toml examples/microcontroller/Cargo.toml; do
+    cargo fmt --all --manifest-path $manifest --check -- --color never || status=1
+done
+exit $status

@@ -48,7 +48,9 @@ impl Tree {
     fn load() -> Self {
         let top = top();
         let mut tree = Self::default();
-        for folder in ["core/src", "adapters", "tests/src", "tests/tests", "tests/promises"] {
+        let example = "examples/microcontroller/src";
+        let own = ["tests/src", "tests/tests", "tests/promises"];
+        for folder in ["core/src", "adapters", example].into_iter().chain(own) {
             for path in files(&top.join(folder), "rs") {
                 let text = read(&path);
                 let path = relative(&path, &top);
