@@ -73,6 +73,21 @@ impl Introspector for NoIntrospection {
     }
 }
 
+/// Asks if there is somebody to ask, and else as [`NoIntrospection`].
+impl<I: Introspector> Introspector for Option<I> {
+    async fn ask<'s>(
+        &self,
+        introspection: Introspection<'s>,
+        now: Option<UnixTime>,
+        scratch: &mut Scratch<'s>,
+    ) -> Verdict<'s> {
+        match self {
+            Some(introspector) => introspector.ask(introspection, now, scratch).await,
+            None => introspection.resume(None, now, scratch),
+        }
+    }
+}
+
 impl<I: Introspector + ?Sized> Introspector for &I {
     async fn ask<'s>(
         &self,

@@ -79,7 +79,7 @@ impl fmt::Display for Report {
 pub struct Sntp<'k, U, E, const SERVERS: usize, M: RawMutex = NoopRawMutex> {
     keeper: &'k TimeKeeper<M>,
     udp: U,
-    servers: [Server; SERVERS],
+    servers: heapless::Vec<Server, SERVERS>,
     entropy: E,
     settings: SntpSettings,
     failures: u32,
@@ -99,16 +99,16 @@ where
     E: FnMut() -> u64,
     M: RawMutex,
 {
-    /// A client of these servers. `entropy` gives an unpredictable number each time.
+    /// A client of these servers, `SERVERS` at most. `entropy` gives an unpredictable number each time.
     pub fn new(
         keeper: &'k TimeKeeper<M>,
         udp: U,
-        servers: [SocketAddr; SERVERS],
+        servers: impl Into<heapless::Vec<SocketAddr, SERVERS>>,
         entropy: E,
         settings: SntpSettings,
     ) -> Self {
-        let servers =
-            servers.map(|address| Server { address, not_before_secs: Some(0), complaints: 0 });
+        let unasked = |address| Server { address, not_before_secs: Some(0), complaints: 0 };
+        let servers = servers.into().into_iter().map(unasked).collect();
         Self { keeper, udp, servers, entropy, settings, failures: 0 }
     }
 
