@@ -3,9 +3,9 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
-    process::{Child, ChildStdout},
-    sync::Arc,
-    time::Duration,
+    process::Child,
+    sync::{Arc, mpsc},
+    thread,
 };
 
 use rustls::{
@@ -17,27 +17,31 @@ use serde_json::Value;
 
 use crate::harness::*;
 
-const DEADLINE: Duration = Duration::from_secs(30);
-
 /// A demo that is up; killed when dropped.
 struct Demo {
     child: Child,
     shown: String,
-    // Kept open: the program goes on printing.
-    _stdout: BufReader<ChildStdout>,
 }
 
 impl Demo {
     fn start(folder: &Folder, arguments: &str) -> Self {
         let arguments: Vec<_> = arguments.split(' ').collect();
         let mut child = folder.command(&arguments).spawn().unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut shown = String::new();
-        while !shown.contains("Ctrl-C") {
-            let len = stdout.read_line(&mut shown).unwrap();
-            assert_ne!(len, 0, "it ended: {shown}");
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut demo = Self { child, shown: String::new() };
+        let (send, lines) = mpsc::channel();
+        // Reads on as long as the program prints, whoever listens.
+        thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                let _ = send.send(line);
+            }
+        });
+        while !demo.shown.contains("Ctrl-C") {
+            let line = lines.recv_timeout(DEADLINE);
+            demo.shown += &line.unwrap_or_else(|error| panic!("{error}: {}", demo.shown));
+            demo.shown.push('\n');
         }
-        Self { child, shown, _stdout: stdout }
+        demo
     }
 }
 

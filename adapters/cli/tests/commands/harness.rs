@@ -3,10 +3,15 @@
 use std::{
     io::Write,
     process::{Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+/// For a run, and for anything that is waited for.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 pub(crate) const RESOURCE: &str = "http://127.0.0.1:8080/mcp";
 pub(crate) const OTHER_RESOURCE: &str = "http://127.0.0.1:8081/mcp";
@@ -75,9 +80,15 @@ impl Folder {
         let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
         // A program that does not read it may be gone.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let deadline = Instant::now() + DEADLINE;
+        while child.try_wait().unwrap().is_none() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(5));
+        }
+        // Without effect on one that has ended; else no status is the right one.
+        let _ = child.kill();
         let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
         Ended {
-            status: status.code().unwrap(),
+            status: status.code().unwrap_or(-1),
             stdout: String::from_utf8(stdout).unwrap(),
             stderr: String::from_utf8(stderr).unwrap(),
         }
