@@ -5,7 +5,7 @@
 //! | Item | What it is |
 //! | --- | --- |
 //! | [`Board::start`] | starts the board: `ethernet`, a network device, and `flash`, where keys are kept |
-//! | [`Ethernet`], [`Flash`] | their types; `Flash::RANGE` is what the application may use |
+//! | [`Ethernet`], [`Flash`], [`FlashError`] | their types; `Flash::RANGE` is what the application may use |
 //! | [`provisioning`] | reads the document that says who the device is |
 //! | [`rtc`] | the time of a calendar that runs on a battery; `None` where there is none |
 //! | [`entropy`] | random bytes that nobody can guess |

@@ -12,6 +12,7 @@ use embassy_rp::clocks::RoscRng;
 use portcullis_core::time::UnixTime;
 
 use crate::{entropy::Stuck, rp2040};
+pub use embassy_rp::flash::Error as FlashError;
 pub use ethernet::Ethernet;
 pub use flash::{Flash, provisioning};
 pub use recovery::halt;
