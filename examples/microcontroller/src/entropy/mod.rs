@@ -69,9 +69,16 @@ fn try_fill(bytes: &mut [u8], sample: &mut impl FnMut() -> u8) -> Result<(), Stu
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stuck;
 
+impl Stuck {
+    /// The same in words.
+    pub const fn as_str(self) -> &'static str {
+        "the source of randomness is stuck"
+    }
+}
+
 impl core::fmt::Display for Stuck {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("the source of randomness is stuck")
+        f.write_str(self.as_str())
     }
 }
 

@@ -74,10 +74,11 @@ pub const fn rtc() -> Option<UnixTime> {
 ///
 /// # Errors
 ///
-/// [`Stuck`] when the oscillator does not behave as a random source.
-pub fn entropy(bytes: &mut [u8]) -> Result<(), Stuck> {
+/// A reason, when the oscillator does not behave as a random source.
+pub fn entropy(bytes: &mut [u8]) -> Result<(), &'static str> {
     crate::entropy::fill(bytes, || {
         cortex_m::asm::delay(SAMPLE_LOOPS);
         RoscRng::next_u8()
     })
+    .map_err(Stuck::as_str)
 }
