@@ -105,7 +105,8 @@ def stack_region(firmware: Path) -> Region:
 class Device:
     """One device; a context that starts it and stops it.
 
-    The port is free because QEMU takes it before the device runs; a restart keeps port, identity and flash.
+    Its instructions are counted, so that its time is that of the machine around, however busy that is; without,
+    it loses ticks and its deadlines come late. The port is free because QEMU takes it before the device runs; a restart keeps port, identity and flash.
     """
 
     def __init__(
@@ -114,7 +115,7 @@ class Device:
         *,
         identity: Callable[[int], Identity] | None = None,
         document: Callable[[int], dict[str, Any]] | None = None,
-        icount: str | None = None,
+        icount: str | None = "auto",
         reaches_host: bool = False,
         network: str | None = None,
     ) -> None:
