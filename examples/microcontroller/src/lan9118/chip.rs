@@ -75,12 +75,16 @@ impl Chip {
         }))
     }
 
-    /// A frame arrives. Nothing happens while the receiver is off.
+    /// A frame arrives. Nothing happens while the receiver is off, or has no room.
     pub(super) fn receive(&self, frame: &[u8], flags: u32) {
         if self.mac.borrow()[1] & 1 << 2 == 0 {
             return;
         }
         let with_check_sequence = [frame, &[0xC5; 4]].concat();
+        if 4 * self.rx_data.borrow().len() + with_check_sequence.len().next_multiple_of(4) > 10_560
+        {
+            return;
+        }
         let words = with_check_sequence.chunks(4).map(|bytes| {
             let mut word = [0xEE; 4];
             word[..bytes.len()].copy_from_slice(bytes);

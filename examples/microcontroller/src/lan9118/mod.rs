@@ -17,6 +17,8 @@ pub const FRAME_LEN_MAX: usize = 1514;
 const CHECK_SEQUENCE_LEN: usize = 4;
 /// Room that a frame takes in the transmit FIFO at most, with its commands and its padding, in bytes.
 const TX_ROOM: usize = FRAME_LEN_MAX.next_multiple_of(4) + 8;
+/// Room that a frame takes in the receive FIFO at most, in bytes.
+const RX_ROOM: usize = (FRAME_LEN_MAX + CHECK_SEQUENCE_LEN).next_multiple_of(4);
 /// How often a bit is read that the chip has to change: far more than it takes, and an end.
 const POLLS_MAX: u32 = 100_000;
 /// Upper halves of `ID_REV`: LAN9118, and LAN9220, which has the same registers.
@@ -238,7 +240,8 @@ impl<R: Registers> Driver for Lan9118<'_, R> {
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = Capabilities::default();
         capabilities.max_transmission_unit = FRAME_LEN_MAX;
-        capabilities.max_burst_size = Some(1);
+        // More could arrive at once than anybody has taken; a lost frame costs its sender a timeout.
+        capabilities.max_burst_size = Some(registers::RX_FIFO_LEN / RX_ROOM);
         capabilities
     }
 

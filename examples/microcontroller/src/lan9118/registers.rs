@@ -109,6 +109,8 @@ pub const TX_ON: u32 = 1 << 1 | 1 << 2;
 pub const HW_RESET: u32 = 1;
 /// [`Register::HwCfg`]: 5 KiB for sending, the rest for receiving; bit 20 must be one.
 pub const HW_TX_FIFO_5_KIB: u32 = 1 << 20 | 5 << 16;
+/// Bytes of the receive FIFO where [`HW_TX_FIFO_5_KIB`] leaves it the rest (data sheet, HW_CFG).
+pub const RX_FIFO_LEN: usize = 10_560;
 /// [`Register::PmtCtrl`]: the chip is awake.
 pub const PMT_READY: u32 = 1;
 

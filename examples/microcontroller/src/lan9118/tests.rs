@@ -108,6 +108,19 @@ fn a_chip_that_cannot_be_used_is_refused() {
 }
 
 #[test]
+fn a_burst_finds_room() {
+    let bench = Bench::new();
+    let mut driver = bench.start();
+    let burst = driver.capabilities().max_burst_size.unwrap();
+    assert!(burst > 1, "two frames at once are what an acknowledgement comes for");
+    (0..burst + 1).for_each(|_| bench.chip.receive(&frame(FRAME_LEN_MAX), 0));
+    for _ in 0..burst {
+        assert_eq!(bench.receive(&mut driver), Some(frame(FRAME_LEN_MAX)));
+    }
+    assert_eq!(bench.receive(&mut driver), None, "one more was lost");
+}
+
+#[test]
 fn frames_arrive_whole_and_in_order() {
     let bench = Bench::new();
     let mut driver = bench.start();
