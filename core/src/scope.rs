@@ -129,12 +129,14 @@ impl<'c> RequiredScopes<'c> {
 
     /// Whether `granted` has every needed token, itself or by one of `implications` (RS-30).
     pub fn are_met_by(self, granted: ScopeSet<'_>, implications: &[Implication<'_>]) -> bool {
-        self.iter().all(|needed| {
+        let is_granted = |needed: &str| {
             granted.contains(needed)
                 || implications.iter().any(|broader| {
                     granted.contains(broader.scope) && broader.implies.contains(needed)
                 })
-        })
+        };
+        let Self { base, method, tool } = self;
+        [base, method, tool].iter().all(|set| set.iter().all(is_granted))
     }
 }
 

@@ -1,14 +1,11 @@
 //! The body of a request, read once and whole into the caller's buffer.
 
-use core::pin::pin;
-
-use edge_nal::with_timeout;
 use embedded_io_async::{Read, Write};
 
 use crate::{
     chunked::{Chunks, Step},
     framing::Extent,
-    link::{Link, LinkError},
+    link::{Link, LinkError, Sink},
 };
 
 /// Why there is no whole body.
@@ -31,63 +28,75 @@ impl From<LinkError> for BodyError {
     }
 }
 
-/// Reads a body to its end.
+/// Reads a body to its end, within the deadline that is set.
 pub(crate) async fn read<'b, T: Read + Write>(
     link: &mut Link<T>,
     extent: Extent,
     buffer: &'b mut [u8],
 ) -> Result<&'b [u8], BodyError> {
-    let deadline = link.deadlines().body_millis;
-    let len = match extent {
-        Extent::Length(len) => {
-            let len = usize::try_from(len).map_err(|_| BodyError::TooLong)?;
-            let room = buffer.get_mut(..len).ok_or(BodyError::TooLong)?;
-            let read = with_timeout(deadline, pin!(link.read_exact(room))).await;
-            read.map_err(LinkError::from)?;
-            len
-        }
-        Extent::Chunked => {
-            let read = async { Ok::<_, BodyError>(read_chunks(link, buffer).await) };
-            with_timeout(deadline, pin!(read)).await.map_err(LinkError::from)??
-        }
+    let form = match extent {
+        Extent::Length(0) => return Ok(&[]),
+        Extent::Length(left) => Form::Plain { left },
+        Extent::Chunked => Form::Chunked(Chunks::new()),
     };
-    buffer.get(..len).ok_or(BodyError::TooLong)
+    let mut body = Body { buffer, len: 0, form, fault: None };
+    link.receive(&mut body).await?;
+    match body.fault {
+        None => body.buffer.get(..body.len).ok_or(BodyError::TooLong),
+        Some(fault) => Err(fault),
+    }
 }
 
-async fn read_chunks<T: Read + Write>(
-    link: &mut Link<T>,
-    buffer: &mut [u8],
-) -> Result<usize, BodyError> {
-    let (mut chunks, mut len) = (Chunks::new(), 0_usize);
-    loop {
-        let byte = next(link).await?;
-        match chunks.accept(byte).map_err(|_| BodyError::Broken)? {
-            Step::Framing => {}
-            Step::End => return Ok(len),
-            Step::Data => {
-                *buffer.get_mut(len).ok_or(BodyError::TooLong)? = byte;
-                len = len.saturating_add(1);
+/// What there is of a body so far.
+struct Body<'b> {
+    buffer: &'b mut [u8],
+    len: usize,
+    form: Form,
+    fault: Option<BodyError>,
+}
+
+enum Form {
+    Plain { left: u64 },
+    Chunked(Chunks),
+}
+
+impl Sink for Body<'_> {
+    fn accept(&mut self, byte: u8) -> bool {
+        match self.take(byte) {
+            Ok(is_last) => is_last,
+            Err(fault) => {
+                self.fault = Some(fault);
+                true
             }
         }
     }
 }
 
-/// Passes over a body that nobody will look at, so that the connection can go on behind it.
-pub(crate) async fn skip<T: Read + Write>(link: &mut Link<T>, len: u64) -> Result<(), BodyError> {
-    let deadline = link.deadlines().body_millis;
-    let pass = async {
-        for _ in 0..len {
-            next(link).await?;
-        }
-        Ok::<_, BodyError>(())
-    };
-    with_timeout(deadline, pin!(pass)).await.map_err(|error| LinkError::from(error).into())
+impl Body<'_> {
+    fn take(&mut self, byte: u8) -> Result<bool, BodyError> {
+        let is_last = match &mut self.form {
+            Form::Plain { left } => {
+                *left = left.saturating_sub(1);
+                *left == 0
+            }
+            Form::Chunked(chunks) => match chunks.accept(byte).map_err(|_| BodyError::Broken)? {
+                Step::Framing => return Ok(false),
+                Step::End => return Ok(true),
+                Step::Data => false,
+            },
+        };
+        *self.buffer.get_mut(self.len).ok_or(BodyError::TooLong)? = byte;
+        self.len = self.len.saturating_add(1);
+        Ok(is_last)
+    }
 }
 
-async fn next<T: Read + Write>(link: &mut Link<T>) -> Result<u8, BodyError> {
-    let mut byte = [0];
-    match link.read(&mut byte).await {
-        Ok(1..) => Ok(u8::from_ne_bytes(byte)),
-        Ok(0) | Err(_) => Err(BodyError::Broken),
+/// Bytes that nobody will look at, so many that the connection can go on behind them.
+pub(crate) struct Skipped(pub(crate) u64);
+
+impl Sink for Skipped {
+    fn accept(&mut self, _: u8) -> bool {
+        self.0 = self.0.saturating_sub(1);
+        self.0 == 0
     }
 }

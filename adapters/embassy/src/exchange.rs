@@ -1,23 +1,27 @@
 //! One request and its answer, in the order of the core's decisions.
+//!
+//! What decides is no async function: only what waits for somebody is. What is kept while it waits is
+//! there once for each connection, so it is little.
 
-use core::pin::pin;
-
-use edge_http::RequestHeaders;
-use edge_nal::{WithTimeoutError, with_timeout};
 use embedded_io_async::{Read, Write};
 use portcullis_core::{
     encoding::scratch::Scratch,
+    mcp::Envelope,
     message::RequestHead,
-    resource_server::{Answer, Decision, Operation, Refusal, Verdict},
+    resource_server::{
+        Answer, Body, Decision, Introspection, Operation, Principal, Refusal, ResourceServer,
+        Verdict,
+    },
+    time::UnixTime,
 };
 
 use crate::{
-    Clock, HeadLimits, Introspector, Memory, Reply, Request, Server, Service,
-    body::{self, BodyError},
+    Clock, Introspector, Memory, Reply, Request, Server, Service,
+    body::{self, BodyError, Skipped},
     framing::{Extent, Framing},
-    head::{self, HeadError, Method},
+    head::{Head, HeadError, Incoming},
     link::{Link, LinkError},
-    response::{Content, Response},
+    response::Response,
 };
 
 /// The connection is at its end.
@@ -48,165 +52,200 @@ impl<S: Service, C: Clock, I: Introspector> Server<'_, S, C, I> {
     ) -> Result<(), Over> {
         link.wait().await?;
         let Memory { head, body, scratch } = memory;
-        let (received, method) = match receive_head::<_, FIELDS>(link, self.limits, head).await {
-            Ok(received) => received,
-            Err(error) => return refuse_head(link, error.status()).await,
+        let mut response = Response { answer: Answer::bare(500), closes: false, is_head: false };
+        let left = match self.receive_head::<_, FIELDS>(link, head).await {
+            Ok(head) => {
+                let mut scratch = Scratch::new(scratch);
+                let left = self.answer(link, &head, body, &mut scratch, &mut response.answer).await;
+                response.closes = head.framing.closes || left.is_none();
+                response.is_head = head.request.method == "HEAD";
+                left
+            }
+            Err(error) => {
+                response.answer = Answer::bare(error.status().ok_or(Over)?);
+                response.closes = true;
+                None
+            }
         };
-        let framing = match Framing::read(received.http11, received.headers.iter_raw()) {
-            Ok(framing) => framing,
-            Err(error) => return refuse_head(link, Some(error.status())).await,
-        };
-        let head = RequestHead::new(&method, received.path, received.headers.iter_raw());
-        let mut exchange = Exchange { server: self, link, head, framing };
-        exchange.run(body, &mut Scratch::new(scratch)).await
+        response.send(link).await?;
+        match left {
+            Some(_) if response.closes => Err(Over),
+            Some(0) => Ok(()),
+            Some(len) => {
+                link.allow(link.deadlines().body_millis);
+                Ok(link.receive(&mut Skipped(len)).await?)
+            }
+            None => Err(Over),
+        }
     }
-}
 
-/// Receives a head within its deadline.
-async fn receive_head<'b, T: Read + Write, const FIELDS: usize>(
-    link: &mut Link<T>,
-    limits: HeadLimits,
-    buffer: &'b mut [u8],
-) -> Result<(RequestHeaders<'b, FIELDS>, Method), HeadError> {
-    let deadline = link.deadlines().head_millis;
-    let receive = pin!(head::receive(link, limits, buffer));
-    with_timeout(deadline, receive).await.map_err(|error| match error {
-        WithTimeoutError::Error(error) => error,
-        WithTimeoutError::Timeout => HeadError::Deadline,
-    })
-}
-
-/// A request that was not understood: nothing behind it can be.
-async fn refuse_head<T: Read + Write>(link: &mut Link<T>, status: Option<u16>) -> Result<(), Over> {
-    if let Some(status) = status {
-        let content = Content::Bare(status);
-        Response { content, closes: true, is_head: false }.send(link).await?;
+    /// Receives a head within its deadline.
+    async fn receive_head<'b, T: Read + Write, const FIELDS: usize>(
+        &self,
+        link: &mut Link<T>,
+        buffer: &'b mut [u8],
+    ) -> Result<Head<'b>, HeadError> {
+        let mut incoming = Incoming::new(self.limits, buffer);
+        link.allow(link.deadlines().head_millis);
+        let received = link.receive(&mut incoming).await;
+        incoming.end::<FIELDS>(received)
     }
-    Err(Over)
-}
 
-/// A request whose head was understood.
-struct Exchange<'e, 'c, 's, S, C, I, T> {
-    server: &'s Server<'c, S, C, I>,
-    link: &'e mut Link<T>,
-    head: RequestHead<'s>,
-    framing: Framing,
-}
-
-impl<'c: 's, 's, S: Service, C: Clock, I: Introspector, T: Read + Write>
-    Exchange<'_, 'c, 's, S, C, I, T>
-{
-    async fn run(&mut self, buffer: &'s mut [u8], scratch: &mut Scratch<'s>) -> Result<(), Over> {
-        let (server, head) = (self.server.resource_server, self.head);
-        let now = self.server.clock.unix_time();
-        let needed = server.policy().base();
-        let principal = match server.decide(&head, needed, now, scratch) {
-            Decision::Allow(principal) => principal,
-            Decision::NeedIntrospection(introspection) => {
-                match self.server.introspector.ask(introspection, now, scratch).await {
+    /// Finds the answer to a request whose head was understood. Gives how many bytes of its body are left
+    /// to be passed over; `None` when that is not known.
+    async fn answer<'s, T: Read + Write>(
+        &'s self,
+        link: &mut Link<T>,
+        head: &Head<'s>,
+        buffer: &'s mut [u8],
+        scratch: &mut Scratch<'s>,
+        answer: &mut Answer<'s>,
+    ) -> Option<u64> {
+        let server = self.resource_server;
+        let Head { request, framing } = head;
+        let now = self.clock.unix_time();
+        let principal = match admit(server, request, now, scratch, answer) {
+            Admission::Admitted(principal) => principal,
+            Admission::Ask(introspection) => {
+                match self.introspector.ask(introspection, now, scratch).await {
                     Verdict::Allow(principal) => principal,
                     Verdict::Challenge(challenge) => {
-                        return self.refuse(&server.challenge_answer(challenge, &head)).await;
+                        *answer = server.challenge_answer(challenge, request);
+                        return unread(server, framing);
                     }
                 }
             }
-            Decision::Challenge(challenge) => {
-                return self.refuse(&server.challenge_answer(challenge, &head)).await;
-            }
-            Decision::Metadata(_) => return self.refuse(&server.metadata_answer()).await,
-            Decision::Preflight => return self.refuse(&server.preflight_answer(&head)).await,
-            Decision::Refuse(refusal) => {
-                return self.refuse(&server.refusal_answer(refusal)).await;
-            }
+            Admission::Refused => return unread(server, framing),
         };
-        let body = match self.read_body(buffer).await {
+        let body = match read_body(server, link, framing, buffer).await {
             Ok(body) => body,
-            Err(error) => return self.refuse_body(error).await,
-        };
-        match server.operation(&head, body, &principal, scratch) {
-            Operation::Proceed(envelope) => {
-                let request =
-                    Request { head: &head, envelope: &envelope, body, principal: &principal };
-                let reply = self.server.service.answer(request, scratch).await;
-                self.reply(reply).await
+            Err(error) => {
+                *answer = unreadable(server, request, error);
+                return None;
             }
-            // There is nothing behind that keeps sessions.
-            Operation::Session => self.answer(&server.refusal_answer(Refusal::NotFound)).await,
-            Operation::Challenge(challenge) => {
-                self.answer(&server.challenge_answer(challenge, &head)).await
-            }
-            Operation::Reject(error) => self.answer(&server.envelope_answer(error, &head)).await,
-        }
-    }
-
-    async fn read_body(&mut self, buffer: &'s mut [u8]) -> Result<&'s [u8], BodyError> {
-        let room = buffer.len().min(self.body_len_max());
-        let room = buffer.get_mut(..room).ok_or(BodyError::TooLong)?;
-        // SEC-443: refused for what is announced, before the peer is told to go on.
-        if matches!(self.framing.extent, Extent::Length(len) if len > length(room)) {
-            return Err(BodyError::TooLong);
-        }
-        if self.framing.expects_continue && self.framing.has_body() {
-            self.link.send(CONTINUE).await.map_err(|_| BodyError::Broken)?;
-            self.link.flush().await.map_err(|_| BodyError::Broken)?;
-        }
-        body::read(self.link, self.framing.extent, room).await
-    }
-
-    fn body_len_max(&self) -> usize {
-        self.server.resource_server.configuration().body.len_max
-    }
-
-    /// Answers a request whose body was not read.
-    ///
-    /// A short body is passed over afterwards, so that the next request finds the connection open; of
-    /// any other body not one more byte is taken, and none of it is ever read as a request (SEC-414).
-    async fn refuse(&mut self, answer: &Answer<'s>) -> Result<(), Over> {
-        let left = match self.framing.extent {
-            Extent::Length(len) if !self.framing.expects_continue || len == 0 => Some(len),
-            Extent::Length(_) | Extent::Chunked => None,
         };
-        let left =
-            left.filter(|len| usize::try_from(*len).is_ok_and(|it| it <= self.body_len_max()));
-        self.framing.closes |= left.is_none();
-        let closes = self.framing.closes;
-        self.send(Content::Answer(answer)).await?;
-        match left {
-            Some(len) if !closes => body::skip(self.link, len).await.map_err(|_| Over),
-            Some(_) | None => Err(Over),
+        if let Some(envelope) = permit(server, request, body, &principal, scratch, answer) {
+            let (envelope, principal) = (&envelope, &principal);
+            let message = Request { head: request, envelope, body, principal };
+            let reply = self.service.answer(message, scratch).await;
+            *answer = replied(server, request, reply);
         }
-    }
-
-    /// Answers a request whose body could not be read: where the next one begins is not known.
-    async fn refuse_body(&mut self, error: BodyError) -> Result<(), Over> {
-        let (server, head) = (self.server.resource_server, self.head);
-        let answer = match error {
-            BodyError::TooLong => server.envelope_answer(server.body_too_long(&head), &head),
-            BodyError::Deadline => server.refusal_answer(Refusal::BodyTimeout),
-            BodyError::Broken => server.refusal_answer(Refusal::BodyBroken),
-        };
-        self.framing.closes = true;
-        self.answer(&answer).await
-    }
-
-    /// Answers a request whose body was read.
-    async fn answer(&mut self, answer: &Answer<'s>) -> Result<(), Over> {
-        self.send(Content::Answer(answer)).await
-    }
-
-    async fn reply(&mut self, reply: Reply<'s>) -> Result<(), Over> {
-        let cross_origin = self.server.resource_server.cross_origin(&self.head);
-        self.send(Content::Reply(reply, cross_origin)).await
-    }
-
-    async fn send(&mut self, content: Content<'_, 's>) -> Result<(), Over> {
-        let (closes, is_head) = (self.framing.closes, self.head.method == "HEAD");
-        Response { content, closes, is_head }.send(self.link).await?;
-        if closes { Err(Over) } else { Ok(()) }
+        Some(0)
     }
 }
 
-/// The length as a number that an announced one can be compared with.
-fn length(bytes: &[u8]) -> u64 {
-    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+// What follows is kept out of the async functions: their locals are there for each connection, and
+// these only while they run.
+
+/// What a head leads to.
+enum Admission<'s> {
+    Admitted(Principal<'s>),
+    Ask(Introspection<'s>),
+    Refused,
+}
+
+#[inline(never)]
+fn admit<'c: 's, 's>(
+    server: &ResourceServer<'c>,
+    head: &RequestHead<'s>,
+    now: Option<UnixTime>,
+    scratch: &mut Scratch<'s>,
+    answer: &mut Answer<'s>,
+) -> Admission<'s> {
+    *answer = match server.decide(head, server.policy().base(), now, scratch) {
+        Decision::Allow(principal) => return Admission::Admitted(principal),
+        Decision::NeedIntrospection(introspection) => return Admission::Ask(introspection),
+        Decision::Challenge(challenge) => server.challenge_answer(challenge, head),
+        Decision::Metadata(_) => server.metadata_answer(),
+        Decision::Preflight => server.preflight_answer(head),
+        Decision::Refuse(refusal) => server.refusal_answer(refusal),
+    };
+    Admission::Refused
+}
+
+#[inline(never)]
+fn permit<'c: 's, 's>(
+    server: &ResourceServer<'c>,
+    head: &RequestHead<'s>,
+    body: &'s [u8],
+    principal: &Principal<'s>,
+    scratch: &mut Scratch<'s>,
+    answer: &mut Answer<'s>,
+) -> Option<Envelope<'s>> {
+    *answer = match server.operation(head, body, principal, scratch) {
+        Operation::Proceed(envelope) => return Some(envelope),
+        // There is nothing behind that keeps sessions.
+        Operation::Session => server.refusal_answer(Refusal::NotFound),
+        Operation::Challenge(challenge) => server.challenge_answer(challenge, head),
+        Operation::Reject(error) => server.envelope_answer(error, head),
+    };
+    None
+}
+
+#[inline(never)]
+fn replied<'c: 's, 's>(
+    server: &ResourceServer<'c>,
+    head: &RequestHead<'s>,
+    reply: Reply<'s>,
+) -> Answer<'s> {
+    let (content_type, body) = match reply {
+        Reply::Accepted => return server.service_answer(202, None, head),
+        Reply::Reject(error) => return server.envelope_answer(error, head),
+        Reply::Mcp(reply) => ("application/json", Body::Reply(reply)),
+        Reply::Text { content_type, text } => (content_type, Body::Text(text)),
+    };
+    server.service_answer(200, Some((content_type, body)), head)
+}
+
+/// How much of a body is left that was not read.
+///
+/// A short one is passed over behind the answer, so that the next request finds the connection open; of
+/// any other not one more byte is taken, and none of it is ever read as a request (SEC-414).
+fn unread(server: &ResourceServer<'_>, framing: &Framing) -> Option<u64> {
+    match framing.extent {
+        Extent::Length(0) => Some(0),
+        Extent::Length(len) if !framing.expects_continue && len <= len_max(server) => Some(len),
+        Extent::Length(_) | Extent::Chunked => None,
+    }
+}
+
+/// The longest body, as a number that an announced one can be compared with.
+fn len_max(server: &ResourceServer<'_>) -> u64 {
+    u64::try_from(server.configuration().body.len_max).unwrap_or(u64::MAX)
+}
+
+async fn read_body<'s, T: Read + Write>(
+    server: &ResourceServer<'_>,
+    link: &mut Link<T>,
+    framing: &Framing,
+    buffer: &'s mut [u8],
+) -> Result<&'s [u8], BodyError> {
+    let len_max = buffer.len().min(server.configuration().body.len_max);
+    let room = buffer.get_mut(..len_max).ok_or(BodyError::TooLong)?;
+    // SEC-443: refused for what is announced, before the peer is told to go on.
+    if let Extent::Length(len) = framing.extent
+        && !usize::try_from(len).is_ok_and(|len| len <= len_max)
+    {
+        return Err(BodyError::TooLong);
+    }
+    link.allow(link.deadlines().body_millis);
+    if framing.expects_continue && framing.has_body() {
+        link.send(CONTINUE).await?;
+        link.flush().await?;
+    }
+    body::read(link, framing.extent, room).await
+}
+
+/// The answer to a request whose body could not be read: where the next one begins is not known.
+#[inline(never)]
+fn unreadable<'c: 's, 's>(
+    server: &ResourceServer<'c>,
+    head: &RequestHead<'s>,
+    error: BodyError,
+) -> Answer<'s> {
+    match error {
+        BodyError::TooLong => server.envelope_answer(server.body_too_long(head), head),
+        BodyError::Deadline => server.refusal_answer(Refusal::BodyTimeout),
+        BodyError::Broken => server.refusal_answer(Refusal::BodyBroken),
+    }
 }

@@ -1,7 +1,6 @@
 //! Where the body of a request ends, and the connection with it (RFC 9112 §6).
 //!
-//! edge-http takes the last word of contradicting fields; here they are refused, since two readers could
-//! take different ones.
+//! Fields that contradict each other are refused, since two readers could take different ones.
 
 /// How the end of a body is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,11 +1,14 @@
-//! The head of a request: edge-http parses it, after every byte was looked at here.
+//! The head of a request: httparse takes it apart, after every byte was looked at here.
 //!
-//! edge-http takes lines that end without a carriage return, has one limit for the whole head and
-//! forgets how a method was spelled. So the bytes pass a [`Watch`] on their way to it.
+//! httparse knows no limits, takes lines that end without a carriage return, and passes over empty
+//! lines in front. So the bytes pass a [`Watch`] first.
 
-use edge_http::{RequestHeaders, io::Error};
-use embedded_io_async::{ErrorType, Read};
-use portcullis_core::limits;
+use portcullis_core::{limits, message::RequestHead};
+
+use crate::{
+    framing::{Framing, FramingError},
+    link::{LinkError, Sink},
+};
 
 /// How large a head may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,11 +30,6 @@ impl HeadLimits {
     };
 }
 
-/// Longest method that is looked at; none that is registered is longer.
-const METHOD_LEN_MAX: usize = 24;
-/// A method as it was spelled.
-pub(crate) type Method = heapless::String<METHOD_LEN_MAX>;
-
 /// Why there is no head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HeadError {
@@ -43,6 +41,8 @@ pub(crate) enum HeadError {
     Section,
     /// Not complete in time (LIM-13).
     Deadline,
+    /// Where its body ends is not known.
+    Framing(FramingError),
     /// The peer went away.
     Closed,
 }
@@ -55,53 +55,81 @@ impl HeadError {
             Self::RequestLine => Some(414),
             Self::Section => Some(431),
             Self::Deadline => Some(408),
+            Self::Framing(error) => Some(error.status()),
             Self::Closed => None,
         }
     }
 }
 
-/// Receives one head; no byte behind it is read from `input`.
-pub(crate) async fn receive<'b, R: Read, const N: usize>(
-    input: &mut R,
-    limits: HeadLimits,
+/// A head on its way in; it takes no byte behind its end.
+pub(crate) struct Incoming<'b> {
     buffer: &'b mut [u8],
-) -> Result<(RequestHeaders<'b, N>, Method), HeadError> {
-    let mut watched = Watched { input, watch: Watch::new(limits) };
-    let mut head = RequestHeaders::new();
-    let received = head.receive(buffer, &mut watched, true).await.map(|_| ());
-    let Watch { fault, method, .. } = watched.watch;
-    match (fault, received) {
-        (Some(fault), _) => Err(fault),
-        (None, Ok(())) => Ok((head, method)),
-        (None, Err(Error::TooLongHeaders | Error::TooManyHeaders)) => Err(HeadError::Section),
-        (None, Err(Error::ConnectionClosed | Error::IncompleteHeaders | Error::Io(_))) => {
-            Err(HeadError::Closed)
+    len: usize,
+    watch: Watch,
+    /// Why the last byte was refused.
+    fault: Option<HeadError>,
+}
+
+impl<'b> Incoming<'b> {
+    pub(crate) const fn new(limits: HeadLimits, buffer: &'b mut [u8]) -> Self {
+        Self { buffer, len: 0, watch: Watch::new(limits), fault: None }
+    }
+
+    fn take(&mut self, byte: u8) -> Result<bool, HeadError> {
+        let is_last = self.watch.accept(byte)?;
+        *self.buffer.get_mut(self.len).ok_or(HeadError::Section)? = byte;
+        self.len = self.len.saturating_add(1);
+        Ok(is_last)
+    }
+
+    /// Takes the head apart, after it was `received`; with at most `FIELDS` fields.
+    #[inline(never)]
+    pub(crate) fn end<const FIELDS: usize>(
+        self,
+        received: Result<(), LinkError>,
+    ) -> Result<Head<'b>, HeadError> {
+        received.map_err(|error| match error {
+            LinkError::Deadline => HeadError::Deadline,
+            LinkError::Closed => HeadError::Closed,
+        })?;
+        if let Some(fault) = self.fault {
+            return Err(fault);
         }
-        (None, Err(_)) => Err(HeadError::Malformed),
+        let bytes = self.buffer.get(..self.len).ok_or(HeadError::Section)?;
+        let mut fields = [httparse::EMPTY_HEADER; FIELDS];
+        let mut request = httparse::Request::new(&mut fields);
+        request.parse(bytes).map_err(|error| match error {
+            httparse::Error::TooManyHeaders => HeadError::Section,
+            _ => HeadError::Malformed,
+        })?;
+        let (Some(method), Some(target), Some(version)) =
+            (request.method, request.path, request.version)
+        else {
+            return Err(HeadError::Malformed);
+        };
+        let fields = || request.headers.iter().map(|field| (field.name, field.value));
+        let framing = Framing::read(version == 1, fields()).map_err(HeadError::Framing)?;
+        Ok(Head { request: RequestHead::new(method, target, fields()), framing })
     }
 }
 
-/// Hands on bytes as long as the watch accepts them; afterwards it is as if the peer were gone.
-struct Watched<'i, R> {
-    input: &'i mut R,
-    watch: Watch,
-}
-
-impl<R: ErrorType> ErrorType for Watched<'_, R> {
-    type Error = R::Error;
-}
-
-impl<R: Read> Read for Watched<'_, R> {
-    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, R::Error> {
-        let len = self.input.read(buffer).await?;
-        for byte in buffer.iter().take(len) {
-            if let Err(fault) = self.watch.accept(*byte) {
-                self.watch.fault = Some(fault);
-                return Ok(0);
+impl Sink for Incoming<'_> {
+    fn accept(&mut self, byte: u8) -> bool {
+        match self.take(byte) {
+            Ok(is_last) => is_last,
+            Err(fault) => {
+                self.fault = Some(fault);
+                true
             }
         }
-        Ok(len)
     }
+}
+
+/// A head that was understood.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head<'b> {
+    pub(crate) request: RequestHead<'b>,
+    pub(crate) framing: Framing,
 }
 
 /// What was seen of a head so far.
@@ -114,37 +142,25 @@ struct Watch {
     /// Length of the line.
     line_len: usize,
     fields: usize,
-    method: Method,
-    fault: Option<HeadError>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
-    Method,
     RequestLine,
     Section,
 }
 
 impl Watch {
     const fn new(limits: HeadLimits) -> Self {
-        Self {
-            limits,
-            place: Place::Method,
-            previous: 0,
-            len: 0,
-            line_len: 0,
-            fields: 0,
-            method: Method::new(),
-            fault: None,
-        }
+        let place = Place::RequestLine;
+        Self { limits, place, previous: 0, len: 0, line_len: 0, fields: 0 }
     }
 
-    fn accept(&mut self, byte: u8) -> Result<(), HeadError> {
+    /// Looks at the next byte; says whether it is the last one of the head.
+    fn accept(&mut self, byte: u8) -> Result<bool, HeadError> {
         self.len = self.len.saturating_add(1);
         let (len_max, too_long) = match self.place {
-            Place::Method | Place::RequestLine => {
-                (self.limits.request_line_len_max, HeadError::RequestLine)
-            }
+            Place::RequestLine => (self.limits.request_line_len_max, HeadError::RequestLine),
             Place::Section => (self.limits.section_len_max, HeadError::Section),
         };
         if self.len > len_max {
@@ -155,47 +171,34 @@ impl Watch {
             return Err(HeadError::Malformed);
         }
         self.previous = byte;
-        match byte {
-            b'\r' => Ok(()),
-            b'\n' => self.end_line(),
-            _ => self.accept_in_line(byte),
-        }
-    }
-
-    fn accept_in_line(&mut self, byte: u8) -> Result<(), HeadError> {
-        self.line_len = self.line_len.saturating_add(1);
         match (self.place, byte) {
-            (Place::Section, _) => Ok(()),
-            (Place::Method, b' ') => {
-                self.place = Place::RequestLine;
-                Ok(())
-            }
-            (Place::Method, _) if byte.is_ascii_graphic() => {
-                self.method.push(char::from(byte)).map_err(|_| HeadError::Malformed)
-            }
+            (_, b'\n') => return self.end_line(),
+            (_, b'\r') => return Ok(false),
             // SEC-410, SEC-412.
-            (Place::RequestLine, b' ' | b'!'..=b'~') => Ok(()),
-            (Place::Method | Place::RequestLine, _) => Err(HeadError::Malformed),
+            (Place::Section, _) | (Place::RequestLine, b' '..=b'~') => {}
+            (Place::RequestLine, _) => return Err(HeadError::Malformed),
         }
+        self.line_len = self.line_len.saturating_add(1);
+        Ok(false)
     }
 
-    fn end_line(&mut self) -> Result<(), HeadError> {
-        match self.place {
-            Place::Method => return Err(HeadError::Malformed),
-            Place::RequestLine => {
+    fn end_line(&mut self) -> Result<bool, HeadError> {
+        match (self.place, core::mem::take(&mut self.line_len)) {
+            (Place::RequestLine, 0) => Err(HeadError::Malformed),
+            (Place::RequestLine, _) => {
                 self.place = Place::Section;
                 self.len = 0;
+                Ok(false)
             }
-            Place::Section if self.line_len > 0 => {
+            (Place::Section, 0) => Ok(true),
+            (Place::Section, _) => {
                 self.fields = self.fields.saturating_add(1);
                 if self.fields > self.limits.fields_max {
                     return Err(HeadError::Section);
                 }
+                Ok(false)
             }
-            Place::Section => {}
         }
-        self.line_len = 0;
-        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! A microcontroller as a protected MCP server.
 //!
 //! `no_std`, no allocation: whatever a connection needs lies in a [`Memory`] of constant size that the
-//! caller owns. HTTP is edge-http's over the traits of edge-nal, so that the same server runs on
+//! caller owns. HTTP goes over the traits of edge-nal, so that the same server runs on
 //! embassy-net and on a desktop. What is decided is decided by the core; what HTTP leaves open is
 //! refused here before anything else looks at it.
 //!

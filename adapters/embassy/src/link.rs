@@ -1,9 +1,7 @@
 //! A connection: bytes that were read ahead, and a deadline on everything that waits for the peer.
 
-use core::pin::pin;
-
-use edge_nal::{WithTimeoutError, with_timeout};
-use embedded_io_async::{ErrorType, Read, Write};
+use embassy_time::{Duration, Instant, with_deadline};
+use embedded_io_async::{Read, Write};
 use portcullis_core::limits;
 
 /// How long a peer may take; absolute, however it spreads its bytes (SEC-440).
@@ -26,15 +24,14 @@ impl Deadlines {
     };
 }
 
-// Futures are pinned before they get a deadline: a future that is moved into another takes its room twice.
-
-/// Bytes that are read at once: heads are looked at one by one, and a socket is slow to ask.
+/// Bytes that are read at once: they are looked at one by one, and a socket is slow to ask.
 const AHEAD_LEN: usize = 128;
 
 /// A connection. What was read of the next request is kept for it (SEC-414).
 pub(crate) struct Link<T> {
     io: T,
     deadlines: Deadlines,
+    until: Instant,
     ahead: [u8; AHEAD_LEN],
     start: usize,
     end: usize,
@@ -47,67 +44,89 @@ pub(crate) enum LinkError {
     Closed,
 }
 
-impl<E> From<WithTimeoutError<E>> for LinkError {
-    fn from(error: WithTimeoutError<E>) -> Self {
-        match error {
-            WithTimeoutError::Timeout => Self::Deadline,
-            WithTimeoutError::Error(_) => Self::Closed,
-        }
-    }
+/// Takes what is received, and knows where it ends.
+pub(crate) trait Sink {
+    /// Takes the next byte; says whether it was the last one.
+    fn accept(&mut self, byte: u8) -> bool;
 }
 
 impl<T: Read + Write> Link<T> {
     pub(crate) const fn new(io: T, deadlines: Deadlines) -> Self {
-        Self { io, deadlines, ahead: [0; AHEAD_LEN], start: 0, end: 0 }
+        let until = Instant::from_ticks(0);
+        Self { io, deadlines, until, ahead: [0; AHEAD_LEN], start: 0, end: 0 }
     }
 
     pub(crate) const fn deadlines(&self) -> Deadlines {
         self.deadlines
     }
 
+    /// Sets the deadline for all that follows.
+    pub(crate) fn allow(&mut self, millis: u32) {
+        self.until = Instant::now().saturating_add(Duration::from_millis(millis.into()));
+    }
+
     /// Waits for the first byte of a request.
     pub(crate) async fn wait(&mut self) -> Result<(), LinkError> {
-        let idle_millis = self.deadlines.idle_millis;
-        match with_timeout(idle_millis, pin!(self.fill())).await? {
-            0 => Err(LinkError::Closed),
-            _ => Ok(()),
+        self.allow(self.deadlines.idle_millis);
+        self.fill().await
+    }
+
+    /// Receives until `sink` has all.
+    ///
+    /// Not one byte behind is taken. The sink is no type parameter, so that this exists once.
+    pub(crate) async fn receive(&mut self, sink: &mut dyn Sink) -> Result<(), LinkError> {
+        while !self.drain(sink) {
+            self.fill().await?;
+        }
+        Ok(())
+    }
+
+    /// Gives the sink what is there; says whether it has all.
+    fn drain(&mut self, sink: &mut dyn Sink) -> bool {
+        let there = self.ahead.get(self.start..self.end).unwrap_or_default();
+        for byte in there {
+            self.start = self.start.saturating_add(1);
+            if sink.accept(*byte) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Waits until there are bytes ahead.
+    async fn fill(&mut self) -> Result<(), LinkError> {
+        if self.start < self.end {
+            return Ok(());
+        }
+        self.start = 0;
+        self.end = 0;
+        match with_deadline(self.until, self.io.read(&mut self.ahead)).await {
+            Ok(Ok(len @ 1..)) => {
+                self.end = len.min(AHEAD_LEN);
+                Ok(())
+            }
+            Ok(Ok(0) | Err(_)) => Err(LinkError::Closed),
+            Err(_) => Err(LinkError::Deadline),
         }
     }
 
     /// Sends all bytes.
-    pub(crate) async fn send(&mut self, bytes: &[u8]) -> Result<(), T::Error> {
-        self.io.write_all(bytes).await
-    }
-
-    pub(crate) async fn flush(&mut self) -> Result<(), T::Error> {
-        self.io.flush().await
-    }
-
-    /// Bytes that are there to be read, after reading some if there were none; 0 at the end.
-    async fn fill(&mut self) -> Result<usize, T::Error> {
-        if self.start >= self.end {
-            self.start = 0;
-            self.end = 0;
-            self.end = self.io.read(&mut self.ahead).await?.min(AHEAD_LEN);
+    pub(crate) async fn send(&mut self, mut bytes: &[u8]) -> Result<(), LinkError> {
+        while !bytes.is_empty() {
+            match with_deadline(self.until, self.io.write(bytes)).await {
+                Ok(Ok(len @ 1..)) => bytes = bytes.get(len..).unwrap_or_default(),
+                Ok(Ok(0) | Err(_)) => return Err(LinkError::Closed),
+                Err(_) => return Err(LinkError::Deadline),
+            }
         }
-        Ok(self.end.saturating_sub(self.start))
+        Ok(())
     }
-}
 
-impl<T: ErrorType> ErrorType for Link<T> {
-    type Error = T::Error;
-}
-
-impl<T: Read + Write> Read for Link<T> {
-    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, T::Error> {
-        self.fill().await?;
-        let there = self.ahead.get(self.start..self.end).unwrap_or_default();
-        let mut len = 0_usize;
-        for (to, from) in buffer.iter_mut().zip(there) {
-            *to = *from;
-            len = len.saturating_add(1);
+    /// Waits until the peer has all that was sent.
+    pub(crate) async fn flush(&mut self) -> Result<(), LinkError> {
+        match with_deadline(self.until, self.io.flush()).await {
+            Ok(flushed) => flushed.map_err(|_| LinkError::Closed),
+            Err(_) => Err(LinkError::Deadline),
         }
-        self.start = self.start.saturating_add(len);
-        Ok(len)
     }
 }

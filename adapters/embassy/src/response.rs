@@ -1,35 +1,17 @@
 //! Answers on their way out. They are rendered when they are sent, piece by piece, so that the longest
 //! answer needs no more memory than the shortest.
 
-use core::{
-    fmt::{self, Display, Formatter, Write as _},
-    pin::pin,
-};
+use core::fmt::{self, Display, Formatter, Write as _};
 
-use edge_nal::with_timeout;
 use embedded_io_async::{Read, Write};
-use portcullis_core::resource_server::{Answer, Body, CrossOrigin};
+use portcullis_core::resource_server::Answer;
 
-use crate::{
-    link::{Link, LinkError},
-    service::Reply,
-};
+use crate::link::{Link, LinkError};
 
-/// What is sent.
+/// An answer, and what framing adds.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Content<'m, 's> {
-    /// The core's answer, as it is.
-    Answer(&'m Answer<'s>),
-    /// The answer of the service behind.
-    Reply(Reply<'s>, CrossOrigin<'s>),
-    /// A status and nothing else: the request was not understood.
-    Bare(u16),
-}
-
-/// A response: content and what framing adds.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Response<'m, 's> {
-    pub(crate) content: Content<'m, 's>,
+pub(crate) struct Response<'s> {
+    pub(crate) answer: Answer<'s>,
     /// Whether the connection ends with it.
     pub(crate) closes: bool,
     /// Whether it answers `HEAD`: the same fields, no content (RFC 9110 §9.3.2).
@@ -37,91 +19,36 @@ pub(crate) struct Response<'m, 's> {
 }
 
 /// Bytes that are rendered and sent at once.
-const PIECE_LEN: usize = 512;
+const PIECE_LEN: usize = 256;
 
-impl Response<'_, '_> {
+impl Response<'_> {
     /// Sends the response.
     pub(crate) async fn send<T: Read + Write>(&self, link: &mut Link<T>) -> Result<(), LinkError> {
-        let deadline = link.deadlines().body_millis;
-        let send = async {
-            let mut sent = 0_usize;
-            loop {
-                let mut piece = Piece { before: sent, bytes: heapless::Vec::new() };
-                // It fails on purpose when the piece is full.
-                let _ = write!(piece, "{self}");
-                if piece.bytes.is_empty() {
-                    return link.flush().await;
-                }
-                link.send(&piece.bytes).await?;
-                sent = sent.saturating_add(piece.bytes.len());
-            }
-        };
-        with_timeout(deadline, pin!(send)).await.map_err(LinkError::from)
-    }
-
-    const fn status(&self) -> u16 {
-        match &self.content {
-            Content::Answer(answer) => answer.status(),
-            Content::Reply(Reply::Accepted, _) => 202,
-            Content::Reply(Reply::Mcp(_) | Reply::Text { .. }, _) => 200,
-            Content::Reply(Reply::Reject(error), _) => error.status(),
-            Content::Bare(status) => *status,
+        link.allow(link.deadlines().body_millis);
+        let mut piece = Piece { sent: 0, before: 0, bytes: heapless::Vec::new() };
+        while piece.render(self) {
+            link.send(&piece.bytes).await?;
         }
-    }
-
-    fn write_fields(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self.content {
-            Content::Bare(_) => Ok(()),
-            Content::Answer(answer) => {
-                answer.fields().try_for_each(|(name, value)| write!(f, "{name}: {value}\r\n"))
-            }
-            Content::Reply(reply, cross_origin) => {
-                let content_type = match reply {
-                    Reply::Accepted => None,
-                    Reply::Mcp(_) | Reply::Reject(_) => Some("application/json"),
-                    Reply::Text { content_type, .. } => Some(content_type),
-                };
-                if let Some(content_type) = content_type {
-                    write!(f, "content-type: {content_type}\r\n")?;
-                }
-                let mut fields = cross_origin.fields();
-                fields.try_for_each(|(name, value)| write!(f, "{name}: {value}\r\n"))
-            }
-        }
+        link.flush().await
     }
 }
 
-impl Display for Response<'_, '_> {
+impl Display for Response<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let status = self.status();
+        let status = self.answer.status();
         write!(f, "HTTP/1.1 {status} {}\r\n", reason(status))?;
-        self.write_fields(f)?;
+        for (name, value) in self.answer.fields() {
+            write!(f, "{name}: {value}\r\n")?;
+        }
+        let body = self.answer.body();
         // RFC 9110 §8.6: 204 has no length.
         if status != 204 {
             let mut len = Length(0);
-            write!(len, "{}", Payload(self.content))?;
+            write!(len, "{body}")?;
             write!(f, "content-length: {}\r\n", len.0)?;
         }
-        if self.closes {
-            f.write_str("connection: close\r\n")?;
-        }
-        f.write_str("\r\n")?;
-        if self.is_head { Ok(()) } else { Payload(self.content).fmt(f) }
-    }
-}
-
-/// What stands behind the head.
-struct Payload<'m, 's>(Content<'m, 's>);
-
-impl Display for Payload<'_, '_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Content::Bare(_) | Content::Reply(Reply::Accepted, _) => Ok(()),
-            Content::Answer(answer) => answer.body().fmt(f),
-            Content::Reply(Reply::Mcp(reply), _) => reply.fmt(f),
-            Content::Reply(Reply::Reject(error), _) => Body::Envelope(error).fmt(f),
-            Content::Reply(Reply::Text { text, .. }, _) => f.write_str(text),
-        }
+        f.write_str(if self.closes { "connection: close\r\n\r\n" } else { "\r\n" })?;
+        if self.is_head { Ok(()) } else { body.fmt(f) }
     }
 }
 
@@ -135,10 +62,26 @@ impl fmt::Write for Length {
     }
 }
 
-/// The bytes behind the first `before`, as many as there is room for.
+/// A piece of a response.
 struct Piece {
+    /// Bytes that were sent in earlier pieces.
+    sent: usize,
+    /// How many of them are still to be passed over.
     before: usize,
     bytes: heapless::Vec<u8, PIECE_LEN>,
+}
+
+impl Piece {
+    /// Renders the next piece; says whether there is one.
+    #[inline(never)]
+    fn render(&mut self, response: &Response<'_>) -> bool {
+        self.sent = self.sent.saturating_add(self.bytes.len());
+        self.before = self.sent;
+        self.bytes.clear();
+        // It fails on purpose when the piece is full.
+        let _ = write!(self, "{response}");
+        !self.bytes.is_empty()
+    }
 }
 
 impl fmt::Write for Piece {
@@ -146,7 +89,10 @@ impl fmt::Write for Piece {
         let skipped = self.before.min(text.len());
         self.before = self.before.saturating_sub(skipped);
         let bytes = text.as_bytes().get(skipped..).unwrap_or_default();
-        bytes.iter().try_for_each(|byte| self.bytes.push(*byte).map_err(|_| fmt::Error))
+        let room = PIECE_LEN.saturating_sub(self.bytes.len());
+        let fitting = bytes.get(..room).unwrap_or(bytes);
+        self.bytes.extend_from_slice(fitting).map_err(|_| fmt::Error)?;
+        if fitting.len() < bytes.len() { Err(fmt::Error) } else { Ok(()) }
     }
 }
 
@@ -161,8 +107,14 @@ const fn reason(status: u16) -> &'static str {
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        406 => "Not Acceptable",
         408 => "Request Timeout",
         413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        417 => "Expectation Failed",
+        421 => "Misdirected Request",
+        431 => "Request Header Fields Too Large",
         503 => "Service Unavailable",
         _ => "",
     }

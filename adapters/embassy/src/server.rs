@@ -1,7 +1,7 @@
 //! The server: what is the same for all of its connections.
 
-use edge_nal::{Close, TcpAccept, TcpShutdown, with_timeout};
-use embassy_time::{Duration, Timer};
+use edge_nal::{Close, TcpAccept, TcpShutdown};
+use embassy_time::{Duration, Timer, with_timeout};
 use embedded_io_async::{Read, Write};
 use portcullis_core::resource_server::ResourceServer;
 
@@ -10,9 +10,9 @@ use crate::{
 };
 
 /// How long the last bytes of a connection may take to be taken.
-const CLOSE_MILLIS_MAX: u32 = 1_000;
+const CLOSE_TIME_MAX: Duration = Duration::from_millis(1_000);
 /// SEC-444: how long to wait after a connection could not be accepted.
-const ACCEPT_PAUSE_MILLIS: u64 = 100;
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A protected MCP server.
 ///
@@ -79,13 +79,14 @@ impl<'c, S: Service, C: Clock, I: Introspector> Server<'c, S, C, I> {
     {
         loop {
             let Ok((_, mut socket)) = acceptor.accept().await else {
-                Timer::after(Duration::from_millis(ACCEPT_PAUSE_MILLIS)).await;
+                Timer::after(ACCEPT_PAUSE).await;
                 continue;
             };
             self.serve(&mut socket, memory).await;
-            if with_timeout(CLOSE_MILLIS_MAX, socket.close(Close::Both)).await.is_err() {
+            let closed = with_timeout(CLOSE_TIME_MAX, socket.close(Close::Both)).await;
+            if !matches!(closed, Ok(Ok(()))) {
                 // The peer is gone, or pretends to be: nothing is left to be told.
-                let _ = with_timeout(CLOSE_MILLIS_MAX, socket.abort()).await;
+                let _ = with_timeout(CLOSE_TIME_MAX, socket.abort()).await;
             }
         }
     }

@@ -16,6 +16,8 @@ use crate::{
 /// The claims named here have their one type or the token is refused; others are passed over, and
 /// `scp`, `roles`, `act` and the like grant nothing (SEC-100). A time is a whole number of seconds:
 /// a fraction, which RFC 7519 §2 would permit, is refused.
+// Apart, for less code and less stack on a device.
+#[inline(never)]
 pub(super) fn parse<'s>(
     document: &'s [u8],
     scratch: &mut Scratch<'s>,

@@ -51,6 +51,7 @@ pub struct Envelope<'b> {
     protocol_version: Option<&'b str>,
     arguments: Option<&'b str>,
     client_capabilities: Option<&'b str>,
+    has_cursor: bool,
 }
 
 impl<'b> Envelope<'b> {
@@ -108,6 +109,11 @@ impl<'b> Envelope<'b> {
         self.client_capabilities
     }
 
+    /// Whether there is a `params.cursor`, of whatever type (TS-78).
+    pub const fn has_cursor(&self) -> bool {
+        self.has_cursor
+    }
+
     /// Steps 7 to 11 on a body that is JSON.
     fn check(
         head: &RequestHead<'b>,
@@ -159,6 +165,7 @@ impl<'b> Envelope<'b> {
             },
             arguments: parts.arguments,
             client_capabilities: parts.client_capabilities.read(),
+            has_cursor: parts.has_cursor,
         })
     }
 }

@@ -260,26 +260,29 @@ impl core::fmt::Display for ErrorBody<'_> {
         write!(f, "\"error\":{{\"code\":{},\"message\":\"{error}\"", error.code())?;
         match error.data {
             Data::None => {}
-            Data::Supported => {
+            Data::Supported | Data::Requested(_) => {
                 f.write_str(",\"data\":{\"supported\":")?;
                 write_versions(f, error.versions)?;
+                if let Data::Requested(requested) = error.data {
+                    write!(f, ",\"requested\":\"{requested}\"")?;
+                }
                 f.write_str("}")?;
-            }
-            Data::Requested(requested) => {
-                f.write_str(",\"data\":{\"supported\":")?;
-                write_versions(f, error.versions)?;
-                write!(f, ",\"requested\":\"{requested}\"}}")?;
             }
         }
         f.write_str("}}")
     }
 }
 
-fn write_versions(f: &mut core::fmt::Formatter<'_>, versions: Versions<'_>) -> core::fmt::Result {
+/// A JSON array of all versions; they were checked to need no escape.
+pub(super) fn write_versions(
+    f: &mut core::fmt::Formatter<'_>,
+    versions: Versions<'_>,
+) -> core::fmt::Result {
     f.write_str("[")?;
-    for (index, version) in versions.iter().enumerate() {
-        let comma = if index > 0 { "," } else { "" };
+    let mut comma = "";
+    for version in versions.iter() {
         write!(f, "{comma}\"{version}\"")?;
+        comma = ",";
     }
     f.write_str("]")
 }

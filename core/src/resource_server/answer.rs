@@ -7,12 +7,9 @@ use super::{
 };
 use crate::{
     challenge::{Challenge, WwwAuthenticate},
-    mcp::EnvelopeError,
+    mcp::{EnvelopeError, server::Reply},
     message::RequestHead,
 };
-
-/// Most fields of one answer.
-const FIELDS_MAX: usize = 8;
 
 /// The value of one header field of an [`Answer`].
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +41,8 @@ pub enum Body<'a> {
     Text(&'a str),
     /// A JSON-RPC error.
     Envelope(EnvelopeError<'a>),
+    /// What a server with tools says.
+    Reply(Reply<'a>),
 }
 
 impl core::fmt::Display for Body<'_> {
@@ -52,37 +51,57 @@ impl core::fmt::Display for Body<'_> {
             Self::Empty => Ok(()),
             Self::Text(text) => f.write_str(text),
             Self::Envelope(error) => error.body().fmt(f),
+            Self::Reply(reply) => reply.fmt(f),
         }
     }
 }
 
+/// Fields whose values never change.
+type FixedFields = &'static [(&'static str, &'static str)];
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+const NO_STORE: (&str, &str) = ("cache-control", "no-store");
+const CHALLENGE: FixedFields = &[JSON, NO_STORE];
+const METADATA: FixedFields =
+    &[JSON, ("cache-control", "public, max-age=3600"), ("access-control-allow-origin", "*")];
+const METADATA_PREFLIGHT: FixedFields = &[
+    ("access-control-allow-origin", "*"),
+    ("access-control-allow-methods", "GET, HEAD"),
+    ("access-control-allow-headers", "*"),
+    ("access-control-max-age", "3600"),
+];
+const ENDPOINT_PREFLIGHT: FixedFields = &endpoint_preflight(ENDPOINT_METHODS);
+const SESSION_PREFLIGHT: FixedFields = &endpoint_preflight(SESSION_METHODS);
+
+/// Fetch: the star stands for every name but `Authorization`, and `Mcp-Param-*` has no end.
+const fn endpoint_preflight(methods: &'static str) -> [(&'static str, &'static str); 3] {
+    [
+        ("access-control-allow-methods", methods),
+        ("access-control-allow-headers", "Authorization, *"),
+        ("access-control-max-age", "600"),
+    ]
+}
+
 /// An answer of the core's own. An adapter sends it as it is and adds only what framing needs
 /// (`Content-Length`, `Date`, `Connection`).
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Answer<'a> {
     status: u16,
-    fields: heapless::Vec<(&'static str, FieldValue<'a>), FIELDS_MAX>,
+    /// The one field whose value depends on the request.
+    own: Option<(&'static str, FieldValue<'a>)>,
+    fixed: FixedFields,
+    cross_origin: CrossOrigin<'a>,
     body: Body<'a>,
 }
 
 impl<'a> Answer<'a> {
-    fn new(status: u16, body: Body<'a>) -> Self {
-        Self { status, fields: heapless::Vec::new(), body }
+    const fn new(status: u16, fixed: FixedFields, body: Body<'a>) -> Self {
+        Self { status, own: None, fixed, cross_origin: CrossOrigin(None), body }
     }
 
-    /// Adds a field. The answers below have at most [`FIELDS_MAX`], so that none is ever left out.
-    fn with(mut self, name: &'static str, value: FieldValue<'a>) -> Self {
-        let added = self.fields.push((name, value));
-        debug_assert!(added.is_ok(), "FIELDS_MAX is too small");
-        self
-    }
-
-    fn with_text(self, name: &'static str, value: &'a str) -> Self {
-        self.with(name, FieldValue::Text(value))
-    }
-
-    fn with_cross_origin(self, cross_origin: CrossOrigin<'a>) -> Self {
-        cross_origin.fields().fold(self, |answer, (name, value)| answer.with_text(name, value))
+    /// A status and nothing else, to a request that was not understood.
+    pub const fn bare(status: u16) -> Self {
+        Self::new(status, &[], Body::Empty)
     }
 
     /// The HTTP status.
@@ -92,7 +111,8 @@ impl<'a> Answer<'a> {
 
     /// The header fields in the order in which they are sent; names in lower case.
     pub fn fields(&self) -> impl Iterator<Item = (&'static str, FieldValue<'a>)> {
-        self.fields.iter().copied()
+        let fixed = self.fixed.iter().copied().chain(self.cross_origin.fields());
+        self.own.into_iter().chain(fixed.map(|(name, value)| (name, FieldValue::Text(value))))
     }
 
     /// The body; empty for an answer that has none.
@@ -138,69 +158,58 @@ impl<'c> ResourceServer<'c> {
         challenge: Challenge<'s>,
         head: &RequestHead<'s>,
     ) -> Answer<'s> {
-        let mut answer = match challenge.body() {
-            "" => Answer::new(challenge.status(), Body::Empty),
-            body => Answer::new(challenge.status(), Body::Text(body))
-                .with_text("content-type", "application/json"),
+        let (fixed, body): (FixedFields, _) = match challenge.body() {
+            "" => (&[NO_STORE], Body::Empty),
+            body => (CHALLENGE, Body::Text(body)),
         };
-        if let Some(value) = challenge.www_authenticate() {
-            answer = answer.with("www-authenticate", FieldValue::Challenge(value));
-        }
-        if let Some(seconds) = challenge.retry_after_secs() {
-            answer = answer.with("retry-after", FieldValue::Seconds(seconds));
-        }
-        answer.with_text("cache-control", "no-store").with_cross_origin(self.cross_origin(head))
+        let own = match (challenge.www_authenticate(), challenge.retry_after_secs()) {
+            (Some(value), _) => Some(("www-authenticate", FieldValue::Challenge(value))),
+            (None, Some(seconds)) => Some(("retry-after", FieldValue::Seconds(seconds))),
+            (None, None) => None,
+        };
+        let cross_origin = self.cross_origin(head);
+        Answer { own, cross_origin, ..Answer::new(challenge.status(), fixed, body) }
     }
 
     /// The metadata document (RS-08, RS-16): public, so that any page may read it. To `HEAD` an
     /// adapter sends the same fields and no body.
-    pub fn metadata_answer<'s>(&self) -> Answer<'s>
+    pub const fn metadata_answer<'s>(&self) -> Answer<'s>
     where
         'c: 's,
     {
-        Answer::new(200, Body::Text(self.published.document))
-            .with_text("content-type", "application/json")
-            .with_text("cache-control", "public, max-age=3600")
-            .with_text("access-control-allow-origin", "*")
+        Answer::new(200, METADATA, Body::Text(self.published.document))
     }
 
     /// The answer to `OPTIONS`: CORS data and nothing else (SEC-132).
     pub fn preflight_answer<'s>(&self, head: &RequestHead<'s>) -> Answer<'s> {
-        let answer = Answer::new(204, Body::Empty);
         if head.path != self.endpoint_path {
-            return answer
-                .with_text("access-control-allow-origin", "*")
-                .with_text("access-control-allow-methods", "GET, HEAD")
-                .with_text("access-control-allow-headers", "*")
-                .with_text("access-control-max-age", "3600");
+            return Answer::new(204, METADATA_PREFLIGHT, Body::Empty);
         }
-        let methods = if self.configuration.sessions { SESSION_METHODS } else { ENDPOINT_METHODS };
-        let answer = answer.with_text("allow", methods);
-        match self.allowed_origin(head.origin) {
-            None => answer,
-            // Fetch: the star stands for every name but `Authorization`, and `Mcp-Param-*` has no end.
-            Some(_) => answer
-                .with_text("access-control-allow-methods", methods)
-                .with_text("access-control-allow-headers", "Authorization, *")
-                .with_text("access-control-max-age", "600")
-                .with_cross_origin(self.cross_origin(head)),
-        }
+        let (methods, allowed) = match self.configuration.sessions {
+            true => (SESSION_METHODS, SESSION_PREFLIGHT),
+            false => (ENDPOINT_METHODS, ENDPOINT_PREFLIGHT),
+        };
+        let cross_origin = self.cross_origin(head);
+        let fixed = if cross_origin == CrossOrigin(None) { &[] } else { allowed };
+        let own = Some(("allow", FieldValue::Text(methods)));
+        Answer { own, cross_origin, ..Answer::new(204, fixed, Body::Empty) }
     }
 
     /// The answer to a request refused for what HTTP says of it.
-    pub fn refusal_answer<'s>(&self, refusal: Refusal) -> Answer<'s> {
-        let answer = Answer::new(refusal.status(), Body::Text(refusal.as_str()))
-            .with_text("content-type", "text/plain; charset=utf-8");
-        match refusal {
-            Refusal::Method(allowed) => answer.with_text("allow", allowed),
+    pub const fn refusal_answer<'s>(&self, refusal: Refusal) -> Answer<'s> {
+        let own = match refusal {
+            Refusal::Method(allowed) => Some(("allow", FieldValue::Text(allowed))),
             Refusal::NotFound
             | Refusal::HostMalformed
             | Refusal::HostForeign
             | Refusal::Origin
             | Refusal::Session
             | Refusal::BodyTimeout
-            | Refusal::BodyBroken => answer,
-        }
+            | Refusal::BodyBroken => None,
+        };
+        let fixed: FixedFields = &[("content-type", "text/plain; charset=utf-8")];
+        let body = Body::Text(refusal.as_str());
+        Answer { own, ..Answer::new(refusal.status(), fixed, body) }
     }
 
     /// The answer to a body that is not an acceptable message.
@@ -209,12 +218,24 @@ impl<'c> ResourceServer<'c> {
         error: EnvelopeError<'s>,
         head: &RequestHead<'s>,
     ) -> Answer<'s> {
-        let answer = if error.body().is_empty() {
-            Answer::new(error.status(), Body::Empty)
-        } else {
-            Answer::new(error.status(), Body::Envelope(error))
-                .with_text("content-type", "application/json")
+        let has_body = !error.body().is_empty();
+        let content = has_body.then_some(("application/json", Body::Envelope(error)));
+        self.service_answer(error.status(), content, head)
+    }
+
+    /// The answer of the server behind, where that server has no HTTP of its own; without a media type
+    /// there is no body.
+    pub fn service_answer<'s>(
+        &self,
+        status: u16,
+        content: Option<(&'static str, Body<'s>)>,
+        head: &RequestHead<'s>,
+    ) -> Answer<'s> {
+        let cross_origin = self.cross_origin(head);
+        let Some((media_type, body)) = content else {
+            return Answer { cross_origin, ..Answer::bare(status) };
         };
-        answer.with_cross_origin(self.cross_origin(head))
+        let own = Some(("content-type", FieldValue::Text(media_type)));
+        Answer { own, cross_origin, ..Answer::new(status, &[], body) }
     }
 }

@@ -78,6 +78,8 @@ impl<'c> ResourceServer<'c> {
         }
     }
 
+    // Apart, for less code and less stack on a device.
+    #[inline(never)]
     fn authenticate<'s>(
         &self,
         head: &RequestHead<'s>,

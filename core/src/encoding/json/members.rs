@@ -1,21 +1,19 @@
 //! Walking through the members of an object and the elements of an array.
 
+use heapless::VecView;
+
 use super::{JsonError, JsonStr, Reader};
 use crate::limits::MEMBERS_MAX;
 
 /// The members of one object, at most `N`, no name twice (SEC-020, LIM-7).
 pub struct Members<'j, const N: usize = MEMBERS_MAX> {
     names: heapless::Vec<&'j str, N>,
-    /// One bit for each fingerprint among `names`: an unused one spares the search.
-    fingerprints: u64,
-    /// Whether one of `names` is spelled with escapes: then none is compared by its bytes.
-    escaped: bool,
-    depth: u8,
+    walk: Walk,
 }
 
 impl<'j, const N: usize> Members<'j, N> {
     pub(super) const fn new(depth: u8) -> Self {
-        Self { names: heapless::Vec::new(), fingerprints: 0, escaped: false, depth }
+        Self { names: heapless::Vec::new(), walk: Walk { fingerprints: 0, escaped: false, depth } }
     }
 
     /// The name of the next member, `None` behind the last one.
@@ -23,25 +21,41 @@ impl<'j, const N: usize> Members<'j, N> {
     /// After a name exactly one value must be read from `reader`. Whatever else happens to the
     /// reader in between (nothing read, an inner object left half-way) is [`JsonError::Syntax`].
     pub fn next(&mut self, reader: &mut Reader<'j>) -> Result<Option<JsonStr<'j>>, JsonError> {
-        let Some(name) = reader.next_member(self.depth, self.names.is_empty())? else {
+        self.walk.next(&mut self.names, reader)
+    }
+}
+
+/// Where in an object its walk is; the same code for every number of names.
+struct Walk {
+    /// One bit for each fingerprint among the names: an unused one spares the search.
+    fingerprints: u64,
+    /// Whether one of the names is spelled with escapes: then none is compared by its bytes.
+    escaped: bool,
+    depth: u8,
+}
+
+impl Walk {
+    fn next<'j>(
+        &mut self,
+        names: &mut VecView<&'j str>,
+        reader: &mut Reader<'j>,
+    ) -> Result<Option<JsonStr<'j>>, JsonError> {
+        let Some(name) = reader.next_member(self.depth, names.is_empty())? else {
             return Ok(None);
         };
         let fingerprint = fingerprint(name.raw());
-        let may_be_known = self.escaped || name.plain().is_none();
-        if (may_be_known || self.fingerprints & fingerprint != 0) && self.has(name) {
+        self.escaped |= name.plain().is_none();
+        let is_known = if self.escaped {
+            names.iter().any(|&raw| JsonStr::escaped(raw).eq_json(name))
+        } else {
+            self.fingerprints & fingerprint != 0 && names.contains(&name.raw())
+        };
+        if is_known {
             return Err(JsonError::Duplicate);
         }
         self.fingerprints |= fingerprint;
-        self.escaped |= name.plain().is_none();
-        self.names.push(name.raw()).map_err(|_| JsonError::Members)?;
+        names.push(name.raw()).map_err(|_| JsonError::Members)?;
         Ok(Some(name))
-    }
-
-    fn has(&self, name: JsonStr<'_>) -> bool {
-        if self.escaped || name.plain().is_none() {
-            return self.names.iter().any(|&raw| JsonStr::escaped(raw).eq_json(name));
-        }
-        self.names.iter().any(|&raw| raw == name.raw())
     }
 }
 

@@ -50,7 +50,6 @@ impl<'j> Reader<'j> {
     }
 
     /// Enters an object of at most `N` members.
-    #[inline]
     pub fn object_bounded<const N: usize>(&mut self) -> Result<Members<'j, N>, JsonError> {
         self.expect(Kind::Object)?;
         self.enter(true)?;
@@ -65,7 +64,6 @@ impl<'j> Reader<'j> {
     }
 
     /// Reads a string.
-    #[inline]
     pub fn string(&mut self) -> Result<JsonStr<'j>, JsonError> {
         self.expect(Kind::String)?;
         let (string, rest) = JsonStr::scan(self.behind_first())?;
@@ -153,7 +151,6 @@ impl<'j> Reader<'j> {
     }
 
     /// The name of the next member of the object at `depth`; its value is then due.
-    #[inline]
     pub(super) fn next_member(
         &mut self,
         depth: u8,
@@ -187,7 +184,6 @@ impl<'j> Reader<'j> {
     /// Goes to the next item of the innermost level, or leaves that level.
     ///
     /// The level must be the one the caller believes to be in.
-    #[inline]
     fn step(&mut self, depth: u8, first: bool, object: bool) -> Result<bool, JsonError> {
         if self.value_due || self.depth != depth || self.is_in_object() != object {
             return Err(JsonError::Syntax);

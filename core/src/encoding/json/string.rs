@@ -45,7 +45,6 @@ impl<'j> JsonStr<'j> {
     }
 
     /// The text: borrowed from the document when plain, else unescaped into `scratch`.
-    #[inline]
     pub fn read<'s>(self, scratch: &mut Scratch<'s>) -> Result<&'s str, JsonError>
     where
         'j: 's,
@@ -83,7 +82,6 @@ impl<'j> JsonStr<'j> {
     /// Reads the string behind an opening quote; gives what follows the closing one too.
     ///
     /// `text` starts behind the opening quote.
-    #[inline]
     pub(super) fn scan(text: &'j str) -> Result<(Self, &'j str), JsonError> {
         let mut end = 0_usize;
         let mut escaped = false;

@@ -7,6 +7,7 @@
 mod reply;
 mod tool;
 
+use reply::Content;
 pub use reply::{CallOutcome, Reply};
 pub use tool::{Tool, Tools, ToolsError};
 
@@ -57,9 +58,7 @@ pub struct Call<'b> {
     pub tool: usize,
     /// The JSON text of its arguments: an object, well-formed.
     pub arguments: &'b str,
-    id: Id<'b>,
-    era: Era,
-    info: ServerInfo<'b>,
+    reply: Reply<'b>,
 }
 
 impl<'b> Call<'b> {
@@ -68,12 +67,12 @@ impl<'b> Call<'b> {
     where
         'b: 's,
     {
-        Reply::call(self.id, self.era, self.info, outcome)
+        Reply { content: Content::Call(outcome), ..self.reply }
     }
 
     /// The answer when the outcome has no room (`-32603`).
     pub const fn fail(self) -> Reply<'b> {
-        Reply::internal_error(self.id)
+        Reply { content: Content::NO_ROOM, ..self.reply }
     }
 }
 
@@ -89,37 +88,37 @@ impl<'c> ToolServer<'c> {
     }
 
     /// What a checked message asks for.
-    pub fn task<'b>(&self, envelope: &Envelope<'b>, head: &RequestHead<'_>) -> Task<'b>
-    where
-        'c: 'b,
-    {
+    pub fn task<'b>(&'b self, envelope: &Envelope<'b>, head: &RequestHead<'_>) -> Task<'b> {
         // TS-22: a notification is dropped, whatever it says.
         let Message::Request { id } = envelope.message() else { return Task::Accept };
         let era = envelope.era();
-        match (envelope.method(), era) {
-            ("server/discover", Era::Modern) => Task::Reply(Reply::discovery(id, *self)),
-            ("initialize", Era::Legacy) => {
-                Task::Reply(Reply::handshake(id, *self, envelope.protocol_version()))
+        let content = match (envelope.method(), era) {
+            ("server/discover", Era::Modern) => Content::Discovery,
+            ("initialize", Era::Legacy) => Content::Handshake(envelope.protocol_version()),
+            ("ping", Era::Legacy) => Content::Empty,
+            // TS-78: there is one page, so that no cursor was ever given out.
+            ("tools/list", _) if envelope.has_cursor() => Content::UNKNOWN_CURSOR,
+            ("tools/list", _) => Content::Tools,
+            ("tools/call", _) => return self.call(id, envelope),
+            _ => {
+                let error = EnvelopeError::method_not_found(envelope, head, self.versions);
+                return Task::Reject(error);
             }
-            ("ping", Era::Legacy) => Task::Reply(Reply::empty(id)),
-            ("tools/list", _) => Task::Reply(Reply::tools(id, era, *self)),
-            ("tools/call", _) => self.call(id, envelope),
-            _ => Task::Reject(EnvelopeError::method_not_found(envelope, head, self.versions)),
-        }
+        };
+        Task::Reply(Reply { id, era, server: self, content })
     }
 
-    fn call<'b>(&self, id: Id<'b>, envelope: &Envelope<'b>) -> Task<'b>
-    where
-        'c: 'b,
-    {
-        let name = envelope.name().unwrap_or_default();
-        let Some(tool) = self.named(name) else { return Task::Reply(Reply::unknown_tool(id)) };
+    fn call<'b>(&'b self, id: Id<'b>, envelope: &Envelope<'b>) -> Task<'b> {
+        let reply = |content| Reply { id, era: envelope.era(), server: self, content };
+        let Some(tool) = self.named(envelope.name().unwrap_or_default()) else {
+            return Task::Reply(reply(Content::UNKNOWN_TOOL));
+        };
         // Absent arguments are no arguments; anything but an object is malformed (TS-75).
         let arguments = envelope.arguments().unwrap_or("{}");
-        if !arguments.starts_with('{') {
-            return Task::Reply(Reply::malformed_arguments(id));
+        if !arguments.starts_with(['{']) {
+            return Task::Reply(reply(Content::MALFORMED_ARGUMENTS));
         }
-        Task::Call(Call { tool, arguments, id, era: envelope.era(), info: self.info })
+        Task::Call(Call { tool, arguments, reply: reply(Content::NO_ROOM) })
     }
 
     /// The number of the tool with this name, compared whole.

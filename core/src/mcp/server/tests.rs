@@ -108,6 +108,24 @@ fn ts_72_the_list_of_tools() {
 }
 
 #[test]
+fn ts_78_a_cursor_that_was_never_given_out() {
+    for cursor in [json!("x"), json!(""), json!(null), json!(7), json!({})] {
+        for (status, answer) in [
+            modern("tools/list", json!({ "cursor": cursor })),
+            legacy("tools/list", json!({ "cursor": cursor })),
+        ] {
+            assert_eq!((status, &answer["error"]["code"]), (200, &json!(-32602)), "{cursor}");
+        }
+    }
+    // It means something to lists alone.
+    let params = json!({"name": "read_temp", "cursor": "x"});
+    for (_, answer) in [modern("tools/call", params), modern("tools/list", json!({"Cursor": "x"}))]
+    {
+        assert!(answer["result"].is_object(), "{answer}");
+    }
+}
+
+#[test]
 fn tl_15_older_revisions_get_no_newer_members() {
     let (status, answer) = legacy("tools/list", json!({}));
     assert_eq!((status, &answer["result"]), (200, &json!({"tools": listed()})));
@@ -197,7 +215,9 @@ fn ts_22_what_wants_no_answer_gets_none_and_does_nothing() {
 #[test]
 fn ts_76_how_a_tool_ends() {
     let check = |era, outcome, expected: Value| {
-        let reply = Reply::call(Id::Integer("1"), era, INFO, outcome).to_string();
+        let server = &ToolServer::new(INFO, &TOOLS, Versions::ALL);
+        let content = Content::Call(outcome);
+        let reply = Reply { id: Id::Integer("1"), era, server, content }.to_string();
         assert!(!reply.contains('<'), "SEC-035: {reply}");
         let mut answer: Value = serde_json::from_str(&reply).unwrap();
         let result = answer["result"].as_object_mut().unwrap();
