@@ -39,6 +39,7 @@ mod exchange;
 mod framing;
 mod head;
 pub mod introspection;
+pub mod keys;
 mod link;
 mod memory;
 mod response;
