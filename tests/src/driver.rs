@@ -72,3 +72,13 @@ pub trait Driver {
     /// Sends the requests of an exchange over one connection and returns what came back.
     fn answer(&mut self, exchange: &Exchange) -> Answer;
 }
+
+impl<D: Driver + ?Sized> Driver for &mut D {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn answer(&mut self, exchange: &Exchange) -> Answer {
+        (**self).answer(exchange)
+    }
+}

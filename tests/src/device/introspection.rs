@@ -52,8 +52,9 @@ pub struct Scripted<'e> {
     pub questions: &'e Cell<usize>,
 }
 
-impl Introspector for Scripted<'_> {
-    async fn ask<'s>(
+impl Scripted<'_> {
+    /// Asks, and goes on with the answer.
+    pub fn resume<'s>(
         &self,
         introspection: Introspection<'s>,
         now: Option<UnixTime>,
@@ -62,5 +63,16 @@ impl Introspector for Scripted<'_> {
         self.questions.set(self.questions.get() + 1);
         let response = self.answer.map(|answer| answer.kept(scratch).response());
         introspection.resume(response.as_ref(), now, scratch)
+    }
+}
+
+impl Introspector for Scripted<'_> {
+    async fn ask<'s>(
+        &self,
+        introspection: Introspection<'s>,
+        now: Option<UnixTime>,
+        scratch: &mut Scratch<'s>,
+    ) -> Verdict<'s> {
+        self.resume(introspection, now, scratch)
     }
 }
