@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import socket
@@ -106,15 +105,15 @@ class Device:
     """One device; a context that starts it and stops it.
 
     Its instructions are counted, so that its time is that of the machine around, however busy that is; without,
-    it loses ticks and its deadlines come late. The port is free because QEMU takes it before the device runs; a restart keeps port, identity and flash.
+    it loses ticks and its deadlines come late. `document` writes what it is provisioned with, for its resource.
+    The port is free because QEMU takes it before the device runs; a restart keeps port, identity and flash.
     """
 
     def __init__(
         self,
         firmware: Path,
         *,
-        identity: Callable[[int], Identity] | None = None,
-        document: Callable[[int], dict[str, Any]] | None = None,
+        document: Callable[[str, Path], None] | None = None,
         icount: str | None = "auto",
         reaches_host: bool = False,
         network: str | None = None,
@@ -126,7 +125,6 @@ class Device:
         self.flash = self.folder / "flash"
         self.port = 0
         self.identity: Identity | None = None
-        self._make = identity or (lambda port: Identity(f"http://127.0.0.1:{port}/mcp"))
         self._document = document
         self._icount = icount
         self._restrict = "off" if reaches_host else "on"
@@ -177,13 +175,17 @@ class Device:
                 raise Failure("QEMU forwards no port")
             self.port = int(forwarded[1])
         if self.identity is None:
-            self.identity = self._make(self.port)
-        if self._document is not None:
-            self.provisioning.write_text(json.dumps(self._document(self.port)))
-        else:
-            self.identity.write(self.provisioning)
-        os.chmod(self.provisioning, 0o600)
+            self._provision()
         self._monitor.run("cont")
+
+    def _provision(self) -> None:
+        resource = f"http://127.0.0.1:{self.port}/mcp"
+        if self._document is None:
+            self.identity = Identity(resource)
+            self.identity.write(self.provisioning)
+        else:
+            self._document(resource, self.provisioning)
+            self.identity = Identity.read(self.provisioning)
 
     def wait_for(self, text: str, within: float) -> None:
         """Waits until its log has this text."""

@@ -28,8 +28,6 @@ from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAu
 
 from user_agent import LoginRefused, RedirectListener, UserAgent
 
-OPEN_TOOL = "get_time"
-
 
 @dataclass
 class Sdk:
@@ -169,7 +167,7 @@ class Run:
                 ({}, None),
                 ({"Authorization": "Bearer mF_9.B5f-4.1JqM"}, "invalid_token"),
             ):
-                answer = await post_tool_call(http, self.options.server_url, headers)
+                answer = await post_tool_call(http, self.options, headers)
                 expect(answer.status_code, 401, "status")
                 expect(extract_field_from_www_auth(answer, "error"), error, "error")
                 metadata = extract_resource_metadata_from_www_auth(answer)
@@ -210,13 +208,13 @@ class Run:
         async with http, self.sdk.connect(self.options.server_url, http) as session:
             listed = (await session.list_tools()).tools
             tools = [tool.name for tool in listed]
-            expect(OPEN_TOOL in tools, True, f"{OPEN_TOOL} in {tools}")
-            result = await session.call_tool(OPEN_TOOL, {})
+            expect(self.options.open_tool in tools, True, f"{self.options.open_tool} in {tools}")
+            result = await session.call_tool(self.options.open_tool, {})
             expect(failed(result), False, "isError")
             expect(bool(result.content), True, "content")
             assert storage.tokens is not None
             self.token = storage.tokens.access_token
-            further = next(tool for tool in listed if tool.name != OPEN_TOOL)
+            further = next(tool for tool in listed if tool.name != self.options.open_tool)
             self.further_tool, self.further_arguments = further.name, arguments_for(further)
         self.keep_secrets(agent, exchanges)
         expect(len(exchanges.with_status(403)), 0, "403 answers")
@@ -257,7 +255,7 @@ class Run:
         async with http, self.sdk.connect(self.options.server_url, http) as session:
             result = await session.call_tool(self.further_tool, self.further_arguments)
             expect(failed(result), False, "isError")
-            expect(failed(await session.call_tool(OPEN_TOOL, {})), False, "isError of the first tool")
+            expect(failed(await session.call_tool(self.options.open_tool, {})), False, "isError of the first tool")
         self.keep_secrets(agent, exchanges)
         expect(len(exchanges.with_status(403)), 1, "403 answers")
         assert storage.tokens is not None
@@ -267,12 +265,12 @@ class Run:
 
     async def changed_token(self) -> str | None:
         async with self.sdk.http.AsyncClient() as http:
-            good = await post_tool_call(http, self.options.server_url, bearer(self.token))
+            good = await post_tool_call(http, self.options, bearer(self.token))
             expect(good.status_code in (401, 403), False, "the token itself is refused")
             middle = len(self.token) // 2
             other = "A" if self.token[middle] != "A" else "B"
             bad = self.token[:middle] + other + self.token[middle + 1 :]
-            answer = await post_tool_call(http, self.options.server_url, bearer(bad))
+            answer = await post_tool_call(http, self.options, bearer(bad))
             expect(answer.status_code, 401, "status")
             expect(extract_field_from_www_auth(answer, "error"), "invalid_token", "error")
         return None
@@ -310,11 +308,12 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-async def post_tool_call(http: Any, url: str, headers: dict[str, str]) -> Any:
+async def post_tool_call(http: Any, options: argparse.Namespace, headers: dict[str, str]) -> Any:
     """A `tools/call` of a client that speaks 2025-11-25."""
-    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": OPEN_TOOL, "arguments": {}}}
+    params = {"name": options.open_tool, "arguments": {}}
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
     always = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-11-25"}
-    return await http.post(url, json=message, headers=always | headers)
+    return await http.post(options.server_url, json=message, headers=always | headers)
 
 
 def leaves(error: BaseException) -> list[BaseException]:
@@ -340,6 +339,7 @@ def describe(error: BaseException) -> str:
 def main(sdk: Sdk) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--server-url", default="http://localhost:8001/mcp")
+    parser.add_argument("--open-tool", default="get_time", help="the tool that needs no further scope")
     parser.add_argument("--redirect-port", type=int, default=3030)
     parser.add_argument("--username", default="demo_user")
     parser.add_argument("--password", default="demo_password")
