@@ -44,7 +44,7 @@ pub use self::{
     client::{IntrospectionClient, IntrospectionMemory},
     endpoint::{Credentials, Endpoint, EndpointError},
     settings::IntrospectionSettings,
-    transport::{Closing, Connection, LoopbackHttp, OpenError, Transport},
+    transport::{Closing, Conversation, LoopbackHttp, OpenError, Transport},
 };
 
 /// A way to ask. What the answer means is decided by [`Introspection::resume`].

@@ -36,6 +36,7 @@ enum State {
 /// A question that waits.
 #[derive(Clone, Copy)]
 pub(super) struct Pending {
+    pub(super) ticket: Ticket,
     /// Length of the form.
     pub(super) len: usize,
     /// When it is given up.
@@ -68,9 +69,10 @@ impl<'m> Slot<'m> {
     ) -> Option<Ticket> {
         self.clear();
         let len = introspection::write_request(token, self.question).ok()?.len();
-        self.state = State::Asked(Pending { len, until, time, time_at });
-        self.ticket = self.ticket.wrapping_add(1);
-        Some(self.ticket)
+        let ticket = self.ticket.wrapping_add(1);
+        self.ticket = ticket;
+        self.state = State::Asked(Pending { ticket, len, until, time, time_at });
+        Some(ticket)
     }
 
     pub(super) const fn pending(&self) -> Option<Pending> {

@@ -3,13 +3,14 @@
 use core::pin::pin;
 
 use edge_nal::{Close, TcpConnect, TcpShutdown, with_timeout};
-use embedded_io_async::{ErrorType, Read, Write};
+use embassy_time::{Instant, with_deadline};
+use embedded_io_async::{Read, Write};
 use portcullis_core::time::UnixTime;
 
 use super::Endpoint;
 
 /// How long the last bytes of a connection may take to be taken.
-pub(super) const CLOSE_MILLIS_MAX: u32 = 1_000;
+const CLOSE_MILLIS_MAX: u32 = 1_000;
 
 /// No connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,19 +38,26 @@ impl core::error::Error for OpenError {}
 
 /// A way to connect to an endpoint.
 pub trait Transport {
-    /// A connection that may carry credentials.
-    type Connection<'t>: Connection
-    where
-        Self: 't;
-
-    /// Connects to the endpoint; `now` is what certificates are compared with.
+    /// Connects to the endpoint, lends the connection to `conversation`, and closes it.
     ///
-    /// May be dropped before it is done: the caller keeps the deadline.
-    async fn open(
+    /// `now` is what certificates are compared with; `until` is when the connection has to be there. A connection is lent
+    /// rather than given, so that it lies in one place: moving one costs an asynchronous task its size again.
+    async fn converse<C: Conversation>(
         &mut self,
         endpoint: &Endpoint<'_>,
         now: UnixTime,
-    ) -> Result<Self::Connection<'_>, OpenError>;
+        until: Instant,
+        conversation: C,
+    ) -> Result<C::Outcome, OpenError>;
+}
+
+/// What is done over a connection that may carry credentials.
+pub trait Conversation {
+    /// What comes of it.
+    type Outcome;
+
+    /// Talks, and says how the connection is to be closed.
+    async fn over<S: Read + Write>(self, connection: &mut S) -> (Self::Outcome, Closing);
 }
 
 /// How a connection ends.
@@ -61,14 +69,18 @@ pub enum Closing {
     Abrupt,
 }
 
-/// Bytes to and from the endpoint.
-pub trait Connection: Read + Write {
-    /// Ends the connection within a second or so.
-    async fn close(self, closing: Closing);
+/// Makes a TCP connection.
+pub(super) async fn connect<'t, T: TcpConnect>(
+    tcp: &'t T,
+    endpoint: &Endpoint<'_>,
+    until: Instant,
+) -> Result<T::Socket<'t>, OpenError> {
+    let connected = with_deadline(until, pin!(tcp.connect(endpoint.address()))).await;
+    connected.ok().and_then(Result::ok).ok_or(OpenError::Connect)
 }
 
 /// Ends a TCP connection, so that its memory is free again.
-pub(super) async fn close_tcp<S: TcpShutdown>(socket: &mut S, closing: Closing) {
+pub(super) async fn close<S: TcpShutdown>(socket: &mut S, closing: Closing) {
     let is_closed = match closing {
         Closing::Orderly => {
             with_timeout(CLOSE_MILLIS_MAX, pin!(socket.close(Close::Both))).await.is_ok()
@@ -86,49 +98,19 @@ pub(super) async fn close_tcp<S: TcpShutdown>(socket: &mut S, closing: Closing) 
 pub struct LoopbackHttp<T>(pub T);
 
 impl<T: TcpConnect> Transport for LoopbackHttp<T> {
-    type Connection<'t>
-        = Plain<T::Socket<'t>>
-    where
-        Self: 't;
-
-    async fn open(
+    async fn converse<C: Conversation>(
         &mut self,
         endpoint: &Endpoint<'_>,
         _now: UnixTime,
-    ) -> Result<Self::Connection<'_>, OpenError> {
+        until: Instant,
+        conversation: C,
+    ) -> Result<C::Outcome, OpenError> {
         if endpoint.url().is_https() {
             return Err(OpenError::Endpoint);
         }
-        let connected = self.0.connect(endpoint.address()).await;
-        connected.map(Plain).map_err(|_| OpenError::Connect)
-    }
-}
-
-/// A TCP connection as it is.
-pub struct Plain<S>(S);
-
-impl<S: ErrorType> ErrorType for Plain<S> {
-    type Error = S::Error;
-}
-
-impl<S: Read> Read for Plain<S> {
-    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, S::Error> {
-        self.0.read(buffer).await
-    }
-}
-
-impl<S: Write> Write for Plain<S> {
-    async fn write(&mut self, bytes: &[u8]) -> Result<usize, S::Error> {
-        self.0.write(bytes).await
-    }
-
-    async fn flush(&mut self) -> Result<(), S::Error> {
-        self.0.flush().await
-    }
-}
-
-impl<S: Read + Write + TcpShutdown> Connection for Plain<S> {
-    async fn close(mut self, closing: Closing) {
-        close_tcp(&mut self.0, closing).await;
+        let mut socket = connect(&self.0, endpoint, until).await?;
+        let (outcome, closing) = conversation.over(&mut socket).await;
+        close(&mut socket, closing).await;
+        Ok(outcome)
     }
 }

@@ -5,9 +5,10 @@ use core::pin::pin;
 use embassy_futures::select::{Either, select};
 use embassy_sync::{blocking_mutex::raw::RawMutex, mutex::MutexGuard};
 use embassy_time::{Duration, Instant, with_deadline, with_timeout};
+use embedded_io_async::{Read, Write};
 
 use super::{
-    Closing, Connection, Endpoint, IntrospectionClient, Transport,
+    Closing, Conversation, Endpoint, IntrospectionClient, Transport,
     reply::{self, Reply, ReplyError},
     request,
     slot::{Pending, Slot},
@@ -40,53 +41,25 @@ impl<'c, M: RawMutex> IntrospectionClient<'c, M> {
     async fn connect<T: Transport>(&self, transport: &mut T) -> Next {
         let slot = self.slot.lock().await;
         let Some(pending) = slot.pending() else { return Next::Wait };
-        let open = pin!(transport.open(&self.endpoint, pending.time_now(Instant::now())));
-        let Ok(Ok(mut connection)) = with_deadline(pending.until, open).await else {
-            self.end(slot, None);
-            return Next::Wait;
-        };
-        let (next, closing) = self.serve(&mut connection, slot, pending).await;
-        connection.close(closing).await;
-        next
+        let now = pending.time_now(Instant::now());
+        let questions = Questions { client: self, slot, pending };
+        match transport.converse(&self.endpoint, now, pending.until, questions).await {
+            Ok(next) => next,
+            Err(_) => self.give_up(pending).await,
+        }
     }
 
-    async fn serve<'s, C: Connection>(
-        &'s self,
-        connection: &mut C,
-        mut slot: MutexGuard<'s, M, Slot<'c>>,
-        mut pending: Pending,
-    ) -> (Next, Closing) {
-        let opened_at = Instant::now();
-        let mut is_kept = false;
-        loop {
-            let keeps_open = match exchange(connection, &self.endpoint, &mut slot, pending).await {
-                Ok(reply) => {
-                    self.end(slot, Some(reply));
-                    reply.keeps_open
-                }
-                // The server closed it while nobody looked, before or instead of reading the question.
-                Err(ReplyError::Nothing) if is_kept => return (Next::Reconnect, Closing::Abrupt),
-                Err(_) => {
-                    self.end(slot, None);
-                    false
-                }
-            };
-            if !keeps_open {
-                return (Next::Wait, Closing::Abrupt);
+    /// Ends a question for which there was no connection.
+    async fn give_up(&self, failed: Pending) -> Next {
+        let slot = self.slot.lock().await;
+        match slot.pending() {
+            Some(pending) if pending.ticket == failed.ticket => {
+                self.end(slot, None);
+                Next::Wait
             }
-            is_kept = true;
-            (slot, pending) = loop {
-                if let Err(closing) = self.idle(connection).await {
-                    return (Next::Wait, closing);
-                }
-                let slot = self.slot.lock().await;
-                if let Some(pending) = slot.pending() {
-                    break (slot, pending);
-                }
-            };
-            if opened_at.elapsed().as_secs() >= CONNECTION_SECS_MAX {
-                return (Next::Reconnect, Closing::Orderly);
-            }
+            // Meanwhile its asker gave it up, and somebody asked something else.
+            Some(_) => Next::Reconnect,
+            None => Next::Wait,
         }
     }
 
@@ -94,7 +67,7 @@ impl<'c, M: RawMutex> IntrospectionClient<'c, M> {
     ///
     /// Whatever comes from the server meanwhile ends the connection: its end, or bytes that the next question would take
     /// for its answer.
-    async fn idle<C: Connection>(&self, connection: &mut C) -> Result<(), Closing> {
+    async fn idle<S: Read + Write>(&self, connection: &mut S) -> Result<(), Closing> {
         let mut byte = [0];
         let idle = Duration::from_millis(u64::from(self.settings.idle_millis));
         let question = with_timeout(idle, self.asked.wait());
@@ -112,9 +85,57 @@ impl<'c, M: RawMutex> IntrospectionClient<'c, M> {
     }
 }
 
+/// All questions that one connection serves.
+struct Questions<'s, 'c, M: RawMutex> {
+    client: &'s IntrospectionClient<'c, M>,
+    slot: MutexGuard<'s, M, Slot<'c>>,
+    pending: Pending,
+}
+
+impl<M: RawMutex> Conversation for Questions<'_, '_, M> {
+    type Outcome = Next;
+
+    async fn over<S: Read + Write>(self, connection: &mut S) -> (Next, Closing) {
+        let Self { client, mut slot, mut pending } = self;
+        let opened_at = Instant::now();
+        let mut is_kept = false;
+        loop {
+            let keeps_open = match exchange(connection, &client.endpoint, &mut slot, pending).await
+            {
+                Ok(reply) => {
+                    client.end(slot, Some(reply));
+                    reply.keeps_open
+                }
+                // The server closed it while nobody looked, before or instead of reading the question.
+                Err(ReplyError::Nothing) if is_kept => return (Next::Reconnect, Closing::Abrupt),
+                Err(_) => {
+                    client.end(slot, None);
+                    false
+                }
+            };
+            if !keeps_open {
+                return (Next::Wait, Closing::Abrupt);
+            }
+            is_kept = true;
+            (slot, pending) = loop {
+                if let Err(closing) = client.idle(connection).await {
+                    return (Next::Wait, closing);
+                }
+                let slot = client.slot.lock().await;
+                if let Some(pending) = slot.pending() {
+                    break (slot, pending);
+                }
+            };
+            if opened_at.elapsed().as_secs() >= CONNECTION_SECS_MAX {
+                return (Next::Reconnect, Closing::Orderly);
+            }
+        }
+    }
+}
+
 /// One question and its answer, within its deadline.
-async fn exchange<C: Connection>(
-    connection: &mut C,
+async fn exchange<S: Read + Write>(
+    connection: &mut S,
     endpoint: &Endpoint<'_>,
     slot: &mut Slot<'_>,
     pending: Pending,

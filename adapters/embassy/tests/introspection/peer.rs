@@ -25,6 +25,8 @@ pub(crate) enum Act {
     Say(String),
     /// Likewise, and closes the connection.
     SayAndEnd(String),
+    /// Answers with these bytes after 200 ms.
+    SayLate(String),
     /// Reads it and closes the connection.
     Hear,
     /// Reads it and is silent.
@@ -172,6 +174,10 @@ fn follow(mut stream: impl Read + Write, script: Option<Script>, state: &Mutex<S
         }
         match act {
             Act::Say(text) => drop(stream.write_all(text.as_bytes())),
+            Act::SayLate(text) => {
+                thread::sleep(Duration::from_millis(200));
+                drop(stream.write_all(text.as_bytes()));
+            }
             Act::SayAndEnd(text) => {
                 drop(stream.write_all(text.as_bytes()));
                 return;

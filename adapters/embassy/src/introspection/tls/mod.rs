@@ -26,8 +26,8 @@ mod verifier;
 
 use core::pin::pin;
 
-use edge_nal::{TcpConnect, TcpShutdown, with_timeout};
-use embedded_io_async::{ErrorType, Read, Write};
+use edge_nal::TcpConnect;
+use embassy_time::{Duration, Instant, with_deadline, with_timeout};
 use embedded_tls::{
     Aes128GcmSha256, CryptoProvider, MaxFragmentLength, TlsConfig, TlsConnection, TlsContext,
     TlsError, TlsVerifier,
@@ -38,10 +38,10 @@ use rustls_pki_types::ServerName;
 
 pub use self::trust::{Trust, TrustError};
 use self::{records::Records, verifier::Verifier};
-use super::{
-    Closing, Connection, Endpoint, OpenError, Transport,
-    transport::{CLOSE_MILLIS_MAX, close_tcp},
-};
+use super::{Closing, Conversation, Endpoint, OpenError, Transport, transport};
+
+/// How long the last word of TLS may take to be taken.
+const CLOSE_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// What a record needs beside what it carries, in bytes: header, kind, padding and tag.
 pub const RECORD_OVERHEAD: usize = 128;
@@ -121,44 +121,59 @@ impl<T, R> core::fmt::Debug for Tls<'_, T, R> {
 }
 
 impl<T: TcpConnect, R: CryptoRngCore> Transport for Tls<'_, T, R> {
-    type Connection<'t>
-        = TlsStream<'t, T::Socket<'t>>
-    where
-        Self: 't;
-
-    async fn open(
+    async fn converse<C: Conversation>(
         &mut self,
         endpoint: &Endpoint<'_>,
         now: UnixTime,
-    ) -> Result<Self::Connection<'_>, OpenError> {
-        let url = endpoint.url();
-        if !url.is_https() {
-            return Err(OpenError::Endpoint);
-        }
-        let host = url.host();
-        // An IPv6 address stands in brackets in a URL only.
-        let plain = host.strip_prefix(['[']).and_then(|host| host.strip_suffix([']']));
-        let name = ServerName::try_from(plain.unwrap_or(host)).map_err(|_| OpenError::Endpoint)?;
-        let socket = self.tcp.connect(endpoint.address()).await.map_err(|_| OpenError::Connect)?;
-        let mut config = TlsConfig::new();
-        // RFC 6066 §3: an address is no server name, though a certificate may be for one.
-        if matches!(name, ServerName::DnsName(_)) {
-            config = config.with_server_name(host);
-        }
-        if let Some(fragment_len) = fragment_len(self.read.len()) {
-            config = config.with_max_fragment_length(fragment_len);
-        }
-        let verifier = Verifier::new(&self.trust, name, now, self.certificate);
-        let mut provider = Provider { random: &mut self.random, verifier };
-        let mut stream = TlsConnection::new(Records::new(socket), self.read, self.write);
-        let opened = stream.open(TlsContext::new(&config, &mut provider)).await;
-        let stream = TlsStream(stream);
-        // Without this a server that shows no certificate at all would do.
-        if opened.is_err() || !provider.verifier.is_proven() {
-            stream.close(Closing::Abrupt).await;
+        until: Instant,
+        conversation: C,
+    ) -> Result<C::Outcome, OpenError> {
+        let Self { tcp, trust, random, read, write, certificate } = self;
+        let name = ServerName::try_from(host(endpoint)?).map_err(|_| OpenError::Endpoint)?;
+        let mut socket = transport::connect(tcp, endpoint, until).await?;
+        let config = config(&name, endpoint, read.len());
+        let mut provider =
+            Provider { random, verifier: Verifier::new(trust, name, now, certificate) };
+        let mut stream = TlsConnection::new(Records::new(&mut socket), read, write);
+        let is_open = {
+            let open = pin!(stream.open(TlsContext::new(&config, &mut provider)));
+            with_deadline(until, open).await.is_ok_and(|opened| opened.is_ok())
+        };
+        // Without the second a server that shows no certificate at all would do.
+        if !is_open || !provider.verifier.is_proven() {
+            transport::close(&mut socket, Closing::Abrupt).await;
             return Err(OpenError::Handshake);
         }
-        Ok(stream)
+        let (outcome, closing) = conversation.over(&mut stream).await;
+        if closing == Closing::Orderly {
+            // Nothing depends on it: what was said has its length.
+            let _ = with_timeout(CLOSE_TIME_MAX, stream.close()).await;
+        }
+        transport::close(&mut socket, closing).await;
+        Ok(outcome)
+    }
+}
+
+/// The host that the certificate must be for.
+fn host<'c>(endpoint: &Endpoint<'c>) -> Result<&'c str, OpenError> {
+    let url = endpoint.url();
+    if !url.is_https() {
+        return Err(OpenError::Endpoint);
+    }
+    // An IPv6 address stands in brackets in a URL only.
+    let plain = url.host().strip_prefix(['[']).and_then(|host| host.strip_suffix([']']));
+    Ok(plain.unwrap_or(url.host()))
+}
+
+fn config<'c>(name: &ServerName<'_>, endpoint: &Endpoint<'c>, read_len: usize) -> TlsConfig<'c> {
+    let mut config = TlsConfig::new();
+    // RFC 6066 §3: an address is no server name, though a certificate may be for one.
+    if matches!(name, ServerName::DnsName(_)) {
+        config = config.with_server_name(endpoint.url().host());
+    }
+    match fragment_len(read_len) {
+        Some(fragment_len) => config.with_max_fragment_length(fragment_len),
+        None => config,
     }
 }
 
@@ -191,39 +206,5 @@ impl<R: CryptoRngCore> CryptoProvider for Provider<'_, R> {
 
     fn verifier(&mut self) -> Result<&mut impl TlsVerifier<Self::CipherSuite>, TlsError> {
         Ok(&mut self.verifier)
-    }
-}
-
-/// A connection to a proven endpoint.
-pub struct TlsStream<'t, S: Read + Write + 't>(TlsConnection<'t, Records<S>, Aes128GcmSha256>);
-
-impl<S: Read + Write> ErrorType for TlsStream<'_, S> {
-    type Error = TlsError;
-}
-
-impl<S: Read + Write> Read for TlsStream<'_, S> {
-    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, TlsError> {
-        self.0.read(buffer).await
-    }
-}
-
-impl<S: Read + Write> Write for TlsStream<'_, S> {
-    async fn write(&mut self, bytes: &[u8]) -> Result<usize, TlsError> {
-        self.0.write(bytes).await
-    }
-
-    async fn flush(&mut self) -> Result<(), TlsError> {
-        self.0.flush().await
-    }
-}
-
-impl<S: Read + Write + TcpShutdown> Connection for TlsStream<'_, S> {
-    async fn close(self, closing: Closing) {
-        let told = async { Ok::<_, TlsError>(self.0.close().await) };
-        if let Ok(Ok(records) | Err((records, _))) =
-            with_timeout(CLOSE_MILLIS_MAX, pin!(told)).await
-        {
-            close_tcp(&mut records.into_socket(), closing).await;
-        }
     }
 }

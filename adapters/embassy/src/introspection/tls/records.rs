@@ -26,10 +26,6 @@ impl<S> Records<S> {
     pub(super) const fn new(socket: S) -> Self {
         Self { socket, watch: Watch::new() }
     }
-
-    pub(super) fn into_socket(self) -> S {
-        self.socket
-    }
 }
 
 impl<S: ErrorType> ErrorType for Records<S> {
