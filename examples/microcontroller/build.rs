@@ -1,6 +1,11 @@
-//! Gives the linker the board's memory layout; a desktop's tests are linked as ever.
+//! Gives the linker the board's memory layout; a desktop's tests are linked as ever. Notes when the image was
+//! built: no clock is right that shows an earlier time.
 
-use std::{env, fs, io, path::Path};
+use std::{
+    env, fs, io,
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 /// Boards by their features, their folders, and what the linker needs: `--nmagic` where memory does not
 /// begin at a whole page.
@@ -28,5 +33,12 @@ fn main() -> io::Result<()> {
             }
         }
     }
+    println!("cargo::rerun-if-env-changed=SOURCE_DATE_EPOCH");
+    // The variable makes two builds of one source the same image.
+    let built_at = match env::var("SOURCE_DATE_EPOCH") {
+        Ok(secs) => secs.parse::<u64>().map_err(io::Error::other)?,
+        Err(_) => SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?.as_secs(),
+    };
+    println!("cargo::rustc-env=BUILT_AT={built_at}");
     Ok(())
 }

@@ -24,6 +24,21 @@ compiler() {
 
 # Sets `firmware` to the path of the image.
 build() {
+    build_image "$firmware_manifest" firmware "${features[@]}" || return
+    firmware=$image
+}
+
+# Builds a package's binary for the board's target, with further arguments for cargo; sets `image` to its path.
+build_image() {
+    local manifest=$1 binary=$2
+    shift 2
+    flags_of_target
+    bare_cargo "$target" build --quiet --locked --release --bin "$binary" --manifest-path "$manifest" "$@" || return
+    image=$(ls -t "$CARGO_TARGET_DIR"{,/bare}/"$target/release/$binary" 2>/dev/null | head -n 1)
+}
+
+# Exports what cargo is told beside its arguments.
+flags_of_target() {
     local lld sources variable flags=()
     variable=CARGO_TARGET_$(tr 'a-z-' 'A-Z_' <<<"$target")
     # rustup brings its own linker; Debian's compiler is told where the system's is.
@@ -36,9 +51,6 @@ build() {
     export "${variable}_RUSTFLAGS=${flags[*]}"
     # Where the core library is built too, it is built for size.
     export CARGO_UNSTABLE_BUILD_STD_FEATURES=optimize_for_size
-    bare_cargo "$target" build --quiet --locked --release --bin firmware --manifest-path $firmware_manifest "${features[@]}" ||
-        return
-    firmware=$(ls -t "$CARGO_TARGET_DIR"{,/bare}/"$target"/release/firmware 2>/dev/null | head -n 1)
 }
 
 # The memory that the image takes; the stack comes on top.

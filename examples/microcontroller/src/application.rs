@@ -4,24 +4,24 @@ use core::net::SocketAddr;
 
 use edge_nal::TcpBind;
 use edge_nal_embassy::Tcp;
-use microcontroller::{board, provisioning::Provisioning};
+use microcontroller::board;
 use portcullis_core::{
-    encoding::scratch::Scratch,
-    jwt::KeyRing,
+    jwt::KeyId,
     mcp::server::{ServerInfo, Tool},
     resource_server::{
         Configuration, ConfigurationError, Policy, Principal, ResourceServer, Rule, TrustedIssuer,
         Verification,
     },
     scope::{ScopeError, ScopeSet},
-    time::UnixTime,
 };
 use portcullis_embassy::{
-    Clock, Memory, Server,
-    tools::{Json, NoArguments, ToolError, ToolService, ToolTable, tool},
+    Memory, Server,
+    tools::{Json, NoArguments, Text, ToolError, ToolService, ToolTable, tool},
 };
 use serde::{Deserialize, Serialize};
 use static_cell::StaticCell;
+
+use crate::{identity::Identity, introspector::Asking, keeper::DeviceKeys, time::DeviceClock};
 
 /// The port of HTTP.
 const PORT: u16 = 80;
@@ -61,10 +61,40 @@ async fn set_led(_: &Principal<'_>, led: Led) -> Result<Json<Led>, ToolError> {
     Ok(Json(led))
 }
 
+/// The tool `rotate_key`: the key to come takes over and the old one is gone, also after a restart. For whoever changes
+/// keys, when the authorization server signs with the key to come and the last token under the old one has ended.
+async fn rotate_key(keys: Option<&DeviceKeys>) -> Result<Text<KeyId>, ToolError> {
+    let keys = keys.ok_or(ToolError("this device has no keys: it asks about tokens"))?;
+    match keys.rotate().await {
+        Ok(Some(current)) => Ok(Text(current)),
+        Ok(None) | Err(_) => Err(ToolError("no key is changed: is there a key to come?")),
+    }
+}
+
+/// Which scopes are needed: one for every call, further ones to change something.
+fn policy() -> Result<Policy<'static>, ScopeError> {
+    static TOOLS: StaticCell<[Rule<'static>; 2]> = StaticCell::new();
+    let tools = TOOLS.init([
+        Rule { name: "set_led", scopes: ScopeSet::parse("device:write")? },
+        Rule { name: "rotate_key", scopes: ScopeSet::parse("device:keys")? },
+    ]);
+    let base = ScopeSet::parse("device:read")?;
+    Ok(Policy { base, methods: &[], tools, implications: &[] })
+}
+
+/// What all connections share.
+#[derive(Clone, Copy)]
+pub(crate) struct Device {
+    pub(crate) server: &'static ResourceServer<'static>,
+    pub(crate) keys: Option<&'static DeviceKeys>,
+    pub(crate) introspector: Asking,
+    pub(crate) clock: DeviceClock,
+}
+
 /// Serves one connection after the other; a device runs as many of these as it has sockets.
 #[embassy_executor::task(pool_size = crate::CONNECTIONS)]
 pub(crate) async fn serve(
-    resource_server: &'static ResourceServer<'static>,
+    device: Device,
     tcp: Tcp<'static>,
     memory: &'static mut ConnectionMemory,
 ) {
@@ -73,11 +103,13 @@ pub(crate) async fn serve(
         version: env!("CARGO_PKG_VERSION"),
         instructions: None,
     };
+    let rotate_key = async |_: &Principal<'_>, _: NoArguments| rotate_key(device.keys).await;
     let tools = ToolTable((
         tool(Tool::new("read_temperature", "Reads the temperature."), read_temperature),
         tool(Tool::new("set_led", "Turns the light on or off.").with_arguments(LED), set_led),
+        tool(Tool::new("rotate_key", "Lets the key to come take over."), rotate_key),
     ));
-    let service = match ToolService::new(info, &tools, resource_server) {
+    let service = match ToolService::new(info, &tools, device.server) {
         Ok(service) => service,
         Err(error) => board::halt(format_args!("{error}")),
     };
@@ -85,45 +117,26 @@ pub(crate) async fn serve(
         Ok(acceptor) => acceptor,
         Err(_) => board::halt(format_args!("port {PORT} cannot be served")),
     };
-    Server::new(resource_server, service, BoardClock).run(&acceptor, memory).await
+    let server = Server::new(device.server, service, device.clock);
+    server.with_introspector(device.introspector).run(&acceptor, memory).await
 }
 
-/// Which scopes are needed: one for every call, one more to change something.
-fn policy() -> Result<Policy<'static>, ScopeError> {
-    static TOOLS: StaticCell<[Rule<'static>; 2]> = StaticCell::new();
-    let (read, write) = (ScopeSet::parse("device:read")?, ScopeSet::parse("device:write")?);
-    let tools = TOOLS.init([
-        Rule { name: "read_temperature", scopes: read },
-        Rule { name: "set_led", scopes: write },
-    ]);
-    Ok(Policy { base: read, methods: &[], tools, implications: &[] })
-}
-
-/// Makes the resource server of the identity that was provisioned; once.
+/// Makes the resource server that this device was provisioned to be; once.
 pub(crate) fn resource_server(
-    provisioning: Provisioning<'static>,
-    memory: &mut Scratch<'static>,
+    identity: &mut Identity,
 ) -> Result<&'static ResourceServer<'static>, ConfigurationError> {
-    static KEYS: StaticCell<KeyRing> = StaticCell::new();
     static ISSUERS: StaticCell<[TrustedIssuer<'static>; 1]> = StaticCell::new();
     static SERVER: StaticCell<ResourceServer<'static>> = StaticCell::new();
 
-    let Provisioning { resource, issuer, keys, .. } = provisioning;
-    let verification = Verification::Offline(KEYS.init(keys.ring()?));
-    let issuers = ISSUERS.init([TrustedIssuer { identifier: issuer, verification }]);
-    let mut configuration = Configuration::new(resource, issuers);
+    let verification = match identity.keys {
+        Some(keys) => Verification::Offline(&keys.ring),
+        None => Verification::Introspection,
+    };
+    let issuers = ISSUERS.init([TrustedIssuer { identifier: identity.issuer, verification }]);
+    let mut configuration = Configuration::new(identity.resource, issuers);
     configuration.policy = match policy() {
         Ok(policy) => policy,
         Err(error) => board::halt(format_args!("{error}")),
     };
-    Ok(SERVER.init(ResourceServer::new(configuration, memory)?))
-}
-
-/// The board's calendar.
-struct BoardClock;
-
-impl Clock for BoardClock {
-    fn unix_time(&self) -> Option<UnixTime> {
-        board::rtc()
-    }
+    Ok(SERVER.init(ResourceServer::new(configuration, &mut identity.memory)?))
 }

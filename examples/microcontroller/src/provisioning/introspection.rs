@@ -8,7 +8,12 @@ use portcullis_core::encoding::{
     scratch::Scratch,
 };
 
-use super::{MEMBERS_MAX, ProvisioningError, address, copy};
+use zeroize::Zeroizing;
+
+use super::{MEMBERS_MAX, ProvisioningError, address, copy, unescape};
+
+/// Longest client secret in bytes.
+const SECRET_LEN_MAX: usize = 128;
 
 /// The authorization server that is asked about tokens (RFC 7662).
 ///
@@ -31,7 +36,7 @@ pub struct Introspection<'m> {
     /// Who the device is to the authorization server.
     pub client_id: &'m str,
     /// How it shows that.
-    pub client_secret: &'m str,
+    pub client_secret: Zeroizing<heapless::String<SECRET_LEN_MAX>>,
     /// The certificate, in DER, of the authority that vouches for the endpoint.
     pub certificate: &'m [u8],
 }
@@ -50,7 +55,11 @@ impl<'m> Introspection<'m> {
                 Some("endpoint") => endpoint = Some(copy(text, memory)?),
                 Some("address") => at = Some(address(text)?),
                 Some("client_id") => id = Some(copy(text, memory)?),
-                Some("client_secret") => secret = Some(copy(text, memory)?),
+                Some("client_secret") => {
+                    let mut buffer = Zeroizing::new([0; SECRET_LEN_MAX]);
+                    let text = unescape(text, buffer.as_mut())?;
+                    secret = heapless::String::try_from(text).ok().map(Zeroizing::new);
+                }
                 Some("certificate") => authority = Some(certificate(text, memory)?),
                 _ => return Err(ProvisioningError::UnknownMember),
             }

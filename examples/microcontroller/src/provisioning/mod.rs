@@ -26,7 +26,7 @@ use core::net::SocketAddr;
 
 #[cfg(feature = "introspection")]
 pub use introspection::Introspection;
-pub use keys::{Key, Keys};
+pub use keys::Keys;
 use portcullis_core::{
     encoding::{
         json::{JsonError, JsonStr, Reader},

@@ -12,8 +12,8 @@ use super::arguments::{FLASH, Path};
 
 /// Bytes that are erased at once.
 const SECTOR_LEN: usize = 4096;
-/// Bytes of the whole: two sectors, so that one can be erased while the other holds everything.
-const LEN: usize = 2 * SECTOR_LEN;
+/// Bytes of the whole: what the store of keys asks for.
+const LEN: usize = 4 * SECTOR_LEN;
 /// Bytes that are written at once.
 const WORD_LEN: usize = 4;
 /// Bytes that are erased with one call.

@@ -1,4 +1,4 @@
-//! The flash chip: behind the firmware a sector with the device's identity, and two for its keys.
+//! The flash chip: behind the firmware a sector with the device's identity, and those for its keys.
 
 use embassy_rp::{
     Peri,
@@ -12,8 +12,8 @@ use crate::rp2040;
 
 /// Bytes of the chip.
 const CHIP_LEN: usize = 2 * 1024 * 1024;
-/// The last two sectors, so that one can be erased while the other holds everything.
-const KEYS_LEN: usize = 2 * ERASE_SIZE;
+/// The last sectors: what the store of keys asks for.
+const KEYS_LEN: usize = 4 * ERASE_SIZE;
 /// Where they begin; `memory.x` leaves them, and the sector before them, to what is here.
 const KEYS: u32 = (CHIP_LEN - KEYS_LEN) as u32;
 /// Where the provisioning document begins: one sector.
@@ -61,7 +61,7 @@ pub fn provisioning(document: &mut [u8]) -> Result<&[u8], &'static str> {
     }
 }
 
-/// The two sectors for keys: nothing else of the chip can be reached by it.
+/// The sectors for keys: nothing else of the chip can be reached by it.
 #[derive(Debug)]
 pub struct Flash(());
 
