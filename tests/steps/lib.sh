@@ -81,12 +81,12 @@ cargo_tool() {
 # Runs cargo with a compiler that can build the core library for bare targets: Debian's, which comes with
 # the library's source. rustup's own compiler serves where its target is installed.
 bare_cargo() {
-    local target=$1
-    shift
+    local target=$1 command=$2
+    shift 2
     if [ -d "$(rustc --print sysroot)/lib/rustlib/$target/lib" ]; then
-        cargo "$@" --target "$target"
+        cargo "$command" --target "$target" "$@"
     else
         env PATH="/usr/bin:$PATH" RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$CARGO_TARGET_DIR/bare" \
-            /usr/bin/cargo "$@" -Z build-std=core --target "$target"
+            /usr/bin/cargo "$command" -Z build-std=core --target "$target" "$@"
     fi
 }
