@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use portcullis_core::limits::METADATA_LEN_MAX;
 
 use crate::{
-    device::{NOW, PLAIN, ask, ask_at, pause, plain_client, resource_server, run, settings},
+    device::{
+        NOW, PLAIN, ask, ask_at, impatient, pause, plain_client, resource_server, run, settings,
+    },
     peer::{Act, Peer, active, inactive, json, with},
 };
 
@@ -14,7 +16,7 @@ use crate::{
 fn check(name: &str, act: Act, expected: u16) {
     let peer = Peer::start();
     peer.then(vec![act]);
-    let client = plain_client(peer.address(), settings());
+    let client = plain_client(peer.address(), impatient());
     run(&client, &mut PLAIN.clone(), async {
         assert_eq!(ask(&client, "token").await, expected, "{name}");
         assert_eq!(peer.connections(), 1, "{name}: a fresh connection is not tried again");
@@ -171,7 +173,7 @@ fn sec_360_going_away_and_coming_back() {
         for token in ["one", "two"] {
             let started = Instant::now();
             assert_eq!(ask(&client, token).await, 503);
-            assert!(started.elapsed() < Duration::from_millis(1_000), "known at once");
+            assert!(started.elapsed() < Duration::from_secs(4), "known at once");
         }
         let peer = Peer::again(address);
         assert_eq!(ask(&client, "one").await, 200);
@@ -182,7 +184,7 @@ fn sec_360_going_away_and_coming_back() {
 #[test]
 fn sec_360_nothing_is_asked_unless_the_client_runs() {
     let peer = Peer::start();
-    let client = plain_client(peer.address(), settings());
+    let client = plain_client(peer.address(), impatient());
     let other = plain_client(peer.address(), settings());
     let status = run(&other, &mut PLAIN.clone(), ask(&client, "token"));
     assert_eq!((status, peer.connections()), (503, 0));

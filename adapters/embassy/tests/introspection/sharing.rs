@@ -43,7 +43,7 @@ fn sec_447_waiting_for_ones_turn_is_within_the_deadline() {
     for _ in 0..3 {
         peer.then(vec![Act::Mute]);
     }
-    let short = IntrospectionSettings { deadline_millis: 300, ..settings() };
+    let short = IntrospectionSettings { deadline_millis: 800, ..settings() };
     let client = plain_client(peer.address(), short);
     run(&client, &mut PLAIN.clone(), async {
         let started = Instant::now();
@@ -51,8 +51,8 @@ fn sec_447_waiting_for_ones_turn_is_within_the_deadline() {
             tokio::join!(ask(&client, "one"), ask(&client, "two"), ask(&client, "three"));
         assert_eq!([a, b, c], [503; 3]);
         let took = started.elapsed();
-        assert!(took >= Duration::from_millis(300), "{took:?}");
-        assert!(took < Duration::from_millis(550), "not one after the other: {took:?}");
+        assert!(took >= Duration::from_millis(800), "{took:?}");
+        assert!(took < Duration::from_millis(1_500), "not one after the other: {took:?}");
         assert_eq!(peer.connections(), 1, "who has no turn asks nothing");
     });
 }
@@ -74,13 +74,13 @@ fn an_answer_is_nobody_elses() {
 #[test]
 fn an_idle_connection_is_closed() {
     let peer = Peer::start();
-    let short = IntrospectionSettings { idle_millis: 100, ..settings() };
+    let short = IntrospectionSettings { idle_millis: 700, ..settings() };
     let client = plain_client(peer.address(), short);
     run(&client, &mut PLAIN.clone(), async {
         assert_eq!(ask(&client, "one").await, 200);
         assert_eq!(ask(&client, "two").await, 200);
         assert_eq!(peer.connections(), 1);
-        pause(250).await;
+        pause(1_200).await;
         assert_eq!(ask(&client, "three").await, 200);
         assert_eq!(peer.connections(), 2);
     });

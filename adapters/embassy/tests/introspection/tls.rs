@@ -24,8 +24,8 @@ use crate::{
         HOST, Issuer, authority, authority_params, config, config_of, issued, key, server_params,
     },
     device::{
-        Client, ISSUER, NOW, ask, ask_at, client_of, credentials, pause, resource_server, run,
-        settings,
+        Client, ISSUER, NOW, ask, ask_at, client_of, credentials, impatient, pause,
+        resource_server, run, settings,
     },
     peer::{Act, Peer, active, json},
 };
@@ -321,11 +321,13 @@ fn sec_447_handshakes_that_lead_nowhere() {
         ),
     ];
     for (name, is_slow, act) in strangers {
-        let client = client(stranger(act), settings());
+        let client = client(stranger(act), impatient());
         run(&client, &mut transport(trust(&own)), async {
             let started = Instant::now();
             assert_eq!(ask(&client, "token").await, 503, "{name}");
-            assert_eq!(started.elapsed() >= Duration::from_millis(1_400), is_slow, "{name}");
+            // Only of silence is the end waited for.
+            let took = started.elapsed();
+            assert_eq!(took >= Duration::from_millis(1_500), is_slow, "{name}: {took:?}");
             assert_eq!(ask(&client, "token").await, 503, "{name}");
         });
     }
@@ -337,7 +339,7 @@ fn sec_447_the_next_question_is_not_blocked() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let config = issued(server_params(), &own);
-    let client = client(address, IntrospectionSettings { deadline_millis: 400, ..settings() });
+    let client = client(address, IntrospectionSettings { deadline_millis: 2_500, ..settings() });
     let peer = thread::spawn(move || {
         // Half-open: it is accepted, and nothing more.
         let silent = listener.accept().unwrap();
