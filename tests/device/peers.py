@@ -1,6 +1,6 @@
 """The unmodified official Python SDK clients go through the whole flow against a device.
 
-The device publishes its metadata and verifies tokens by itself; the authorization server is `portcullis demo
+The device publishes its metadata and verifies tokens by itself, or asks about them; the authorization server is `portcullis demo
 --device` on the machine around, with the master key from which the device's was derived. Each SDK version is
 driven as `tests/interop` drives it against a desktop server: the same code, another server URL.
 """
@@ -8,7 +8,10 @@ driven as `tests/interop` drives it against a desktop server: the same code, ano
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -16,20 +19,23 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from types import TracebackType
+from urllib.parse import urlencode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "interop"))
 
 import run as interop
+from user_agent import RedirectListener, UserAgent
 
-from identity import READ, WRITE
+from identity import READ, WRITE, base64url
 from qemu import Device
 from report import Failure, Report, expect
-from wire import Caller, ask, request
+from wire import Answer, Caller, ask, request
 
 OPEN_TOOL, FURTHER_TOOL = "read_temperature", "set_led"
 START_SECS_MAX = 30
 FLOW_SECS_MAX = 300
+# What the device may take to find that nobody answers, and a connection of its own.
+OUTAGE_SECS_MAX = 15
 
 
 def free_port() -> int:
@@ -53,7 +59,7 @@ class AuthorizationServer:
         self.start()
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def start(self) -> None:
@@ -74,6 +80,7 @@ class AuthorizationServer:
     def stop(self) -> None:
         if self._process is None:
             return
+        self._process.send_signal(signal.SIGCONT)
         self._process.send_signal(signal.SIGINT)
         try:
             self._process.wait(timeout=10)
@@ -81,6 +88,34 @@ class AuthorizationServer:
             self._process.kill()
             self._process.wait()
         self._process = None
+
+    def hang(self, hangs: bool) -> None:
+        """Stops answering, and forgets nothing; or goes on."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP if hangs else signal.SIGCONT)
+
+    def token(self, resource: str, scope: str) -> str:
+        """A token that was given to a client by its user, and that nobody has used."""
+        metadata = json.loads(interop.fetch(self.issuer + "/.well-known/oauth-authorization-server")[2])
+        listener = RedirectListener(0)
+        try:
+            client = {"redirect_uris": [listener.redirect_uri], "token_endpoint_auth_method": "none"}
+            kind = {"Content-Type": "application/json"}
+            body = interop.fetch(metadata["registration_endpoint"], json.dumps(client).encode(), kind)[2]
+            verifier = secrets.token_urlsafe(48)
+            own = {"client_id": json.loads(body)["client_id"], "redirect_uri": listener.redirect_uri, "resource": resource}
+            challenge = base64url(hashlib.sha256(verifier.encode()).digest())
+            query = own | {"response_type": "code", "scope": scope, "state": "s"}
+            query |= {"code_challenge": challenge, "code_challenge_method": "S256"}
+            agent = UserAgent(listener.redirect_uri, "demo_user", "demo_password")
+            agent.authorize(f"{metadata['authorization_endpoint']}?{urlencode(query)}")
+            form = own | {"grant_type": "authorization_code", "code": listener.callback()["code"], "code_verifier": verifier}
+            kind = {"Content-Type": "application/x-www-form-urlencoded"}
+            status, _, body = interop.fetch(metadata["token_endpoint"], urlencode(form).encode(), kind)
+            expect(status, 200, "the token endpoint")
+            return str(json.loads(body)["access_token"])
+        finally:
+            listener.close()
 
     def log(self) -> str:
         return self._log.read_text("utf-8", "replace")
@@ -139,39 +174,99 @@ def flow(report: Report, device: Device, version: str, script: str, label: str, 
     with report.case(f"mcp {version}, device, {label}: {FURTHER_TOOL} was allowed, and the device runs"):
         device.check()
         expect(device.led(), True, "the light")
-    ask(device.port, device.caller(f"{READ} {WRITE}").set_led(False))
-    return list(interop.json.loads(result.read_text())["secrets"]) if result.exists() else []
+        # Off again; and whoever it was before, it is after a restart with the same flash.
+        device.restart()
+        expect(device.led(), False, "the light after a restart")
+    return list(json.loads(result.read_text())["secrets"]) if result.exists() else []
+
+
+def flows(report: Report, device: Device, server: AuthorizationServer, label: str, cache: Path) -> None:
+    """All SDK versions; afterwards no log has a secret of theirs."""
+    used = [secret for version, script in interop.SDKS for secret in flow(report, device, version, script, label, cache)]
+    said = device.whole_log() + server.log()
+    why = interop.leaks(said, used) if used else "no secrets were reported"
+    report.line(f"device, {label}: {len(used)} secrets, none in {len(said)} characters of log (SEC-320)", why)
 
 
 def offline(report: Report, options: argparse.Namespace) -> None:
     """Tokens that the device verifies with its own key."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="peers-") as folder:
-        master, log = Path(folder) / "master", options.cache / "device-offline.log"
-        log.unlink(missing_ok=True)
+        master, log = Path(folder) / "master", Path(folder) / "log"
         tool(options.program, "key", "new", "--out", str(master))
 
         def document(resource: str, path: Path) -> None:
-            path.unlink(missing_ok=True)
             tool(options.program, "key", "derive", "--master-key", str(master), "--resource", resource, "--provisioning",
                  "--issuer", f"http://localhost:{port}", "--out", str(path))
 
         with Device(options.firmware, document=document) as device:
             challenges(report, device)
             with AuthorizationServer(options.program, device, port, ["--master-key", str(master)], log) as server:
-                secrets = [
-                    secret
-                    for version, script in interop.SDKS
-                    for secret in flow(report, device, version, script, "offline", options.cache)
-                ]
-            said = device.log() + server.log()
-        why = interop.leaks(said, secrets) if secrets else "no secrets were reported"
-        report.line(f"device, offline: {len(secrets)} secrets, none in {len(said)} characters of log (SEC-320)", why)
+                flows(report, device, server, "offline", options.cache)
+
+
+def introspection(report: Report, options: argparse.Namespace) -> None:
+    """Tokens that the device asks about, over TLS; the one whom it asks goes away and comes back (SEC-360)."""
+    port, endpoint = free_port(), free_port()
+    with tempfile.TemporaryDirectory(prefix="peers-") as name:
+        folder, log = Path(name), Path(name) / "log"
+        tool(options.program, "key", "certificate", "--host", "localhost", "--out", str(folder / "tls"))
+
+        def document(resource: str, path: Path) -> None:
+            tool(options.program, "key", "derive", "--resource", resource, "--provisioning",
+                 "--issuer", f"http://localhost:{port}", "--introspection", f"https://localhost:{endpoint}/introspect",
+                 "--address", f"10.0.2.2:{endpoint}", "--certificate", str(folder / "tls/authority.der"), "--out", str(path))
+
+        tls = ["--tls-certificate", str(folder / "tls/server.pem"), "--tls-key", str(folder / "tls/server.key")]
+        with Device(options.introspecting, document=document, reaches_host=True) as device:
+            with AuthorizationServer(options.program, device, port, tls, log) as server:
+                flows(report, device, server, "introspection", options.cache)
+                comes_and_goes(report, device, server)
+
+
+def comes_and_goes(report: Report, device: Device, server: AuthorizationServer) -> None:
+    host, resource = f"127.0.0.1:{device.port}", f"http://127.0.0.1:{device.port}/mcp"
+
+    def call(token: str) -> Answer:
+        return ask(device.port, Caller(host, token).tools_list(), OUTAGE_SECS_MAX)
+
+    def refused(token: str) -> None:
+        answer = call(token)
+        expect(answer.status, 503, "status")
+        if not (answer.field("retry-after") or "").isdigit():
+            raise Failure(f"Retry-After: {answer.field('retry-after')}")
+        expect(answer.field("www-authenticate"), None, "a challenge")
+
+    known, fresh = server.token(resource, READ), server.token(resource, READ)
+    with report.case("introspection: a token that the authorization server knows, and one it does not know"):
+        expect(call(known).status, 200, "status")
+        answer = call("x" * len(fresh))
+        expect(answer.status, 401, "status")
+        if 'error="invalid_token"' not in (answer.field("www-authenticate") or ""):
+            raise Failure(f"challenge {answer.field('www-authenticate')}")
+    with report.case("SEC-360: the authorization server hangs: 503 with Retry-After, and no word about the token"):
+        server.hang(True)
+        refused(fresh)
+        device.check()
+    with report.case("SEC-360: it goes on: the same token is accepted, no verdict was kept"):
+        server.hang(False)
+        expect(call(fresh).status, 200, "status")
+    fresh = server.token(resource, READ)
+    with report.case("SEC-360: the authorization server is gone: 503 with Retry-After, again and again"):
+        server.stop()
+        for _ in range(3):
+            refused(fresh)
+        device.check()
+    with report.case("SEC-360: it is back: new tokens are accepted, and those that it has forgotten are refused"):
+        server.start()
+        expect(call(server.token(resource, READ)).status, 200, "status")
+        expect(call(fresh).status, 401, "status")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--firmware", type=Path, required=True)
+    parser.add_argument("--introspecting", type=Path, required=True, help="the firmware with the feature introspection")
     parser.add_argument("--program", type=Path, required=True, help="the portcullis program")
     parser.add_argument("--cache", type=Path, required=True, help="where tests/interop keeps environments and logs")
     options = parser.parse_args()
@@ -179,6 +274,8 @@ def main() -> None:
     report = Report()
     with report.case("clients against a device that verifies tokens by itself"):
         offline(report, options)
+    with report.case("clients against a device that asks about tokens"):
+        introspection(report, options)
     report.end()
 
 

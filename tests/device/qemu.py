@@ -215,6 +215,10 @@ class Device:
             log.seek(self._log_start)
             return log.read().decode("utf-8", "replace")
 
+    def whole_log(self) -> str:
+        """What it said over all restarts."""
+        return self.log_path.read_text("utf-8", "replace")
+
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
