@@ -12,6 +12,7 @@
 //! - [`Server`]: serves connections, one at a time for each [`Memory`].
 //! - [`Tools`](tools): plain async functions of a principal and arguments, as the service behind.
 //! - [`Clock`]: what time it is, and how it is [known](clock). Unknown time is refused, never passed over.
+//! - [`LiveKeyRing`](keys): keys that change while the device serves, and how they are [kept](keys).
 //! - [`Introspector`]: asks about tokens that cannot be verified [here](introspection).
 #![no_std]
 #![forbid(unsafe_code)]

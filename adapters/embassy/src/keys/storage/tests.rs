@@ -13,7 +13,9 @@ use portcullis_core::{
 };
 
 use self::flash::{Flash, FlashError, Overwrite};
-use super::{Binding, Buffers, Key, KeyStore, LiveKeyRing, Provisioned, StorageError, Stored};
+use super::{
+    Binding, Buffers, Content, Key, KeyStore, LiveKeyRing, Provisioned, Seal, StorageError, Stored,
+};
 
 mod cuts;
 mod damage;
@@ -67,10 +69,13 @@ fn live() -> LiveKeyRing {
     LiveKeyRing::new(KeyRing::new(id("before"), HmacKey::new(&[1; 32]).unwrap()))
 }
 
+/// Sequence, version, and each key with its id.
+type Keys = (u64, u32, Vec<(String, Vec<u8>)>);
+
 /// All that is stored, to be compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Snapshot {
-    keys: Option<(u64, u32, Vec<(String, Vec<u8>)>)>,
+    keys: Option<Keys>,
     mark: Option<u64>,
 }
 
@@ -78,7 +83,7 @@ impl Snapshot {
     const EMPTY: Self = Self { keys: None, mark: None };
 }
 
-fn snapshot_of(stored: &Stored) -> (u64, u32, Vec<(String, Vec<u8>)>) {
+fn snapshot_of(stored: &Stored) -> Keys {
     let keys = core::iter::once(stored.current()).chain(stored.next());
     let keys = keys.map(|key| (key.id().as_str().into(), key.bytes().into())).collect();
     (stored.sequence(), stored.version(), keys)

@@ -5,6 +5,19 @@ use std::println;
 use super::flash::{Random, Tear};
 use super::*;
 
+/// So many that each page is used again several times.
+const OPERATIONS: u32 = 40;
+/// More steps than any operation has.
+const STEPS_MAX: usize = 10_000;
+
+fn is_cut<const WORD: usize, const PAGE: usize>(
+    before: &Flash<WORD, PAGE>,
+    finished: &Flash<WORD, PAGE>,
+    index: u32,
+) -> bool {
+    finished.erases > before.erases || index.is_multiple_of(8)
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Operation {
     Provision(u32),
@@ -21,7 +34,7 @@ impl Operation {
         };
         match index % 5 {
             0 | 3 => Self::Mark(before.mark.unwrap_or(1_800_000_000) + 3600),
-            4 if index % 3 == 0 => Self::Provision(version + 1),
+            4 if index.is_multiple_of(3) => Self::Provision(version + 1),
             _ if keys.len() == 1 => Self::AddNext(1000 + u32::try_from(*sequence).unwrap()),
             _ => Self::Rotate,
         }
@@ -98,7 +111,8 @@ fn check<const WORD: usize, const PAGE: usize>(
     found
 }
 
-/// Cuts every operation of a long life at every step, in every way.
+/// Cuts the operations of a long life at every step, in every way: all that use a page again, and some
+/// of the others, which are all alike.
 fn cut_everywhere<const WORD: usize, const PAGE: usize>(overwrite: Overwrite, operations: u32) {
     let mut flash = Flash::<WORD, PAGE>::new(PAGES, overwrite);
     let mut before = Snapshot::EMPTY;
@@ -106,7 +120,8 @@ fn cut_everywhere<const WORD: usize, const PAGE: usize>(overwrite: Overwrite, op
     for index in 0..operations {
         let operation = Operation::after(&before, index);
         let (finished, after) = done(flash.clone(), operation);
-        for tear in Tear::ALL {
+        let ways = if is_cut(&flash, &finished, index) { Tear::ALL.as_slice() } else { &[] };
+        for tear in ways.iter().copied() {
             for step in 0.. {
                 let Some(torn) = cut(flash.clone(), operation, (step, tear)) else { break };
                 let found = check(torn, [&before, &after], (index, operation, step, tear));
@@ -122,28 +137,29 @@ fn cut_everywhere<const WORD: usize, const PAGE: usize>(overwrite: Overwrite, op
         flash.erases,
         cuts - old
     );
-    assert!(flash.erases > 8, "pages are used again");
+    // In both logs.
+    assert!(flash.erases >= 4, "pages are used again: {}", flash.erases);
     assert!(old > 0 && old < cuts);
 }
 
 #[test]
 fn sec_508_a_cut_anywhere_leaves_the_old_record_or_the_new_one() {
-    cut_everywhere::<4, 1024>(Overwrite::And, 40);
+    cut_everywhere::<4, 1024>(Overwrite::And, OPERATIONS);
 }
 
 #[test]
 fn sec_508_so_with_flash_that_refuses_to_write_twice() {
-    cut_everywhere::<8, 1024>(Overwrite::Refused, 40);
+    cut_everywhere::<8, 1024>(Overwrite::Refused, OPERATIONS);
 }
 
 #[test]
 fn sec_508_so_with_single_bytes() {
-    cut_everywhere::<1, 1024>(Overwrite::And, 16);
+    cut_everywhere::<1, 1024>(Overwrite::And, OPERATIONS / 2);
 }
 
 #[test]
 fn sec_508_so_with_the_longest_words() {
-    cut_everywhere::<32, 1024>(Overwrite::Refused, 40);
+    cut_everywhere::<32, 1024>(Overwrite::Refused, OPERATIONS);
 }
 
 #[test]
@@ -151,16 +167,17 @@ fn sec_508_a_cut_while_a_cut_is_mended_leaves_the_same() {
     let mut flash = Small::new(PAGES, Overwrite::And);
     let mut before = Snapshot::EMPTY;
     let (mut cuts, mut mended) = (0, 0);
-    for index in 0..30 {
+    for index in 0..OPERATIONS {
         let operation = Operation::after(&before, index);
         let (finished, after) = done(flash.clone(), operation);
-        for step in 0.. {
-            // Each way in turn, so that all meet all.
-            let tear = Tear::ALL[(step + usize::try_from(index).unwrap()) % Tear::ALL.len()];
+        // Not every step, but every way beside every other one.
+        let steps = if is_cut(&flash, &finished, index) { 0..STEPS_MAX } else { 0..0 };
+        for step in steps.step_by(7) {
+            let tear = Tear::ALL[step % Tear::ALL.len()];
             let Some(torn) = cut(flash.clone(), operation, (step, tear)) else { break };
             for again in 0.. {
                 let mut torn = torn.clone();
-                let tear = Tear::ALL[(step / 6 + again) % Tear::ALL.len()];
+                let tear = Tear::ALL[(step / 7 + again) % Tear::ALL.len()];
                 torn.cut_at(again, tear, seed(again, tear));
                 let mut store = open(torn);
                 let result = snapshot(&mut store);
@@ -177,7 +194,7 @@ fn sec_508_a_cut_while_a_cut_is_mended_leaves_the_same() {
         (flash, before) = (finished, after);
     }
     println!("{mended} torn flashes were mended, and that was cut {cuts} times");
-    assert!(mended > 100 && cuts > 1000);
+    assert!(mended > 50 && cuts > 1000);
 }
 
 #[test]
@@ -186,7 +203,7 @@ fn sec_508_a_device_that_never_gets_enough_power_loses_nothing() {
     let mut random = Random(7);
     let mut before = Snapshot::EMPTY;
     let mut cuts = 0;
-    for index in 0..4_000 {
+    for index in 0..1_500 {
         let operation = Operation::after(&before, index);
         let after = done(flash.clone(), operation).1;
         let tear = Tear::ALL[usize::try_from(random.below(6)).unwrap()];
@@ -202,6 +219,6 @@ fn sec_508_a_device_that_never_gets_enough_power_loses_nothing() {
         flash = store.copies.into_flash();
         before = found;
     }
-    println!("{cuts} of 4000 operations were undone by a cut");
-    assert!(cuts > 500);
+    println!("{cuts} of 1500 operations were undone by a cut");
+    assert!(cuts > 200);
 }
