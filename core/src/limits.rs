@@ -70,6 +70,8 @@ pub const HEAD_MILLIS_MAX: u32 = 5_000;
 pub const BODY_MILLIS_MAX: u32 = 10_000;
 /// LIM-14: how long a connection may be idle in milliseconds, microcontroller.
 pub const IDLE_MILLIS_MAX: u32 = 5_000;
+/// LIM-15: connections of one peer at a time, microcontroller.
+pub const CONNECTIONS_PER_PEER_MAX: usize = 2;
 
 /// LIM-18: positive entries of the introspection cache, desktop.
 pub const INTROSPECTION_CACHE_ACTIVE_MAX_DESKTOP: usize = 10_000;

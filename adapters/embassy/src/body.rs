@@ -30,7 +30,7 @@ impl From<LinkError> for BodyError {
 
 /// Reads a body to its end, within the deadline that is set.
 pub(crate) async fn read<'b, T: Read + Write>(
-    link: &mut Link<T>,
+    link: &mut Link<'_, T>,
     extent: Extent,
     buffer: &'b mut [u8],
 ) -> Result<&'b [u8], BodyError> {

@@ -47,7 +47,7 @@ impl<S: Service, C: Clock, I: Introspector> Server<'_, S, C, I> {
         const SCRATCH: usize,
     >(
         &self,
-        link: &mut Link<T>,
+        link: &mut Link<'_, T>,
         memory: &mut Memory<HEAD, FIELDS, BODY, SCRATCH>,
     ) -> Result<(), Over> {
         link.wait().await?;
@@ -57,7 +57,7 @@ impl<S: Service, C: Clock, I: Introspector> Server<'_, S, C, I> {
             Ok(head) => {
                 let mut scratch = Scratch::new(scratch);
                 let left = self.answer(link, &head, body, &mut scratch, &mut response.answer).await;
-                response.closes = head.framing.closes || left.is_none();
+                response.closes = head.framing.closes || left.is_none() || link.is_last();
                 response.is_head = head.request.method == "HEAD";
                 left
             }
@@ -82,7 +82,7 @@ impl<S: Service, C: Clock, I: Introspector> Server<'_, S, C, I> {
     /// Receives a head within its deadline.
     async fn receive_head<'b, T: Read + Write, const FIELDS: usize>(
         &self,
-        link: &mut Link<T>,
+        link: &mut Link<'_, T>,
         buffer: &'b mut [u8],
     ) -> Result<Head<'b>, HeadError> {
         let mut incoming = Incoming::new(self.limits, buffer);
@@ -95,7 +95,7 @@ impl<S: Service, C: Clock, I: Introspector> Server<'_, S, C, I> {
     /// to be passed over; `None` when that is not known.
     async fn answer<'s, T: Read + Write>(
         &'s self,
-        link: &mut Link<T>,
+        link: &mut Link<'_, T>,
         head: &Head<'s>,
         buffer: &'s mut [u8],
         scratch: &mut Scratch<'s>,
@@ -216,7 +216,7 @@ fn len_max(server: &ResourceServer<'_>) -> u64 {
 
 async fn read_body<'s, T: Read + Write>(
     server: &ResourceServer<'_>,
-    link: &mut Link<T>,
+    link: &mut Link<'_, T>,
     framing: &Framing,
     buffer: &'s mut [u8],
 ) -> Result<&'s [u8], BodyError> {

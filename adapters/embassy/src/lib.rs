@@ -36,12 +36,15 @@ extern crate std;
 mod body;
 mod chunked;
 pub mod clock;
+mod connections;
 mod exchange;
 mod framing;
 mod head;
 pub mod introspection;
 pub mod keys;
 mod link;
+#[cfg(feature = "embassy-net")]
+pub mod listener;
 mod memory;
 mod response;
 mod server;
@@ -49,6 +52,7 @@ mod service;
 pub mod tools;
 
 pub use clock::Clock;
+pub use connections::Connections;
 pub use head::HeadLimits;
 pub use introspection::{Introspector, NoIntrospection};
 pub use link::Deadlines;

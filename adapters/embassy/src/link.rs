@@ -1,8 +1,12 @@
 //! A connection: bytes that were read ahead, and a deadline on everything that waits for the peer.
 
+use core::{future::poll_fn, pin::pin, task::Poll};
+
 use embassy_time::{Duration, Instant, with_deadline};
 use embedded_io_async::{Read, Write};
 use portcullis_core::limits;
+
+use crate::connections::Place;
 
 /// How long a peer may take; absolute, however it spreads its bytes (SEC-440).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +32,10 @@ impl Deadlines {
 const AHEAD_LEN: usize = 128;
 
 /// A connection. What was read of the next request is kept for it (SEC-414).
-pub(crate) struct Link<T> {
+pub(crate) struct Link<'p, T> {
     io: T,
+    /// Its place among all connections, where they are counted.
+    place: Option<&'p Place<'p>>,
     deadlines: Deadlines,
     until: Instant,
     ahead: [u8; AHEAD_LEN],
@@ -50,10 +56,10 @@ pub(crate) trait Sink {
     fn accept(&mut self, byte: u8) -> bool;
 }
 
-impl<T: Read + Write> Link<T> {
-    pub(crate) const fn new(io: T, deadlines: Deadlines) -> Self {
+impl<'p, T: Read + Write> Link<'p, T> {
+    pub(crate) const fn new(io: T, deadlines: Deadlines, place: Option<&'p Place<'p>>) -> Self {
         let until = Instant::from_ticks(0);
-        Self { io, deadlines, until, ahead: [0; AHEAD_LEN], start: 0, end: 0 }
+        Self { io, place, deadlines, until, ahead: [0; AHEAD_LEN], start: 0, end: 0 }
     }
 
     pub(crate) const fn deadlines(&self) -> Deadlines {
@@ -65,10 +71,30 @@ impl<T: Read + Write> Link<T> {
         self.until = Instant::now().saturating_add(Duration::from_millis(millis.into()));
     }
 
-    /// Waits for the first byte of a request.
+    /// Waits for the first byte of a request, or until the connection is to end.
     pub(crate) async fn wait(&mut self) -> Result<(), LinkError> {
         self.allow(self.deadlines.idle_millis);
-        self.fill().await
+        let place = self.place;
+        if let Some(place) = place {
+            place.rest();
+        }
+        let mut fill = pin!(self.fill());
+        poll_fn(|context| match fill.as_mut().poll(context) {
+            Poll::Pending if place.is_some_and(|place| place.ends(context.waker())) => {
+                Poll::Ready(Err(LinkError::Closed))
+            }
+            polled => polled,
+        })
+        .await?;
+        if let Some(place) = place {
+            place.work();
+        }
+        Ok(())
+    }
+
+    /// Whether the connection is to end with the next answer, for the sake of others.
+    pub(crate) fn is_last(&self) -> bool {
+        self.place.is_some_and(Place::is_last)
     }
 
     /// Receives until `sink` has all.

@@ -23,7 +23,10 @@ const PIECE_LEN: usize = 256;
 
 impl Response<'_> {
     /// Sends the response.
-    pub(crate) async fn send<T: Read + Write>(&self, link: &mut Link<T>) -> Result<(), LinkError> {
+    pub(crate) async fn send<T: Read + Write>(
+        &self,
+        link: &mut Link<'_, T>,
+    ) -> Result<(), LinkError> {
         link.allow(link.deadlines().body_millis);
         let mut piece = Piece { sent: 0, before: 0, bytes: heapless::Vec::new() };
         while piece.render(self) {

@@ -1,23 +1,30 @@
 //! The server: what is the same for all of its connections.
 
+use core::fmt::Debug;
+
 use edge_nal::{Close, TcpAccept, TcpShutdown};
+use embassy_sync::blocking_mutex::raw::RawMutex;
 use embassy_time::{Duration, Timer, with_timeout};
 use embedded_io_async::{Read, Write};
 use portcullis_core::resource_server::ResourceServer;
 
 use crate::{
-    Clock, Deadlines, HeadLimits, Introspector, Memory, NoIntrospection, Service, link::Link,
+    Clock, Connections, Deadlines, HeadLimits, Introspector, Memory, NoIntrospection, Service,
+    connections::{Place, Shared},
+    link::Link,
 };
 
 /// How long the last bytes of a connection may take to be taken.
 const CLOSE_TIME_MAX: Duration = Duration::from_millis(1_000);
+/// The same when others wait for the task.
+const HURRIED_CLOSE_TIME_MAX: Duration = Duration::from_millis(200);
 /// SEC-444: how long to wait after a connection could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A protected MCP server.
 ///
-/// Has no state of its own: any number of connections can be served at once, each in its [`Memory`].
-#[derive(Clone, Copy, Debug)]
+/// Any number of connections can be served at once, each in its [`Memory`].
+#[derive(Clone, Copy)]
 pub struct Server<'c, S, C, I = NoIntrospection> {
     pub(crate) resource_server: &'c ResourceServer<'c>,
     pub(crate) service: S,
@@ -25,6 +32,7 @@ pub struct Server<'c, S, C, I = NoIntrospection> {
     pub(crate) introspector: I,
     pub(crate) limits: HeadLimits,
     pub(crate) deadlines: Deadlines,
+    connections: Option<&'c dyn Shared>,
 }
 
 impl<'c, S: Service, C: Clock> Server<'c, S, C> {
@@ -37,6 +45,7 @@ impl<'c, S: Service, C: Clock> Server<'c, S, C> {
             introspector: NoIntrospection,
             limits: HeadLimits::SMALL,
             deadlines: Deadlines::SMALL,
+            connections: None,
         }
     }
 }
@@ -44,8 +53,8 @@ impl<'c, S: Service, C: Clock> Server<'c, S, C> {
 impl<'c, S: Service, C: Clock, I: Introspector> Server<'c, S, C, I> {
     /// Asks about tokens that are not verified here.
     pub fn with_introspector<J: Introspector>(self, introspector: J) -> Server<'c, S, C, J> {
-        let Self { resource_server, service, clock, limits, deadlines, .. } = self;
-        Server { resource_server, service, clock, introspector, limits, deadlines }
+        let Self { resource_server, service, clock, limits, deadlines, connections, .. } = self;
+        Server { resource_server, service, clock, introspector, limits, deadlines, connections }
     }
 
     /// Other limits of a head than those of a microcontroller.
@@ -58,6 +67,17 @@ impl<'c, S: Service, C: Clock, I: Introspector> Server<'c, S, C, I> {
     #[must_use]
     pub fn with_deadlines(self, deadlines: Deadlines) -> Self {
         Self { deadlines, ..self }
+    }
+
+    /// Counts connections, so that no peer has all of them and somebody listens (LIM-15).
+    ///
+    /// Of `N` tasks that [`run`](Self::run); without it connections are ended by deadlines alone.
+    #[must_use]
+    pub fn with_connections<const N: usize, M: RawMutex>(
+        self,
+        connections: &'c Connections<N, M>,
+    ) -> Self {
+        Self { connections: Some(connections), ..self }
     }
 
     /// Accepts and serves one connection after the other, for ever.
@@ -78,20 +98,28 @@ impl<'c, S: Service, C: Clock, I: Introspector> Server<'c, S, C, I> {
         A: TcpAccept,
     {
         loop {
-            let Ok((_, mut socket)) = acceptor.accept().await else {
+            let Ok((peer, mut socket)) = acceptor.accept().await else {
                 Timer::after(ACCEPT_PAUSE).await;
                 continue;
             };
-            self.serve(&mut socket, memory).await;
-            let closed = with_timeout(CLOSE_TIME_MAX, socket.close(Close::Both)).await;
+            let place = self.connections.map(|shared| Place::take(shared, peer.ip()));
+            let is_refused = matches!(place, Some(None));
+            let place = place.flatten();
+            if !is_refused {
+                self.serve_at(&mut socket, place.as_ref(), memory).await;
+            }
+            // Whoever was ended for others, or refused, is not waited for.
+            let is_hurried = is_refused || place.as_ref().is_some_and(Place::was_ended);
+            let patience = if is_hurried { HURRIED_CLOSE_TIME_MAX } else { CLOSE_TIME_MAX };
+            let closed = with_timeout(patience, socket.close(Close::Both)).await;
             if !matches!(closed, Ok(Ok(()))) {
                 // The peer is gone, or pretends to be: nothing is left to be told.
-                let _ = with_timeout(CLOSE_TIME_MAX, socket.abort()).await;
+                let _ = with_timeout(patience, socket.abort()).await;
             }
         }
     }
 
-    /// Serves one connection to its end. Closing it is left to the caller.
+    /// Serves one connection to its end. Closing it is left to the caller, and counting it.
     pub async fn serve<
         T,
         const HEAD: usize,
@@ -105,7 +133,36 @@ impl<'c, S: Service, C: Clock, I: Introspector> Server<'c, S, C, I> {
     ) where
         T: Read + Write,
     {
-        let mut link = Link::new(io, self.deadlines);
+        self.serve_at(io, None, memory).await;
+    }
+
+    async fn serve_at<
+        T,
+        const HEAD: usize,
+        const FIELDS: usize,
+        const BODY: usize,
+        const SCRATCH: usize,
+    >(
+        &self,
+        io: T,
+        place: Option<&Place<'_>>,
+        memory: &mut Memory<HEAD, FIELDS, BODY, SCRATCH>,
+    ) where
+        T: Read + Write,
+    {
+        let mut link = Link::new(io, self.deadlines, place);
         while self.exchange(&mut link, memory).await.is_ok() {}
+    }
+}
+
+impl<S: Debug, C: Debug, I: Debug> Debug for Server<'_, S, C, I> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Server")
+            .field("service", &self.service)
+            .field("clock", &self.clock)
+            .field("introspector", &self.introspector)
+            .field("limits", &self.limits)
+            .field("deadlines", &self.deadlines)
+            .finish_non_exhaustive()
     }
 }

@@ -27,7 +27,7 @@ pub(crate) const NOW: u64 = 1_800_000_000;
 const KEY: [u8; 32] = [0x4b; 32];
 
 /// An exchange that takes longer hangs.
-const HANG: Duration = Duration::from_secs(10);
+pub(crate) const HANG: Duration = Duration::from_secs(10);
 
 /// A stream in memory as the server sees it.
 pub(crate) struct Pipe(pub(crate) DuplexStream);
