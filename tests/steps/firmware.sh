@@ -1,20 +1,37 @@
 #!/usr/bin/env bash
-# a device in QEMU: the images are built and linted, and every scenario has the desktop's answers to the byte
+# a device in QEMU: every scenario as on the desktop, real clients, abuse, budgets, no panic
 set -u
 . tests/steps/lib.sh
 . examples/microcontroller/firmware.sh
 
 board mps2-an385
 test_manifest=tests/firmware/Cargo.toml
+measure_manifest=tests/device/measure/Cargo.toml
 
 # Each part prints its cases, and ends with an error when one of them failed.
-parts=(lints scenarios)
+parts=(lints scenarios budgets panics peers abuse)
 
-# What the parts are about: `firmware` and `test_image` are their paths.
+# What the parts are about: `firmware` and `test_image` are their paths, and in `$images` lie those of tests/device.
+images=$CACHE/device
 images() {
+    mkdir -p "$images"
+    case_of "the example firmware builds, with introspection" build_with introspection || return
+    cp "$firmware" "$images/introspecting"
     case_of "the example firmware builds" build || return
+    cp "$firmware" "$images/firmware"
     case_of "the test image builds" build_image $test_manifest test-image || return
     test_image=$image
+    case_of "the measuring image builds, with a planted panic" \
+        build_image $measure_manifest measure --features planted || return
+    cp "$image" "$images/planted"
+    case_of "the measuring image builds" build_image $measure_manifest measure || return
+    cp "$image" "$images/measure"
+}
+
+build_with() {
+    local features=("${features[@]}")
+    features[-1]+=" $1"
+    build
 }
 
 # What only a bare target compiles: Debian has the lints of its compiler, rustup needs the target.
@@ -26,6 +43,7 @@ lints() {
     fi
     case_of "lints, the example firmware" lint $firmware_manifest "${features[@]}" || status=1
     case_of "lints, the test image" lint $test_manifest || status=1
+    case_of "lints, the measuring image" lint $measure_manifest --all-features || status=1
     return $status
 }
 
@@ -40,6 +58,37 @@ scenarios() {
     PORTCULLIS_FIRMWARE=$test_image cargo test --locked -p portcullis-tests --test firmware 2>&1 |
         grep -vE '^(test .* ok|running .*|)$|^ +(Compiling|Downloaded|Downloading|Finished|Running) '
     return "${PIPESTATUS[0]}"
+}
+
+# Flash, RAM and instructions, each within its budget.
+budgets() {
+    llvm || return 0
+    python3 tests/device/budgets.py --firmware "$images/firmware" --measure "$images/measure"
+}
+
+# No panic comes from the project's own code; of others no more than listed.
+panics() {
+    llvm || return 0
+    python3 tests/device/no_panic.py --firmware "$images/firmware" --clean "$images/measure" --planted "$images/planted"
+}
+
+llvm() {
+    command -v llvm-objdump >/dev/null && command -v llvm-symbolizer >/dev/null || debian llvm || {
+        echo "skip - what the linked firmware is made of: no llvm-objdump"
+        return 1
+    }
+}
+
+# The official clients through the whole flow against the device, in both ways to verify tokens.
+peers() {
+    cargo build --quiet --locked --release || return
+    python3 tests/device/peers.py --firmware "$images/firmware" --introspecting "$images/introspecting" \
+        --program "$CARGO_TARGET_DIR/release/portcullis" --cache "$CACHE/interop"
+}
+
+# Hostile peers; afterwards the device is as before.
+abuse() {
+    python3 tests/device/abuse.py --firmware "$images/firmware"
 }
 
 compiler >/dev/null 2>&1 || {
