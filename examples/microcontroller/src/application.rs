@@ -4,6 +4,7 @@ use core::net::SocketAddr;
 
 use edge_nal::TcpBind;
 use edge_nal_embassy::Tcp;
+use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use microcontroller::board;
 use portcullis_core::{
     jwt::KeyId,
@@ -15,7 +16,7 @@ use portcullis_core::{
     scope::{ScopeError, ScopeSet},
 };
 use portcullis_embassy::{
-    Memory, Server,
+    Connections, Memory, Server,
     tools::{Json, NoArguments, Text, ToolError, ToolService, ToolTable, tool},
 };
 use serde::{Deserialize, Serialize};
@@ -117,7 +118,10 @@ pub(crate) async fn serve(
         Ok(acceptor) => acceptor,
         Err(_) => board::halt(format_args!("port {PORT} cannot be served")),
     };
-    let server = Server::new(device.server, service, device.clock);
+    // `https` is ended in front of the device, so that all clients have one address: no limit for each.
+    static OPEN: Connections<{ crate::CONNECTIONS }, CriticalSectionRawMutex> =
+        Connections::new().with_per_peer_max(crate::CONNECTIONS);
+    let server = Server::new(device.server, service, device.clock).with_connections(&OPEN);
     server.with_introspector(device.introspector).run(&acceptor, memory).await
 }
 
