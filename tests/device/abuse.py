@@ -340,20 +340,23 @@ class Abuse:
         head_len = self.honest_request.index(b"\r\n\r\n") + 4
         # More than all buffers on the way hold.
         unread = self.honest_request * 2000
-        kinds: list[tuple[str, bytes, bytes]] = [
-            ("silent connections", b"", b""),
-            ("connections silent after a request", self.honest_request, b""),
-            ("slow heads", b"P", b"O"),
-            ("slow bodies", self.honest_request[:head_len], b" "),
-            ("answers that nobody reads", unread, b""),
+        # Who waits for a request makes room at once. A request is never cut off: it may take its time, and
+        # here all come from one peer, the emulator's gateway. Other peers are in packets.py.
+        kinds: list[tuple[str, bytes, bytes, float]] = [
+            ("silent connections", b"", b"", 0),
+            ("connections silent after a request", self.honest_request, b"", 0),
+            ("slow heads", b"P", b"O", HEAD_SECS_MAX),
+            ("slow bodies", self.honest_request[:head_len], b" ", BODY_SECS_MAX),
+            ("answers that nobody reads", unread, b"", BODY_SECS_MAX),
         ]
-        for title, first, drip in kinds:
+        for title, first, drip, secs in kinds:
             for count in (2, 4, 32):
-                with self.report.case(f"SEC-441 SEC-514: {count} {title}: an honest client is served within 1 s") as remarks:
+                within = secs + SLACK_SECS if secs and count > BESIDE else HONEST_SECS_MAX
+                with self.report.case(f"SEC-441 SEC-514: {count} {title}: an honest client is served within {within} s") as remarks:
                     with Crowd(self.device.port, count, first, drip):
                         took = []
-                        for _ in range(6):
-                            took.append(self.honest())
+                        for _ in range(2 if within > HONEST_SECS_MAX else 6):
+                            took.append(self.honest(within))
                             time.sleep(0.3)
                     remarks.append(f"at most {max(took):.3f} s, alone 99 of 100 within {alone:.3f} s")
                     self.device.check()

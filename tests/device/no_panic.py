@@ -207,7 +207,7 @@ def check(report: Report, search: Search, rows: dict[str, dict[str, object]]) ->
     names = sorted({re.sub(r"<.*", "", name) for name in search.entries.values() if not OUTLINED.match(name)})
     print(f"looked for {len(search.entries)} functions: {', '.join(name for name in names if name)}")
     print(f"{'crate':34} {'sites':>5} {'listed':>6}  why")
-    for crate in sorted(counts | Counter(rows)):
+    for crate in sorted({*counts, *rows}):
         row = rows.get(crate, {})
         print(f"{crate:34} {counts[crate]:5} {row.get('sites', 0):>6}  {row.get('why', '')}")
     own = [site for site in search.sites if OWN.match(site.crate) and site.crate not in STARTUP]
@@ -216,7 +216,7 @@ def check(report: Report, search: Search, rows: dict[str, dict[str, object]]) ->
     report.line("no panic in the firmware's own code (INV-1)", f"{len(own)} places" if own else None)
     tables = search.tables()
     report.line("no panic function in a table of functions", ", ".join(tables) or None)
-    for crate in sorted(counts | Counter(rows)):
+    for crate in sorted({*counts, *rows}):
         if OWN.match(crate) and crate not in STARTUP:
             continue
         most = int(str(rows.get(crate, {}).get("sites", 0)))

@@ -117,6 +117,7 @@ class Device:
         icount: str | None = "auto",
         reaches_host: bool = False,
         network: str | None = None,
+        resource: str | None = None,
     ) -> None:
         self.firmware = firmware
         self.folder = Path(tempfile.mkdtemp(prefix="device-"))
@@ -128,7 +129,9 @@ class Device:
         self._document = document
         self._icount = icount
         self._restrict = "off" if reaches_host else "on"
+        # A network of its own has no port here, and the device any URL.
         self._network = network
+        self._resource = resource
         self._process: subprocess.Popen[bytes] | None = None
         self._monitor: Monitor | None = None
 
@@ -179,7 +182,7 @@ class Device:
         self._monitor.run("cont")
 
     def _provision(self) -> None:
-        resource = f"http://127.0.0.1:{self.port}/mcp"
+        resource = self._resource or f"http://127.0.0.1:{self.port}/mcp"
         if self._document is None:
             self.identity = Identity(resource)
             self.identity.write(self.provisioning)
