@@ -41,8 +41,8 @@
 //!
 //! Four pages of 1 KiB or more: two for each copy. A record of two keys with short ids takes about 200 bytes, a
 //! time mark about 90, twice. With a mark every hour and pages of 4 KiB, each page is erased about every third
-//! day: 10 000 erases last for 80 years. While a record is read or written, 800 bytes are taken for it, which are
-//! wiped afterwards.
+//! day: 10 000 erases last for 80 years. On a Cortex-M3 the store is about 14 KiB of code, the half of it the log's,
+//! and the task that uses it takes 3.5 KiB of memory, in which keys are wiped after each operation.
 //!
 //! A flash driver that blocks is used through `embassy_embedded_hal::adapter::BlockingAsync`.
 

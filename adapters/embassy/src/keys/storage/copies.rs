@@ -71,6 +71,15 @@ impl Log {
     }
 }
 
+/// What becomes of a sound record that is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// It is in the buffer then.
+    Keep,
+    /// Nothing.
+    Check,
+}
+
 /// What one log has of a record.
 enum Found<E> {
     Nothing,
@@ -100,6 +109,7 @@ pub(super) struct Copies<F> {
     first: Range<u32>,
     second: Range<u32>,
     seal: Seal,
+    was_erased: bool,
 }
 
 impl<F: NorFlash> Copies<F> {
@@ -116,7 +126,7 @@ impl<F: NorFlash> Copies<F> {
         if F::ERASE_SIZE < PAGE_LEN_MIN || !is_there || !is_log(&first) || !is_log(&second) {
             return Err(StorageError::Range);
         }
-        Ok(Self { flash, first, second, seal })
+        Ok(Self { flash, first, second, seal, was_erased: false })
     }
 
     #[cfg(test)]
@@ -136,38 +146,48 @@ impl<F: NorFlash> Copies<F> {
         kind: Kind,
         buffers: &mut Buffers,
     ) -> Result<bool, StorageError<F::Error>> {
-        let first = self.look(Log::First, kind, buffers).await;
-        let second = self.look(Log::Second, kind, buffers).await;
-        let newer = match newer(first, second)? {
+        let first = self.look(Log::First, kind, buffers, Look::Keep).await;
+        let second = self.look(Log::Second, kind, buffers, Look::Keep).await;
+        match newer(first, second)? {
             Newer::Nothing => return Ok(false),
-            Newer::Same => return Ok(true),
-            Newer::In(log) => log,
-        };
-        self.look(newer, kind, buffers).await;
-        if self.put(newer.other(), kind, buffers).await.is_err() {
-            self.rebuild(newer.other(), buffers).await?;
-            self.look(newer, kind, buffers).await;
+            Newer::Same => {}
+            Newer::In(log) => {
+                self.look(log, kind, buffers, Look::Keep).await;
+                self.put_surely(log.other(), kind, buffers).await?;
+            }
         }
         Ok(true)
     }
 
-    /// Writes a record to both logs, one after the other.
+    /// Puts a record into the buffer, to be written.
+    pub(super) fn encode(
+        &self,
+        content: &Content<'_>,
+        buffers: &mut Buffers,
+    ) -> Result<(), StorageError<F::Error>> {
+        let room = buffers.record.0.get_mut(..RECORD_LEN_MAX).unwrap_or_default();
+        buffers.len = self.seal.write(content, room).map_err(|_| StorageError::Damaged)?;
+        Ok(())
+    }
+
+    /// Writes the record in the buffer to both logs, one after the other.
     ///
     /// Both have to be sound: read all kinds before.
     pub(super) async fn write(
         &mut self,
-        content: Content<'_>,
+        kind: Kind,
         buffers: &mut Buffers,
     ) -> Result<(), StorageError<F::Error>> {
         for log in Log::ALL {
-            self.encode(&content, buffers)?;
-            if self.put(log, content.kind(), buffers).await.is_err() {
-                self.rebuild(log, buffers).await?;
-                self.encode(&content, buffers)?;
-                self.put(log, content.kind(), buffers).await?;
-            }
+            self.put_surely(log, kind, buffers).await?;
         }
         Ok(())
+    }
+
+    /// Whether a log was erased since the last question: then it lacks what was not written since, and all
+    /// kinds are to be read once more.
+    pub(super) const fn take_erased(&mut self) -> bool {
+        core::mem::replace(&mut self.was_erased, false)
     }
 
     /// Erases both logs.
@@ -178,18 +198,14 @@ impl<F: NorFlash> Copies<F> {
         Ok(())
     }
 
-    fn encode(
-        &self,
-        content: &Content<'_>,
+    /// Looks at what a log has.
+    async fn look(
+        &mut self,
+        log: Log,
+        kind: Kind,
         buffers: &mut Buffers,
-    ) -> Result<(), StorageError<F::Error>> {
-        let room = buffers.record.0.get_mut(..RECORD_LEN_MAX).unwrap_or_default();
-        buffers.len = self.seal.write(content, room).map_err(|_| StorageError::Damaged)?;
-        Ok(())
-    }
-
-    /// Looks at what a log has; a sound record is in the buffer then.
-    async fn look(&mut self, log: Log, kind: Kind, buffers: &mut Buffers) -> Found<F::Error> {
+        look: Look,
+    ) -> Found<F::Error> {
         let range = self.range(log);
         let Ok(mut map) = map(&mut self.flash, range) else {
             return Found::Unsound(Unsound::Damaged);
@@ -202,8 +218,10 @@ impl<F: NorFlash> Copies<F> {
         };
         match self.seal.open(kind, bytes) {
             Ok(sound) => {
-                buffers.record.0.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-                buffers.len = bytes.len();
+                if look == Look::Keep {
+                    buffers.record.0.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+                    buffers.len = bytes.len();
+                }
                 Found::Sound { rank: sound.rank, mac: *sound.mac }
             }
             Err(unsound) => Found::Unsound(unsound),
@@ -228,26 +246,27 @@ impl<F: NorFlash> Copies<F> {
         }
     }
 
-    /// Makes a log anew from the other one, which must be sound.
-    async fn rebuild(
+    /// Writes the record in the buffer to a log. When the log does not take it, it is erased: all of it is in
+    /// the other one.
+    async fn put_surely(
         &mut self,
         log: Log,
+        kind: Kind,
         buffers: &mut Buffers,
     ) -> Result<(), StorageError<F::Error>> {
+        if self.put(log, kind, buffers).await.is_ok() {
+            return Ok(());
+        }
         for kind in Kind::ALL {
-            match self.look(log.other(), kind, buffers).await {
+            match self.look(log.other(), kind, buffers, Look::Check).await {
                 Found::Nothing | Found::Sound { .. } => {}
                 Found::Unsound(unsound) => return Err(unsound.into()),
                 Found::Failed(error) => return Err(StorageError::Flash(error)),
             }
         }
         self.erase_log(log).await?;
-        for kind in Kind::ALL {
-            if let Found::Sound { .. } = self.look(log.other(), kind, buffers).await {
-                self.put(log, kind, buffers).await?;
-            }
-        }
-        Ok(())
+        self.was_erased = true;
+        Ok(self.put(log, kind, buffers).await?)
     }
 
     async fn erase_log(&mut self, log: Log) -> Result<(), StorageError<F::Error>> {

@@ -9,6 +9,7 @@ use portcullis_core::{
 use zeroize::Zeroizing;
 
 /// A key of HS256 with its id. Its bytes are wiped when it goes, and never shown.
+#[derive(Clone)]
 pub struct Key {
     id: KeyId,
     bytes: Zeroizing<[u8; HMAC_KEY_LEN_MAX]>,
@@ -76,6 +77,11 @@ impl Stored {
     /// The key to come, while keys are changed.
     pub const fn next(&self) -> Option<&Key> {
         self.next.as_ref()
+    }
+
+    /// Whether the two keys have one name (SEC-078).
+    pub(super) fn has_twins(&self) -> bool {
+        self.next.as_ref().is_some_and(|next| next.id == self.current.id)
     }
 
     /// The ring that verifies with these keys.

@@ -95,7 +95,9 @@ impl<F: NorFlash> KeyStore<F> {
 
     /// The stored keys; `None` when there never were any.
     pub async fn load(&mut self) -> Result<Option<Stored>, StorageError<F::Error>> {
-        Ok(self.read(&mut Buffers::new()).await?.0)
+        let mut state = State::UNREAD;
+        self.run(Request::Read, &mut state).await?;
+        Ok(state.stored)
     }
 
     /// Stores the keys of a provisioning, and no next key but its.
@@ -108,17 +110,14 @@ impl<F: NorFlash> KeyStore<F> {
         current: Key,
         next: Option<Key>,
     ) -> Result<Provisioned, StorageError<F::Error>> {
-        let mut buffers = Buffers::new();
-        let before = match self.read(&mut buffers).await?.0 {
-            Some(stored) if version < stored.version => return Err(StorageError::Version),
-            Some(stored) if version == stored.version => return Ok(Provisioned::Kept(stored)),
-            Some(stored) => stored.sequence,
-            None => 0,
-        };
-        let stored = Stored { sequence: after(before)?, version, current, next };
-        stored.ring()?;
-        self.copies.write(Content::Keys(&stored), &mut buffers).await?;
-        Ok(Provisioned::Stored(stored))
+        let mut state = State::UNREAD;
+        let request = Request::Provision { version, current: &current, next: next.as_ref() };
+        self.run(request, &mut state).await?;
+        match (state.stored, state.changed) {
+            (Some(stored), Some(_)) => Ok(Provisioned::Stored(stored)),
+            (Some(stored), None) => Ok(Provisioned::Kept(stored)),
+            (None, _) => Err(StorageError::NotProvisioned),
+        }
     }
 
     /// Stores the key to come, and then lets it verify.
@@ -127,7 +126,9 @@ impl<F: NorFlash> KeyStore<F> {
         next: Key,
         live: &LiveKeyRing<M>,
     ) -> Result<(), StorageError<F::Error>> {
-        self.change(live, Change::AddNext(next)).await
+        let mut state = State::UNREAD;
+        self.run(Request::AddNext(&next), &mut state).await?;
+        state.go_live(live)
     }
 
     /// Makes the next key the current one: first in the flash, and when it is there, in the ring.
@@ -138,43 +139,24 @@ impl<F: NorFlash> KeyStore<F> {
         &mut self,
         live: &LiveKeyRing<M>,
     ) -> Result<(), StorageError<F::Error>> {
-        self.change(live, Change::Rotate).await
-    }
-
-    async fn change<M: RawMutex>(
-        &mut self,
-        live: &LiveKeyRing<M>,
-        change: Change,
-    ) -> Result<(), StorageError<F::Error>> {
-        let ring = self.write_change(change).await?.ring()?;
-        Ok(live.replace(ring)?)
-    }
-
-    async fn write_change(&mut self, change: Change) -> Result<Stored, StorageError<F::Error>> {
-        let mut buffers = Buffers::new();
-        let stored = self.read(&mut buffers).await?.0.ok_or(StorageError::NotProvisioned)?;
-        let stored = change.of(stored)?;
-        self.copies.write(Content::Keys(&stored), &mut buffers).await?;
-        Ok(stored)
+        let mut state = State::UNREAD;
+        self.run(Request::Rotate, &mut state).await?;
+        state.go_live(live)
     }
 
     /// Stores a time that is surely past, as the floor for the next start (SEC-501).
     ///
     /// A time that is not later than the stored one changes nothing.
     pub async fn mark_time(&mut self, time: UnixTime) -> Result<(), StorageError<F::Error>> {
-        let mut buffers = Buffers::new();
-        let (stored, mark) = self.read(&mut buffers).await?;
-        if mark.is_some_and(|mark| mark.time >= time) {
-            return Ok(());
-        }
-        let sequence = stored.map_or(0, |stored| stored.sequence);
-        self.copies.write(Content::Mark(Mark { time, sequence }), &mut buffers).await
+        let mut state = State::UNREAD;
+        self.run(Request::Mark(time), &mut state).await
     }
 
     /// The latest time that was marked.
     pub async fn time_mark(&mut self) -> Result<Option<UnixTime>, StorageError<F::Error>> {
-        let (_, mark) = self.read(&mut Buffers::new()).await?;
-        Ok(mark.map(|mark| mark.time))
+        let mut state = State::UNREAD;
+        self.run(Request::Read, &mut state).await?;
+        Ok(state.mark.map(|mark| mark.time))
     }
 
     /// Erases everything: for a device whose stored keys are refused, by somebody who is to provision it anew.
@@ -184,25 +166,56 @@ impl<F: NorFlash> KeyStore<F> {
         self.copies.erase().await
     }
 
+    /// Does all that is asked of the store: one way through it, which is in the image once.
+    ///
+    /// Reads into `state`, where keys are not moved about.
+    async fn run(
+        &mut self,
+        request: Request<'_>,
+        state: &mut State,
+    ) -> Result<(), StorageError<F::Error>> {
+        let mut buffers = Buffers::new();
+        self.read(state, &mut buffers).await?;
+        request.apply(state)?;
+        if let Some(content) = state.content() {
+            let kind = content.kind();
+            self.copies.encode(&content, &mut buffers)?;
+            self.copies.write(kind, &mut buffers).await?;
+            self.complete(&mut buffers).await?;
+        }
+        Ok(())
+    }
+
     /// Reads both records, makes their copies equal, and checks that they belong together.
     async fn read(
         &mut self,
+        state: &mut State,
         buffers: &mut Buffers,
-    ) -> Result<(Option<Stored>, Option<Mark>), StorageError<F::Error>> {
-        let mark = match self.copies.read(Kind::Mark, buffers).await? {
-            true => Some(self.opened(Kind::Mark, buffers)?.mark().ok_or(StorageError::Damaged)?),
-            false => None,
-        };
-        let stored = match self.copies.read(Kind::Keys, buffers).await? {
-            true => Some(self.opened(Kind::Keys, buffers)?.keys().ok_or(StorageError::Damaged)?),
-            false => None,
-        };
-        let sequence = stored.as_ref().map_or(0, |stored| stored.sequence);
-        let least = mark.map_or(0, |mark| mark.sequence).max(self.sequence_min);
-        if sequence < least {
+    ) -> Result<(), StorageError<F::Error>> {
+        if self.copies.read(Kind::Mark, buffers).await? {
+            let mark = self.opened(Kind::Mark, buffers)?.mark();
+            state.mark = Some(mark.ok_or(StorageError::Damaged)?);
+        }
+        if self.copies.read(Kind::Keys, buffers).await? {
+            let stored = self.opened(Kind::Keys, buffers)?.keys();
+            state.stored = Some(stored.ok_or(StorageError::Damaged)?);
+        }
+        self.complete(buffers).await?;
+        let least = state.mark.map_or(0, |mark| mark.sequence).max(self.sequence_min);
+        if state.sequence() < least {
             return Err(StorageError::RolledBack);
         }
-        Ok((stored, mark))
+        Ok(())
+    }
+
+    /// Gives a log that had to be erased the rest of what the other one has.
+    async fn complete(&mut self, buffers: &mut Buffers) -> Result<(), StorageError<F::Error>> {
+        if self.copies.take_erased() {
+            for kind in Kind::ALL {
+                self.copies.read(kind, buffers).await?;
+            }
+        }
+        Ok(())
     }
 
     fn opened<'r>(
@@ -220,31 +233,90 @@ impl<F> fmt::Debug for KeyStore<F> {
     }
 }
 
-enum Change {
-    AddNext(Key),
+/// What is asked of the store.
+enum Request<'r> {
+    Read,
+    Provision { version: u32, current: &'r Key, next: Option<&'r Key> },
+    AddNext(&'r Key),
     Rotate,
+    Mark(UnixTime),
 }
 
-impl Change {
-    /// The keys after it; refused as [`KeyRing`](portcullis_core::jwt::KeyRing) refuses it.
-    fn of(self, stored: Stored) -> Result<Stored, KeyError> {
-        let sequence = after(stored.sequence)?;
-        match self {
-            Self::AddNext(next) => {
-                stored.ring()?.add_next(next.id().clone(), next.hmac_key()?)?;
-                Ok(Stored { sequence, next: Some(next), ..stored })
-            }
-            Self::Rotate => {
-                let current = stored.next.ok_or(KeyError::Ring)?;
-                Ok(Stored { sequence, current, next: None, version: stored.version })
-            }
+/// What is stored, or to be stored.
+struct State {
+    stored: Option<Stored>,
+    mark: Option<Mark>,
+    changed: Option<Kind>,
+}
+
+impl State {
+    const UNREAD: Self = Self { stored: None, mark: None, changed: None };
+
+    fn sequence(&self) -> u64 {
+        self.stored.as_ref().map_or(0, |stored| stored.sequence)
+    }
+
+    /// What is to be written.
+    fn content(&self) -> Option<Content<'_>> {
+        match self.changed? {
+            Kind::Keys => self.stored.as_ref().map(Content::Keys),
+            Kind::Mark => self.mark.map(Content::Mark),
         }
+    }
+
+    /// Lets the stored keys verify.
+    fn go_live<M: RawMutex, E>(self, live: &LiveKeyRing<M>) -> Result<(), StorageError<E>> {
+        let stored = self.stored.ok_or(StorageError::NotProvisioned)?;
+        Ok(live.replace(stored.ring()?)?)
     }
 }
 
-/// The sequence after this one. Nobody gets to the last one; there is none after it.
-fn after(sequence: u64) -> Result<u64, KeyError> {
-    sequence.checked_add(1).ok_or(KeyError::Ring)
+impl Request<'_> {
+    /// Makes of the state what is stored after it; keys are refused as
+    /// [`KeyRing`](portcullis_core::jwt::KeyRing) refuses them.
+    fn apply<E>(self, state: &mut State) -> Result<(), StorageError<E>> {
+        // Nobody gets to the last number.
+        let sequence = state.sequence().checked_add(1).ok_or(StorageError::RolledBack)?;
+        match self {
+            Self::Read => return Ok(()),
+            Self::Mark(time) => {
+                if state.mark.is_none_or(|mark| mark.time < time) {
+                    state.mark = Some(Mark { time, sequence: state.sequence() });
+                    state.changed = Some(Kind::Mark);
+                }
+                return Ok(());
+            }
+            Self::Provision { version, current, next } => {
+                let before = state.stored.as_ref().map(|stored| stored.version);
+                if before.is_some_and(|before| version < before) {
+                    return Err(StorageError::Version);
+                }
+                if before == Some(version) {
+                    return Ok(());
+                }
+                let (current, next) = (current.clone(), next.cloned());
+                state.stored = Some(Stored { sequence, version, current, next });
+            }
+            Self::AddNext(next) => {
+                let stored = state.stored.as_mut().ok_or(StorageError::NotProvisioned)?;
+                if stored.next.is_some() {
+                    return Err(KeyError::Ring.into());
+                }
+                stored.next = Some(next.clone());
+                stored.sequence = sequence;
+            }
+            Self::Rotate => {
+                let stored = state.stored.as_mut().ok_or(StorageError::NotProvisioned)?;
+                stored.current = stored.next.take().ok_or(KeyError::Ring)?;
+                stored.sequence = sequence;
+            }
+        }
+        if state.stored.as_ref().is_some_and(Stored::has_twins) {
+            return Err(KeyError::DuplicateKeyId.into());
+        }
+        state.changed = Some(Kind::Keys);
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! What lies in the flash, byte for byte.
 //!
 //! ```text
-//! keys  format 1 | rank 8: sequence | SHA-256 of the resource 32 | version 4 | keys 1 | key .. | MAC 32
+//! keys  format 1 | rank 8: sequence | hash of the resource 32 | version 4 | keys 1 | key .. | MAC 32
 //! key   id length 1 | id | key length 1 | key
-//! mark  format 1 | rank 8: seconds  | SHA-256 of the resource 32 | sequence 8                  | MAC 32
+//! mark  format 1 | rank 8: seconds  | hash of the resource 32 | sequence 8                  | MAC 32
 //! ```
 //!
-//! Numbers are little-endian. The MAC is HMAC-SHA256 over a label, which record it is, and all bytes before
+//! Numbers are little-endian. The hash is HMAC-SHA256 with a label as its key. The MAC is HMAC-SHA256 over a label, which record it is, and all bytes before
 //! the MAC. Of two copies the one of the higher rank is the newer one.
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -16,7 +16,7 @@ use portcullis_core::{
     limits::{HMAC_KEY_LEN_MAX, KEY_ID_LEN_MAX},
     time::UnixTime,
 };
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 
 use super::{Binding, Key, Stored};
 
@@ -104,7 +104,9 @@ impl Seal {
     pub(super) fn new(binding: &Binding<'_>) -> Result<Self, KeyError> {
         let key = binding.secret.map_or(LABEL, |secret| secret.as_slice());
         let mac = Hmac::new_from_slice(key).map_err(|_| KeyError::TooLong)?;
-        Ok(Self { resource: Sha256::digest(binding.resource).into(), mac })
+        let hash = Hmac::<Sha256>::new_from_slice(LABEL).map_err(|_| KeyError::TooLong)?;
+        let resource = hash.chain_update(binding.resource).finalize().into_bytes().into();
+        Ok(Self { resource, mac })
     }
 
     /// Writes a record to the front of `buffer`; returns its length.

@@ -14,7 +14,8 @@ use portcullis_core::{
 
 use self::flash::{Flash, FlashError, Overwrite};
 use super::{
-    Binding, Buffers, Content, Key, KeyStore, LiveKeyRing, Provisioned, Seal, StorageError, Stored,
+    Binding, Content, Key, KeyStore, LiveKeyRing, Provisioned, Request, Seal, State, StorageError,
+    Stored,
 };
 
 mod cuts;
@@ -92,9 +93,10 @@ fn snapshot_of(stored: &Stored) -> Keys {
 fn snapshot<const WORD: usize, const PAGE: usize>(
     store: &mut Store<WORD, PAGE>,
 ) -> Result<Snapshot, StorageError<FlashError>> {
-    let (stored, mark) = ready(store.read(&mut Buffers::new()))?;
-    let mark = mark.map(|mark| mark.time.as_secs());
-    Ok(Snapshot { keys: stored.as_ref().map(snapshot_of), mark })
+    let mut state = State::UNREAD;
+    ready(store.run(Request::Read, &mut state))?;
+    let mark = state.mark.map(|mark| mark.time.as_secs());
+    Ok(Snapshot { keys: state.stored.as_ref().map(snapshot_of), mark })
 }
 
 #[test]
