@@ -86,9 +86,13 @@ peers() {
         --program "$CARGO_TARGET_DIR/release/portcullis" --cache "$CACHE/interop"
 }
 
-# Hostile peers; afterwards the device is as before.
+# Hostile peers, over the emulator's network and over one of packets; afterwards the device is as before.
 abuse() {
-    python3 tests/device/abuse.py --firmware "$images/firmware"
+    local status=0
+    python3 tests/device/abuse.py --firmware "$images/firmware" &
+    python3 tests/device/packets.py --firmware "$images/firmware" || status=1
+    wait $! || status=1
+    return $status
 }
 
 compiler >/dev/null 2>&1 || {
