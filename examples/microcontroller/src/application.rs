@@ -1,9 +1,6 @@
 //! The application: what this device can do, and who may. The file to copy.
 
-use core::net::SocketAddr;
-
-use edge_nal::TcpBind;
-use edge_nal_embassy::Tcp;
+use embassy_net::Stack;
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use microcontroller::board;
 use portcullis_core::{
@@ -17,6 +14,7 @@ use portcullis_core::{
 };
 use portcullis_embassy::{
     Connections, Memory, Server,
+    listener::Listener,
     tools::{Json, NoArguments, Text, ToolError, ToolService, ToolTable, tool},
 };
 use serde::{Deserialize, Serialize};
@@ -30,6 +28,9 @@ const PORT: u16 = 80;
 /// What one connection works in: a head, its fields, a body, and what is decoded from them. Larger
 /// requests are refused.
 pub(crate) type ConnectionMemory = Memory<1536, 24, 1024, 1024>;
+
+/// What a socket may receive, and send, before anybody has taken it, in bytes.
+pub(crate) type SocketMemory = ([u8; 1024], [u8; 512]);
 
 /// The temperature, in thousandths of a degree.
 #[derive(Serialize)]
@@ -96,7 +97,8 @@ pub(crate) struct Device {
 #[embassy_executor::task(pool_size = crate::CONNECTIONS)]
 pub(crate) async fn serve(
     device: Device,
-    tcp: Tcp<'static>,
+    stack: Stack<'static>,
+    socket: &'static mut SocketMemory,
     memory: &'static mut ConnectionMemory,
 ) {
     let info = ServerInfo {
@@ -114,15 +116,13 @@ pub(crate) async fn serve(
         Ok(service) => service,
         Err(error) => board::halt(format_args!("{error}")),
     };
-    let acceptor = match tcp.bind(SocketAddr::from(([0; 4], PORT))).await {
-        Ok(acceptor) => acceptor,
-        Err(_) => board::halt(format_args!("port {PORT} cannot be served")),
-    };
+    let (received, sent) = socket;
+    let listener = Listener::new(stack, PORT, received, sent);
     // `https` is ended in front of the device, so that all clients have one address: no limit for each.
     static OPEN: Connections<{ crate::CONNECTIONS }, CriticalSectionRawMutex> =
         Connections::new().with_per_peer_max(crate::CONNECTIONS);
     let server = Server::new(device.server, service, device.clock).with_connections(&OPEN);
-    server.with_introspector(device.introspector).run(&acceptor, memory).await
+    server.with_introspector(device.introspector).run(&listener, memory).await
 }
 
 /// Makes the resource server that this device was provisioned to be; once.

@@ -8,8 +8,7 @@ mod introspector;
 mod keeper;
 mod time;
 
-use application::{ConnectionMemory, Device};
-use edge_nal_embassy::{Tcp, TcpBuffers};
+use application::{ConnectionMemory, Device, SocketMemory};
 use embassy_executor::Spawner;
 use embassy_net::{Config, DhcpConfig, Runner, Stack, StackResources};
 use identity::Identity;
@@ -23,15 +22,11 @@ const SOCKETS: usize = CONNECTIONS
     + 1
     + if cfg!(feature = "introspection") { 1 } else { 0 }
     + if cfg!(feature = "sntp") { 1 } else { 0 };
-/// Bytes that a connection may receive before anybody has taken them.
-const RECEIVE_LEN: usize = 1024;
-/// Bytes that a connection may send before anybody has taken them.
-const SEND_LEN: usize = 512;
 
 #[embassy_executor::main]
 async fn main(spawner: Spawner) {
-    static TCP_MEMORY: StaticCell<TcpBuffers<CONNECTIONS, SEND_LEN, RECEIVE_LEN>> =
-        StaticCell::new();
+    static SOCKET_MEMORY: ConstStaticCell<[SocketMemory; CONNECTIONS]> =
+        ConstStaticCell::new([const { ([0; _], [0; _]) }; CONNECTIONS]);
     static CONNECTION_MEMORY: ConstStaticCell<[ConnectionMemory; CONNECTIONS]> =
         ConstStaticCell::new([const { ConnectionMemory::new() }; CONNECTIONS]);
 
@@ -49,9 +44,8 @@ async fn main(spawner: Spawner) {
     };
     let Identity { keys, clock, .. } = identity;
     let device = Device { server, keys, introspector, clock };
-    let tcp = Tcp::new(stack, TCP_MEMORY.init_with(TcpBuffers::new));
-    for memory in CONNECTION_MEMORY.take() {
-        board::spawn(spawner, application::serve(device, tcp, memory));
+    for (socket, memory) in SOCKET_MEMORY.take().iter_mut().zip(CONNECTION_MEMORY.take()) {
+        board::spawn(spawner, application::serve(device, stack, socket, memory));
     }
     if let Some(config) = stack.config_v4() {
         let address = config.address.address();
@@ -61,8 +55,8 @@ async fn main(spawner: Spawner) {
 
 /// Joins the network: an address comes by DHCP.
 async fn join(spawner: Spawner, ethernet: Ethernet) -> Stack<'static> {
-    static SOCKET_MEMORY: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
-    let resources = SOCKET_MEMORY.init_with(StackResources::new);
+    static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
+    let resources = RESOURCES.init_with(StackResources::new);
     let config = Config::dhcpv4(DhcpConfig::default());
     let (stack, runner) = embassy_net::new(ethernet, config, resources, seed());
     board::spawn(spawner, network(runner));
