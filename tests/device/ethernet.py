@@ -7,6 +7,7 @@ to who has an address (ARP), and peers that speak just as much TCP (RFC 9293) as
 from __future__ import annotations
 
 import random
+import re
 import socket
 import struct
 import threading
@@ -108,7 +109,7 @@ class Stream:
         conditions = {
             "open": lambda: self.peer_start is not None or self.is_reset,
             "over": lambda: self.is_ended or self.is_reset,
-            "answered": lambda: b"\r\n\r\n" in self.received or self.is_ended or self.is_reset,
+            "answered": lambda: self.is_answered() or self.is_ended or self.is_reset,
         }
         with self.changed:
             return self.changed.wait_for(conditions[ready], within)
@@ -136,6 +137,12 @@ class Stream:
             with self.changed:
                 self.changed.wait_for(lambda: self.taken >= here + len(piece) or self.is_reset, RESEND_SECS)
         return self.taken >= end
+
+    def is_answered(self) -> bool:
+        """Whether the first answer is there, whole."""
+        head, _, content = self.received.partition(b"\r\n\r\n")
+        length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+        return length is not None and len(content) >= int(length[1])
 
     def status(self) -> int | None:
         """The status of the first answer."""
