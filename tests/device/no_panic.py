@@ -226,7 +226,7 @@ def check(report: Report, search: Search, rows: dict[str, dict[str, object]]) ->
                     print(f"  {site}")
             report.line(f"{crate}: panics", f"{counts[crate]} places, {most} listed")
         elif counts[crate] < most:
-            report.line(f"{crate}: panics", f"only {counts[crate]} places: lower the {most} in {LISTED.name}")
+            report.line(f"{crate}: only {counts[crate]} places that can panic: lower the {most} in {LISTED.name}")
         elif not rows[crate].get("why"):
             report.line(f"{crate}: panics", "listed without a reason")
         else:
