@@ -98,4 +98,6 @@ pub use settings::{
     DEFAULT_KEY_ID, IntrospectionCredentials, Lifetimes, Limits, Resource, ScopeDescription,
     Settings, SettingsError, TokenFormat,
 };
+pub use storage::Database;
 pub use tls::{Tls, TlsError};
+pub use users::{Account, AccountError, Accounts};
