@@ -15,8 +15,8 @@ use oauth_as::{
     StorageError, WriteOutcome, delegate_storage,
 };
 
-use super::redemption::{self, Kept, Redemption};
 use super::Records;
+use super::redemption::{self, Kept, Redemption};
 use crate::secrets::Digest;
 
 /// Marks a stored form, so that records read back are not hashed a second time when they are
@@ -94,11 +94,7 @@ impl HashedStorage {
     /// A storage before `inner`, beside which the clients `fixed` are known.
     pub(crate) fn new(inner: Records, fixed: impl IntoIterator<Item = Client>) -> Self {
         let named = |client: Client| (client.client_id.as_str().to_owned(), Arc::new(client));
-        Self {
-            inner,
-            fixed: fixed.into_iter().map(named).collect(),
-            unrevoked: Mutex::default(),
-        }
+        Self { inner, fixed: fixed.into_iter().map(named).collect(), unrevoked: Mutex::default() }
     }
 
     /// What the records are kept in.

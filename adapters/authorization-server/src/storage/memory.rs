@@ -199,4 +199,3 @@ impl MemoryRecords {
         Ok(lock(&self.accounts).remove(name).is_some())
     }
 }
-

@@ -12,26 +12,35 @@ pub(crate) mod postgresql;
 
 use postgresql::Postgresql;
 
+/// How often the engine's checks are run when their racers did not meet, which proves nothing.
+const RUNS_MAX: usize = 10;
+
 /// Runs the engine's own checks on storages that `fresh` makes, each of them empty.
 async fn check_conformance<F, Fut>(fresh: F)
 where
     F: Fn() -> Fut,
     Fut: Future<Output = Records>,
 {
-    let violations = StorageConformance::new(fresh)
-        .with_spawn(|task| drop(tokio::spawn(task)))
-        .racers(16)
-        .run()
-        .await;
-    assert!(violations.is_empty(), "{violations:#?}");
+    let checks = StorageConformance::new(fresh).with_spawn(|task| drop(tokio::spawn(task)));
+    for _ in 0..RUNS_MAX {
+        let violations = checks.run().await;
+        if violations.iter().all(|it| it.check != "harness/race_setup") {
+            assert!(violations.is_empty(), "{violations:#?}");
+            return;
+        }
+    }
+    panic!("the racers never met");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sec_222_sec_229_memory_conforms() {
     check_conformance(async || Records::open(&Database::Memory).await.unwrap()).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+// One thread is enough for the databases to be asked many things at once, and on one thread all
+// racers meet, however busy the machine is.
+
+#[tokio::test]
 async fn sec_222_sec_229_sqlite_conforms() {
     let folder = TempDir::new().unwrap();
     let count = AtomicUsize::new(0);
@@ -42,7 +51,7 @@ async fn sec_222_sec_229_sqlite_conforms() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[tokio::test]
 async fn sec_564_postgresql_conforms() {
     let server = match Postgresql::start() {
         Ok(server) => server,

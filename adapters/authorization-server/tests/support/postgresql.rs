@@ -3,6 +3,9 @@
 //! Debian's package `postgresql` brings the programs; no cluster of the system is touched. They refuse
 //! to run as root, so root becomes `nobody` for them.
 
+// Each of the programs that include this file needs a part of it.
+#![allow(dead_code)]
+
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -33,7 +36,10 @@ impl Postgresql {
         let port = free.map_err(|error| error.to_string())?.port();
         let server = Self { programs, folder, port };
         server.make_cluster()?;
-        server.run("pg_ctl", &["start", "-w", "-t", "60", "-l", "LOG", "-o", "OPTIONS", "-D", "DATA"])?;
+        server.run(
+            "pg_ctl",
+            &["start", "-w", "-t", "60", "-l", "LOG", "-o", "OPTIONS", "-D", "DATA"],
+        )?;
         let started = Instant::now();
         while server.query("postgres", "SELECT 1").is_err() {
             if started.elapsed() > START_MAX {
@@ -51,7 +57,7 @@ impl Postgresql {
         self.url(name)
     }
 
-    fn url(&self, name: &str) -> String {
+    pub(crate) fn url(&self, name: &str) -> String {
         format!("postgresql://portcullis@127.0.0.1:{}/{name}?sslmode=disable", self.port)
     }
 
@@ -61,6 +67,12 @@ impl Postgresql {
         let mut psql = Command::new(self.programs.join("psql"));
         psql.args(["--no-psqlrc", "--tuples-only", "--no-align", "-c", statement, &url]);
         printed(psql.output())
+    }
+
+    /// Everything in a database, as text.
+    pub(crate) fn dump(&self, name: &str) -> String {
+        let mut dump = Command::new(self.programs.join("pg_dump"));
+        printed(dump.args(["--data-only", "--inserts"]).arg(self.url(name)).output()).unwrap()
     }
 
     fn make_cluster(&self) -> Result<(), String> {

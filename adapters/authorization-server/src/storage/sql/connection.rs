@@ -127,11 +127,7 @@ impl Database {
     }
 
     /// The statement for the engine that this is.
-    pub(super) fn choose(
-        &self,
-        sqlite: &'static str,
-        postgresql: &'static str,
-    ) -> &'static str {
+    pub(super) fn choose(&self, sqlite: &'static str, postgresql: &'static str) -> &'static str {
         match self {
             Self::Sqlite { .. } => sqlite,
             Self::Postgresql(_) => postgresql,

@@ -4,7 +4,9 @@ use std::time::SystemTime;
 
 use oauth_as::StorageError;
 
-use super::{Lock, SqlRecords, Transaction, Value, can_be_stored, nanos, option_from_json, to_json};
+use super::{
+    Lock, SqlRecords, Transaction, Value, can_be_stored, nanos, option_from_json, to_json,
+};
 use crate::secrets::Digest;
 use crate::sessions::{Pending, Waiting};
 use crate::settings::Limits;
@@ -20,8 +22,7 @@ impl SqlRecords {
     ) -> Result<Option<String>, StorageError> {
         let (browser, query) = (waiting.browser.to_text(), waiting.query.to_text());
         let (peer, record) = (waiting.peer_key(), to_json(&waiting.pending)?);
-        let mut transaction =
-            self.database.begin(&[Lock::Count("pending authorizations")]).await?;
+        let mut transaction = self.database.begin(&[Lock::Count("pending authorizations")]).await?;
         let statement = "UPDATE pending_authorizations SET record = $4 \
             WHERE browser = $1 AND query = $2 AND expires_at > $3 RETURNING id";
         let values = [

@@ -16,11 +16,25 @@ macro_rules! expired {
     ($table:literal, $key:literal) => {
         (
             concat!(
-                "DELETE FROM ", $table, " WHERE ", $key, " IN (SELECT ", $key, " FROM ", $table,
+                "DELETE FROM ",
+                $table,
+                " WHERE ",
+                $key,
+                " IN (SELECT ",
+                $key,
+                " FROM ",
+                $table,
                 " WHERE expires_at <= $1 LIMIT $2)"
             ),
             concat!(
-                "DELETE FROM ", $table, " WHERE ", $key, " IN (SELECT ", $key, " FROM ", $table,
+                "DELETE FROM ",
+                $table,
+                " WHERE ",
+                $key,
+                " IN (SELECT ",
+                $key,
+                " FROM ",
+                $table,
                 " WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)"
             ),
         )
