@@ -16,6 +16,7 @@ use oauth_as::{
 
 use crate::answers::Response;
 use crate::browser::{self, Browser};
+use crate::client_document::LookUpError;
 use crate::form::Form;
 use crate::secrets::random_text;
 use crate::server::Inner;
@@ -33,6 +34,7 @@ const PLAIN_PARAMETERS: [&str; 4] =
 enum Refusal {
     Form,
     Client,
+    Document,
     RedirectUri,
     TooMany,
     Unavailable,
@@ -44,11 +46,14 @@ impl Refusal {
         match self {
             Self::Form => (bad, "The app sent a request that cannot be read."),
             Self::Client => (bad, "The app is not known here. It may have to register again."),
+            Self::Document => {
+                (bad, "The app's description could not be fetched, or it is not acceptable here.")
+            }
             Self::RedirectUri => {
                 (bad, "The app asked to be answered at an address that it did not register.")
             }
             Self::TooMany => {
-                (StatusCode::TOO_MANY_REQUESTS, "Too many requests are waiting. Try again later.")
+                (StatusCode::TOO_MANY_REQUESTS, "Too many requests at once. Try again later.")
             }
             Self::Unavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "This does not work right now. Try again later.")
@@ -73,7 +78,8 @@ pub(crate) async fn authorize(State(server): State<Arc<Inner>>, request: Request
 async fn begin(server: &Inner, head: &Parts) -> Result<Response, Refusal> {
     let query = head.uri.query().unwrap_or_default();
     let form = Form::parse(query.as_bytes()).map_err(|_| Refusal::Form)?;
-    let client = client(server, &form).await?;
+    let peer = Peer::of(&head.extensions);
+    let client = client(server, &form, peer).await?;
     let (registered, redirect_uri) = redirect_uri_of(&client, &form)?;
     let outcome = evaluate(server, &form, &client, registered, redirect_uri).await?;
 
@@ -94,7 +100,6 @@ async fn begin(server: &Inner, head: &Parts) -> Result<Response, Refusal> {
         redirect_uri: redirect_uri.to_owned(),
         outcome,
     };
-    let peer = Peer::of(&head.extensions);
     let new = NewPending { browser: browser.digest(), peer, query, pending };
     let id = server.sessions.wait(new, now).await.map_err(|error| match error {
         PendingError::TooMany => Refusal::TooMany,
@@ -108,8 +113,12 @@ async fn begin(server: &Inner, head: &Parts) -> Result<Response, Refusal> {
     Ok(response)
 }
 
-async fn client(server: &Inner, form: &Form) -> Result<Arc<Client>, Refusal> {
+async fn client(server: &Inner, form: &Form, peer: Peer) -> Result<Arc<Client>, Refusal> {
     let client_id = ClientId::new(form.get("client_id").ok_or(Refusal::Client)?);
+    server.meet(client_id.as_str(), peer).await.map_err(|error| match error {
+        LookUpError::Unknown => Refusal::Document,
+        LookUpError::TooMany => Refusal::TooMany,
+    })?;
     let found = server.engine.store().get_client(&client_id).await;
     found.map_err(|_| Refusal::Unavailable)?.ok_or(Refusal::Client)
 }

@@ -8,6 +8,7 @@ use portcullis_core::encoding::percent::Encoded;
 use portcullis_core::encoding::scratch::Scratch;
 
 use crate::answers::{self, Response};
+use crate::client_document::LookUpError;
 use crate::form::Form;
 use crate::server::Inner;
 use crate::throttle::Peer;
@@ -36,6 +37,22 @@ impl ClientRequest {
             Some(refusal) => Err(refusal),
             None => Ok(Self { form, credentials, peer }),
         }
+    }
+
+    /// Looks the client up if a document describes it, or gives the answer that refuses it (AS-45).
+    pub(crate) async fn meet_client(&self, server: &Inner) -> Result<(), Response> {
+        server.meet(self.credentials.client_id.as_str(), self.peer).await.map_err(|error| {
+            match error {
+                LookUpError::Unknown => {
+                    answers::error(&ErrorResponse::new(ErrorCode::InvalidClient), false)
+                }
+                LookUpError::TooMany => answers::error_with_status(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    ErrorCode::TemporarilyUnavailable,
+                    "too many clients are being looked up",
+                ),
+            }
+        })
     }
 
     /// The answer for an error of the engine; wrong secrets are counted on the way.

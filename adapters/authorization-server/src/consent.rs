@@ -14,6 +14,7 @@ use crate::answers::Response;
 use crate::audit::printable;
 use crate::authorize::validate_again;
 use crate::browser::{Browser, GONE, Submission, UNAVAILABLE};
+use crate::client_document::{DocumentUrl, LookUpError};
 use crate::form::Form;
 use crate::pages::{self, ConsentPage};
 use crate::redirect_uri;
@@ -64,6 +65,7 @@ fn page(
         subject,
         client_name: pending.client_name.as_deref(),
         client_id: &pending.client_id,
+        client_host: DocumentUrl::parse(&pending.client_id, true).map(DocumentUrl::host),
         redirect_host: redirect_uri::host(&asked.redirect_uri),
         to_loopback: redirect_uri::is_loopback(&asked.redirect_uri),
         resource_name: &resource.name,
@@ -108,6 +110,12 @@ pub(crate) async fn submit(State(server): State<Arc<Inner>>, request: Request) -
     let Outcome::Ask(asked) = pending.outcome else {
         return refuse(StatusCode::BAD_REQUEST, GONE);
     };
+    // What a document says may have changed while the user was reading (SEC-286).
+    match server.meet(&pending.client_id, submission.peer).await {
+        Ok(()) => {}
+        Err(LookUpError::Unknown) => return refuse(StatusCode::BAD_REQUEST, GONE),
+        Err(LookUpError::TooMany) => return refuse(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE),
+    }
     tracing::info!(
         client_id = %pending.client_id, subject = %printable(&subject), scope = %asked.scope,
         approved, "user decided"

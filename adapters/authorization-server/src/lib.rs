@@ -38,7 +38,8 @@
 //! | AS-01, AS-25 | engine | public and confidential clients |
 //! | AS-02 to AS-08, AS-10, AS-12 | here | the engine's document names a device endpoint and grants that are not offered |
 //! | AS-09, AS-84 | not yet | no `private_key_jwt`; assertions are refused |
-//! | AS-11, AS-20, AS-30 to AS-45 | not yet | client documents; AS-41 (hosts shown, loopback warning) is met on the consent page |
+//! | AS-11, AS-20, AS-30 to AS-35, AS-37 to AS-45 | here | client documents: the engine fetches nothing, and takes neither loopback redirects beside others nor scopes beyond the document. Redirects on another origin than the document's are left out; consent is asked every time, so that no change goes unseen (AS-44); logos are not shown |
+//! | AS-36 | not met | a document with keys is refused: clients that authenticate are known beforehand |
 //! | AS-13 | operator | `serve_tls` speaks TLS; `serve` plain HTTP, for loopback or behind TLS; the issuer must be `https` elsewhere |
 //! | AS-14 | here | CORS on metadata, keys, token, registration, revocation; never on the pages or introspection |
 //! | AS-15 | here | no public keys yet: `/jwks` is an empty set, and the metadata does not point to it |
@@ -71,6 +72,7 @@ mod audit;
 mod authorize;
 mod browser;
 mod client_authentication;
+mod client_document;
 mod clock;
 mod consent;
 mod form;
@@ -95,8 +97,8 @@ mod users;
 pub use clock::Clock;
 pub use server::AuthorizationServer;
 pub use settings::{
-    DEFAULT_KEY_ID, IntrospectionCredentials, Lifetimes, Limits, Resource, ScopeDescription,
-    Settings, SettingsError, TokenFormat,
+    ClientDocuments, DEFAULT_KEY_ID, IntrospectionCredentials, Lifetimes, Limits, Resource,
+    ScopeDescription, Settings, SettingsError, TokenFormat,
 };
 pub use storage::Database;
 pub use tls::{Tls, TlsError};

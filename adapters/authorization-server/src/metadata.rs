@@ -46,7 +46,8 @@ pub(crate) fn document(settings: &Settings, endpoints: &Endpoints) -> Result<Byt
         grant_types_supported: &["authorization_code", "refresh_token"],
         token_endpoint_auth_methods_supported: &CLIENT_METHODS,
         authorization_response_iss_parameter_supported: true,
-        // No `jwks_uri` as long as there are no public keys; no client documents yet.
+        client_id_metadata_document_supported: settings.client_documents.offered,
+        // No `jwks_uri` as long as there are no public keys.
         ..AuthorizationServerDocument::default()
     };
     let mut room = vec![0; METADATA_LEN_MAX_DESKTOP];

@@ -37,6 +37,8 @@ pub(crate) struct ConsentPage<'p> {
     /// What the client calls itself.
     pub(crate) client_name: Option<&'p str>,
     pub(crate) client_id: &'p str,
+    /// The host that the client's description comes from.
+    pub(crate) client_host: Option<&'p str>,
     pub(crate) redirect_host: &'p str,
     /// The redirect goes to a program on the user's own machine.
     pub(crate) to_loopback: bool,

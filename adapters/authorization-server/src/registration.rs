@@ -11,8 +11,8 @@ use std::time::SystemTime;
 use axum::extract::{Request, State};
 use http::StatusCode;
 use oauth_as::{
-    Client, ClientAuth, ClientId, ErrorCode, GrantType, RegistrationErrorCode,
-    RegistrationErrorResponse, RevocationWindow, ScopeSet, SecretHash, Storage,
+    Client, ClientAuth, ClientId, ErrorCode, RegistrationErrorCode, RegistrationErrorResponse,
+    RevocationWindow, ScopeSet, SecretHash, Storage,
 };
 use serde::Serialize;
 
@@ -23,7 +23,7 @@ use crate::server::{Inner, every_scope};
 use crate::settings::CLIENT_ID_PREFIX;
 use crate::throttle::Peer;
 
-mod metadata;
+pub(crate) mod metadata;
 
 use metadata::Accepted;
 
@@ -137,17 +137,13 @@ fn client(
     client_id: &ClientId,
     secret: Option<&str>,
 ) -> Client {
-    let mut grant_types = vec![GrantType::AuthorizationCode];
-    if accepted.wants_refresh_tokens() {
-        grant_types.push(GrantType::RefreshToken);
-    }
     Client {
         client_id: client_id.clone(),
         auth: match secret {
             Some(secret) => ClientAuth::ConfidentialSecretHash { hash: SecretHash::sha256(secret) },
             None => ClientAuth::Public,
         },
-        grant_types,
+        grant_types: accepted.engine_grant_types(),
         redirect_uris: accepted.redirect_uris.clone(),
         // What the client wrote into its registration is no ceiling.
         allowed_scopes: every_scope(&server.settings),

@@ -19,6 +19,9 @@ pub(crate) async fn revoke(State(server): State<Arc<Inner>>, request: Request) -
         Ok(request) => request,
         Err(refusal) => return refusal,
     };
+    if let Err(refusal) = request.meet_client(&server).await {
+        return refusal;
+    }
     let Some(token) = request.form.get("token") else {
         let missing = ErrorResponse::new(ErrorCode::InvalidRequest).with_description("no token");
         return answers::error(&missing, false);

@@ -19,12 +19,13 @@ use portcullis_core::jwt::{HmacKey, KeyId};
 use crate::access_token::TokenMint;
 use crate::answers;
 use crate::audit::Audit;
+use crate::client_document::{Documents, LookUpError, is_document_id};
 use crate::clock::Clock;
 use crate::secrets::FormTokens;
 use crate::sessions::Sessions;
 use crate::settings::{IntrospectionCredentials, Settings, SettingsError};
 use crate::storage::{HashedStorage, Records};
-use crate::throttle::Throttle;
+use crate::throttle::{Peer, Throttle};
 use crate::users::{Accounts, PasswordUsers, Users};
 use crate::{
     authorize, consent, introspection, login, metadata, pages, registration, revocation, token,
@@ -51,6 +52,7 @@ pub(crate) struct Inner {
     /// The metadata document.
     pub(crate) metadata: Bytes,
     pub(crate) engine: Engine,
+    pub(crate) documents: Arc<Documents>,
     pub(crate) mint: TokenMint,
     pub(crate) sessions: Sessions,
     pub(crate) users: Box<dyn Users>,
@@ -74,7 +76,8 @@ impl AuthorizationServer {
             tracing::error!(%error, database = ?settings.database, "the database cannot be opened");
             SettingsError::Database
         })?;
-        let engine = engine(&settings, records.clone());
+        let documents = Arc::new(Documents::new(&settings).ok_or(SettingsError::ClientDocuments)?);
+        let engine = engine(&settings, records.clone(), Arc::clone(&documents));
         let limits = settings.limits;
         let minute = Duration::from_secs(60);
         let endpoints = Endpoints::new(&settings.issuer);
@@ -98,6 +101,7 @@ impl AuthorizationServer {
                 Duration::from_secs(60 * 60),
             ),
             engine,
+            documents,
             settings,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -189,6 +193,18 @@ impl fmt::Debug for AuthorizationServer {
     }
 }
 
+impl Inner {
+    /// Looks up the client if a document describes it, for the engine to find. Says nothing about other
+    /// clients.
+    pub(crate) async fn meet(&self, client_id: &str, peer: Peer) -> Result<(), LookUpError> {
+        if is_document_id(client_id) {
+            self.documents.look_up(client_id, peer, &self.settings).await
+        } else {
+            Ok(())
+        }
+    }
+}
+
 /// The URLs of all endpoints.
 pub(crate) struct Endpoints {
     /// The issuer's path: empty, or `/t1`.
@@ -218,7 +234,7 @@ impl Endpoints {
     }
 }
 
-fn engine(settings: &Settings, records: Records) -> Engine {
+fn engine(settings: &Settings, records: Records, documents: Arc<Documents>) -> Engine {
     // The device endpoint is neither routed nor advertised; the engine wants a text for it.
     let mut config = ServerConfig::new(&settings.issuer, format!("{}/device", settings.issuer));
     config.authorization_code_ttl = settings.lifetimes.authorization_code;
@@ -233,7 +249,7 @@ fn engine(settings: &Settings, records: Records) -> Engine {
         ResourceServerRegistration::new(client_id, [&resource.identifier])
     });
     config.resource_servers = Some(resource_servers.collect());
-    let storage = HashedStorage::new(records, fixed_clients(settings));
+    let storage = HashedStorage::new(records, fixed_clients(settings)).with_documents(documents);
     Engine::with_clock(config, storage, settings.clock.clone()).with_event_sink(Box::new(Audit))
 }
 

@@ -13,8 +13,10 @@ use crate::secrets;
 use crate::storage::Database;
 use crate::users::{self, PasswordHash};
 
+mod client_documents;
 mod resource;
 
+pub use client_documents::ClientDocuments;
 pub use resource::{IntrospectionCredentials, Resource, ScopeDescription, TokenFormat};
 
 /// What a client id that this server makes starts with. No user may be named so: the subject of a
@@ -50,6 +52,8 @@ pub struct Settings {
     /// On: the clients of today need it. MCP deprecates it, and a deployment whose clients are all
     /// known turns it off, which removes the endpoint and its metadata (AS-21).
     pub registration: bool,
+    /// Clients that are known by a document at a URL.
+    pub client_documents: ClientDocuments,
     /// How long things live.
     pub lifetimes: Lifetimes,
     /// Bounds on input, on state and on attempts.
@@ -74,6 +78,7 @@ impl Settings {
             clock: Clock::system(),
             database: Database::Memory,
             registration: true,
+            client_documents: ClientDocuments::default(),
             lifetimes: Lifetimes::default(),
             limits: Limits::default(),
         })
@@ -227,6 +232,11 @@ impl Settings {
         if let Some(default) = &self.default_resource {
             self.resource(default).ok_or(SettingsError::DefaultResource)?;
         }
+        if self.client_documents.loopback_for_development
+            && !crate::redirect_uri::is_loopback(&self.issuer)
+        {
+            return Err(SettingsError::ClientDocuments);
+        }
         if self.lifetimes.access_token.as_secs() == 0
             || self.lifetimes.access_token > Duration::from_secs(24 * 60 * 60)
             || self.lifetimes.authorization_code.as_secs() == 0
@@ -338,6 +348,10 @@ pub struct Limits {
     pub pending_authorizations_per_peer: usize,
     /// Wrong secrets in a minute, for one account or client and from one peer (LIM-20).
     pub wrong_secrets_per_minute: u32,
+    /// Client documents fetched for one peer in a minute (SEC-287).
+    pub document_fetches_per_peer_per_minute: u32,
+    /// Client documents fetched from one host in a minute, of clients that were not known (SEC-287).
+    pub document_fetches_per_host_per_minute: u32,
     /// Connections that [`crate::AuthorizationServer::serve`] holds at once (LIM-15).
     pub connections: usize,
     /// Time for the head of a request, and for a TLS handshake (LIM-13, SEC-447).
@@ -355,6 +369,8 @@ impl Default for Limits {
             pending_authorizations: 10_000,
             pending_authorizations_per_peer: 20,
             wrong_secrets_per_minute: 10,
+            document_fetches_per_peer_per_minute: 20,
+            document_fetches_per_host_per_minute: 60,
             connections: 1_024,
             header_time: Duration::from_secs(10),
         }
@@ -381,6 +397,9 @@ pub enum SettingsError {
     Client,
     /// A user is unnamed, twice there, without password, or named like a client.
     User,
+    /// Documents of clients on loopback are for an issuer on loopback, or TLS cannot be used with
+    /// these roots.
+    ClientDocuments,
     /// A lifetime is zero or longer than allowed.
     Lifetime,
     /// The metadata of all resources and scopes would be longer than clients read (LIM-11).
@@ -408,6 +427,9 @@ impl fmt::Display for SettingsError {
             Self::Scope => "a scope is not a scope token of RFC 6749",
             Self::Client => "a client needs a free id and redirect URIs on https or loopback",
             Self::User => "a user needs a free, printable name unlike a client id, and a password",
+            Self::ClientDocuments => {
+                "client documents on loopback need an issuer there, and roots must be certificates"
+            }
             Self::Lifetime => "a lifetime is zero or longer than allowed",
             Self::Metadata => "resources and scopes are more than a metadata document can name",
             Self::MasterKey => "the master key is a placeholder",

@@ -27,6 +27,9 @@ pub(crate) async fn token(State(server): State<Arc<Inner>>, request: Request) ->
         Ok(request) => request,
         Err(refusal) => return refusal,
     };
+    if let Err(refusal) = request.meet_client(&server).await {
+        return refusal;
+    }
     match grant(&server, &request.form, &request.credentials).await {
         Ok(issued) => answers::json(StatusCode::OK, &issued),
         Err(error) => request.answer_error(&server, &error),

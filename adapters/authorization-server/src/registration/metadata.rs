@@ -1,6 +1,6 @@
 //! What a client says about itself, and what of it is accepted.
 
-use oauth_as::{RegistrationErrorCode, RegistrationErrorResponse, ScopeSet};
+use oauth_as::{GrantType, RegistrationErrorCode, RegistrationErrorResponse, ScopeSet};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
@@ -32,15 +32,15 @@ struct Requested {
 
 /// What is registered: the public-client profile at most, whatever was asked for (SEC-256).
 #[derive(Debug, Serialize)]
-pub(super) struct Accepted {
-    pub(super) redirect_uris: Vec<String>,
+pub(crate) struct Accepted {
+    pub(crate) redirect_uris: Vec<String>,
     token_endpoint_auth_method: String,
     grant_types: Vec<&'static str>,
     response_types: [&'static str; 1],
     #[serde(skip_serializing_if = "Option::is_none")]
     application_type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) client_name: Option<String>,
+    pub(crate) client_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
 }
@@ -50,17 +50,48 @@ impl Accepted {
         self.token_endpoint_auth_method == PUBLIC
     }
 
-    pub(super) fn wants_refresh_tokens(&self) -> bool {
-        self.grant_types.contains(&"refresh_token")
+    /// The grants as the engine names them.
+    pub(crate) fn engine_grant_types(&self) -> Vec<GrantType> {
+        self.grant_types.iter().filter_map(|name| GrantType::parse(name)).collect()
     }
 }
 
+/// The metadata of a registration request.
 pub(super) fn read(
     body: &[u8],
     settings: &Settings,
 ) -> Result<Accepted, RegistrationErrorResponse> {
-    let requested: Requested = serde_json::from_slice(body)
-        .map_err(|_| invalid("the body is not a JSON object of client metadata"))?;
+    accept(parse(body)?, settings)
+}
+
+/// The metadata of a client document: of its redirect URIs only those that `admits` takes, and
+/// without a secret, so that no method means that the client is public (AS-35).
+pub(crate) fn read_document(
+    body: &[u8],
+    settings: &Settings,
+    admits: impl Fn(&str) -> bool,
+) -> Result<Accepted, RegistrationErrorResponse> {
+    let mut requested = parse(body)?;
+    let method = requested.token_endpoint_auth_method.get_or_insert_with(|| PUBLIC.to_owned());
+    if method != PUBLIC {
+        return Err(invalid("a client document cannot hold a secret"));
+    }
+    if let Some(uris) = &mut requested.redirect_uris {
+        let length_max = settings.limits.redirect_uri_bytes;
+        uris.retain(|uri| admits(uri) && redirect_uri::check(uri, length_max).is_ok());
+    }
+    accept(requested, settings)
+}
+
+fn parse(body: &[u8]) -> Result<Requested, RegistrationErrorResponse> {
+    serde_json::from_slice(body)
+        .map_err(|_| invalid("the body is not a JSON object of client metadata"))
+}
+
+fn accept(
+    requested: Requested,
+    settings: &Settings,
+) -> Result<Accepted, RegistrationErrorResponse> {
     if requested.software_statement.is_some() {
         return Err(RegistrationErrorResponse::new(
             RegistrationErrorCode::InvalidSoftwareStatement,

@@ -17,6 +17,7 @@ use oauth_as::{
 
 use super::Records;
 use super::redemption::{self, Kept, Redemption};
+use crate::client_document::{Documents, is_document_id};
 use crate::secrets::Digest;
 
 /// Marks a stored form, so that records read back are not hashed a second time when they are
@@ -29,6 +30,8 @@ pub(crate) struct HashedStorage {
     inner: Records,
     /// Clients that the settings name. They are what the settings say, at every start.
     fixed: HashMap<String, Arc<Client>>,
+    /// Clients that documents describe.
+    documents: Option<Arc<Documents>>,
     /// Families of tokens whose revocation failed, in this process: the client was told so, and
     /// this one goes on trying.
     unrevoked: Mutex<HashMap<String, RevocationWindow>>,
@@ -94,7 +97,13 @@ impl HashedStorage {
     /// A storage before `inner`, beside which the clients `fixed` are known.
     pub(crate) fn new(inner: Records, fixed: impl IntoIterator<Item = Client>) -> Self {
         let named = |client: Client| (client.client_id.as_str().to_owned(), Arc::new(client));
-        Self { inner, fixed: fixed.into_iter().map(named).collect(), unrevoked: Mutex::default() }
+        let fixed = fixed.into_iter().map(named).collect();
+        Self { inner, fixed, documents: None, unrevoked: Mutex::default() }
+    }
+
+    /// Also knows the clients of `documents`.
+    pub(crate) fn with_documents(self, documents: Arc<Documents>) -> Self {
+        Self { documents: Some(documents), ..self }
     }
 
     /// What the records are kept in.
@@ -144,9 +153,11 @@ impl Storage for HashedStorage {
     );
 
     async fn get_client(&self, client_id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
-        match self.fixed.get(client_id.as_str()) {
-            Some(fixed) => Ok(Some(Arc::clone(fixed))),
-            None => self.inner.get_client(client_id).await,
+        let id = client_id.as_str();
+        match (self.fixed.get(id), &self.documents) {
+            (Some(fixed), _) => Ok(Some(Arc::clone(fixed))),
+            (None, Some(documents)) if is_document_id(id) => Ok(documents.known(id)),
+            (None, _) => self.inner.get_client(client_id).await,
         }
     }
 

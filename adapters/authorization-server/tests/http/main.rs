@@ -2,6 +2,7 @@
 
 mod authorization;
 mod client_data;
+mod client_documents;
 mod databases;
 mod flow;
 mod harness;
@@ -15,6 +16,8 @@ mod processes;
 mod races;
 mod registration;
 mod serving;
+#[path = "../support/site.rs"]
+mod site;
 mod stored;
 mod tls;
 mod token;

@@ -1,0 +1,228 @@
+//! Fetching a document from a place that a stranger named.
+
+use std::fmt;
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode, header};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use super::address;
+use super::url::DocumentUrl;
+use crate::answers;
+
+/// Longest document in bytes (LIM-11, AS-39).
+pub(super) const DOCUMENT_LEN_MAX: usize = 5 * 1024;
+/// For name, connection, handshake and answer together.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// For one of several addresses, so that a dead one leaves time for the next.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(2);
+/// Addresses that are tried; all of them are vetted.
+const ADDRESSES_TRIED_MAX: usize = 3;
+/// Room for the answer's head.
+const HEAD_LEN_MAX: usize = 16 * 1024;
+
+/// Why there is no document. For the log: whoever asked hears one word for all of them (SEC-287).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FetchError {
+    /// The name has no address.
+    Name,
+    /// One of its addresses is not of the public internet.
+    Address,
+    Connection,
+    Tls,
+    /// No HTTP, or the connection broke.
+    Http,
+    /// Anything but 200, redirects included (AS-37).
+    Status,
+    MediaType,
+    /// It is compressed, though that was not asked for.
+    Encoding,
+    TooLarge,
+    Deadline,
+}
+
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Name => "the name has no address",
+            Self::Address => "the name has an address that is not public",
+            Self::Connection => "no connection",
+            Self::Tls => "no TLS session",
+            Self::Http => "no HTTP answer",
+            Self::Status => "the status is not 200",
+            Self::MediaType => "the document is not JSON",
+            Self::Encoding => "the document is compressed",
+            Self::TooLarge => "the document is too large",
+            Self::Deadline => "it took too long",
+        })
+    }
+}
+
+/// A document as it came.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    pub(super) body: Bytes,
+    /// How long it may be kept, as its sender says; `None` when it says nothing.
+    pub(super) max_age: Option<Duration>,
+}
+
+type Addresses = Pin<Box<dyn Future<Output = Option<Vec<IpAddr>>> + Send>>;
+/// Finds the addresses of a name.
+pub(super) type Resolve = Arc<dyn Fn(String) -> Addresses + Send + Sync>;
+
+/// Fetches documents. No proxy is taken from the environment.
+pub(super) struct Fetcher {
+    tls: TlsConnector,
+    resolve: Resolve,
+    /// Development: addresses of this machine are permitted, too.
+    loopback: bool,
+    deadline: Duration,
+}
+
+impl Fetcher {
+    /// A fetcher that trusts the roots that browsers trust, and `extra_roots`. `None` when there is
+    /// no usable TLS.
+    pub(super) fn new(extra_roots: &[CertificateDer<'static>], loopback: bool) -> Option<Self> {
+        let mut roots = RootCertStore::empty();
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        for root in extra_roots {
+            roots.add(root.clone()).ok()?;
+        }
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .ok()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Some(Self {
+            tls: TlsConnector::from(Arc::new(config)),
+            resolve: Arc::new(|name| Box::pin(system_addresses(name))),
+            loopback,
+            deadline: DEADLINE,
+        })
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_resolve(self, resolve: Resolve) -> Self {
+        Self { resolve, ..self }
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_deadline(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
+    }
+
+    pub(super) async fn fetch(&self, url: DocumentUrl<'_>) -> Result<Fetched, FetchError> {
+        timeout(self.deadline, self.get(url)).await.unwrap_or(Err(FetchError::Deadline))
+    }
+
+    async fn get(&self, url: DocumentUrl<'_>) -> Result<Fetched, FetchError> {
+        let stream = self.connect(url).await?;
+        let name = ServerName::try_from(url.host().to_owned()).map_err(|_| FetchError::Tls)?;
+        let stream = self.tls.connect(name, stream).await.map_err(|_| FetchError::Tls)?;
+        let mut builder = http1::Builder::new();
+        builder.max_buf_size(HEAD_LEN_MAX);
+        let handshake = builder.handshake(TokioIo::new(stream)).await;
+        let (mut sender, connection) = handshake.map_err(|_| FetchError::Http)?;
+        let request = Request::get(url.path())
+            .header(header::HOST, url.authority())
+            .header(header::ACCEPT, "application/json")
+            .header(header::ACCEPT_ENCODING, "identity")
+            .body(Empty::<Bytes>::new())
+            .map_err(|_| FetchError::Http)?;
+        let exchange = async move {
+            let response = sender.send_request(request).await.map_err(|_| FetchError::Http)?;
+            let (head, body) = response.into_parts();
+            judge(head.status, &head.headers)?;
+            let body = Limited::new(body, DOCUMENT_LEN_MAX).collect().await.map_err(|error| {
+                match error.is::<http_body_util::LengthLimitError>() {
+                    true => FetchError::TooLarge,
+                    false => FetchError::Http,
+                }
+            })?;
+            Ok(Fetched { body: body.to_bytes(), max_age: max_age(&head.headers) })
+        };
+        // The connection is driven here, so that it ends with the exchange.
+        tokio::pin!(connection);
+        tokio::pin!(exchange);
+        tokio::select! {
+            fetched = &mut exchange => fetched,
+            _ = &mut connection => exchange.await,
+        }
+    }
+
+    /// Looks the name up once, vets every address, and connects to one of those: nothing looks the
+    /// name up a second time (SEC-282).
+    async fn connect(&self, url: DocumentUrl<'_>) -> Result<TcpStream, FetchError> {
+        let addresses = (self.resolve)(url.host().to_owned()).await.ok_or(FetchError::Name)?;
+        if addresses.is_empty() {
+            return Err(FetchError::Name);
+        }
+        let permitted = |address: &IpAddr| {
+            address::is_public(*address) || (self.loopback && address.is_loopback())
+        };
+        if !addresses.iter().all(permitted) {
+            return Err(FetchError::Address);
+        }
+        for address in addresses.into_iter().take(ADDRESSES_TRIED_MAX) {
+            let connect = TcpStream::connect(SocketAddr::new(address, url.port()));
+            if let Ok(Ok(stream)) = timeout(CONNECT_DEADLINE, connect).await {
+                return Ok(stream);
+            }
+        }
+        Err(FetchError::Connection)
+    }
+}
+
+async fn system_addresses(name: String) -> Option<Vec<IpAddr>> {
+    let found = tokio::net::lookup_host((name, 0)).await.ok()?;
+    Some(found.map(|address| address.ip()).collect())
+}
+
+fn judge(status: StatusCode, headers: &HeaderMap) -> Result<(), FetchError> {
+    if status != StatusCode::OK {
+        return Err(FetchError::Status);
+    }
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        return Err(FetchError::Encoding);
+    }
+    if answers::has_content_type(headers, "application/json") {
+        Ok(())
+    } else {
+        Err(FetchError::MediaType)
+    }
+}
+
+/// What `Cache-Control` says (RFC 9111 §5.2.2): the smallest `max-age`; nothing at all with
+/// `no-store` or `no-cache`.
+fn max_age(headers: &HeaderMap) -> Option<Duration> {
+    let fields = headers.get_all(header::CACHE_CONTROL).iter();
+    let directives = fields.filter_map(|field| field.to_str().ok()).flat_map(|it| it.split(','));
+    directives
+        .filter_map(|directive| {
+            let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
+            match name.trim().to_ascii_lowercase().as_str() {
+                "no-store" | "no-cache" => Some(0),
+                "max-age" => Some(value.trim().trim_matches('"').parse().unwrap_or(0)),
+                _ => None,
+            }
+        })
+        .min()
+        .map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! What a document says, and which client that makes.
+
+use oauth_as::{Client, ClientAuth, ClientId, RegistrationErrorCode, ScopeSet};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::url::DocumentUrl;
+use crate::redirect_uri;
+use crate::registration::metadata;
+use crate::server::every_scope;
+use crate::settings::Settings;
+
+/// Why a document makes no client. For the log: whoever asked hears one word for all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DocumentError {
+    /// Not a JSON object of client metadata, or a member occurs twice.
+    Json,
+    /// `client_id` is not the URL (AS-32).
+    ClientId,
+    /// It has a secret, which everybody could read (AS-35).
+    Secret,
+    /// It has keys: clients that authenticate are known beforehand here.
+    Keys,
+    /// No `client_name` (AS-33).
+    Name,
+    /// No redirect URI on its own origin, or on loopback.
+    RedirectUri,
+    /// Metadata that a registration could not have either.
+    Metadata,
+}
+
+/// The members that a registration does not have.
+#[derive(Deserialize)]
+struct Document {
+    client_id: Option<String>,
+    client_secret: Option<IgnoredAny>,
+    client_secret_expires_at: Option<IgnoredAny>,
+    jwks: Option<IgnoredAny>,
+    jwks_uri: Option<IgnoredAny>,
+}
+
+/// The client that `body`, fetched from `url`, describes.
+///
+/// Its metadata are judged as at registration, with two differences. A client that has no secret is
+/// public, whatever RFC 7591 takes an absent method for. And redirect URIs that cannot be taken are
+/// left out, because one document is for many authorization servers: those on another origin
+/// than the document, whose owner would get the codes of this client, and those of another scheme.
+pub(super) fn client(
+    url: DocumentUrl<'_>,
+    body: &[u8],
+    settings: &Settings,
+) -> Result<Client, DocumentError> {
+    let document: Document = serde_json::from_slice(body).map_err(|_| DocumentError::Json)?;
+    if document.client_id.as_deref() != Some(url.as_str()) {
+        return Err(DocumentError::ClientId);
+    }
+    if document.client_secret.is_some() || document.client_secret_expires_at.is_some() {
+        return Err(DocumentError::Secret);
+    }
+    if document.jwks.is_some() || document.jwks_uri.is_some() {
+        return Err(DocumentError::Keys);
+    }
+    let redirects_here = |uri: &str| url.is_same_origin(uri) || redirect_uri::is_loopback(uri);
+    let accepted =
+        metadata::read_document(body, settings, redirects_here).map_err(|refusal| match refusal
+            .error
+        {
+            RegistrationErrorCode::InvalidRedirectUri => DocumentError::RedirectUri,
+            _ => DocumentError::Metadata,
+        })?;
+    if accepted.client_name.is_none() {
+        return Err(DocumentError::Name);
+    }
+    Ok(Client {
+        client_id: ClientId::new(url.as_str()),
+        auth: ClientAuth::Public,
+        grant_types: accepted.engine_grant_types(),
+        redirect_uris: accepted.redirect_uris,
+        allowed_scopes: every_scope(settings),
+        default_scopes: ScopeSet::empty(),
+        name: accepted.client_name,
+        registration: None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

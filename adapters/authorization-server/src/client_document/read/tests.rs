@@ -1,0 +1,142 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::settings::{Resource, TokenFormat};
+
+const URL: &str = "https://app.example/client.json";
+
+fn settings() -> Settings {
+    let resource = Resource::new("https://rs.example/mcp", "Name", TokenFormat::Opaque).unwrap();
+    Settings::new("https://as.example").unwrap().with_resource(resource.with_scope("user", "words"))
+}
+
+fn good() -> Value {
+    json!({
+        "client_id": URL,
+        "client_name": "App",
+        "redirect_uris": ["https://app.example/cb", "http://127.0.0.1:33418/"],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+        "token_endpoint_auth_method": "none",
+        "logo_uri": "https://internal.example/logo.png",
+    })
+}
+
+fn read(text: &str) -> Result<Client, DocumentError> {
+    client(DocumentUrl::parse(URL, false).unwrap(), text.as_bytes(), &settings())
+}
+
+/// Reads the good document with `name` set to `value`, or removed when it is null.
+fn read_with(name: &str, value: Value) -> Result<Client, DocumentError> {
+    let mut document = good();
+    let members = document.as_object_mut().unwrap();
+    if value.is_null() {
+        members.remove(name);
+    } else {
+        members.insert(name.into(), value);
+    }
+    read(&document.to_string())
+}
+
+#[track_caller]
+fn refused(name: &str, value: Value, expected: DocumentError) {
+    assert_eq!(read_with(name, value.clone()).unwrap_err(), expected, "{name}: {value}");
+}
+
+#[test]
+fn as_33_a_good_document_is_a_public_client() {
+    let client = read(&good().to_string()).unwrap();
+    assert_eq!(client.client_id.as_str(), URL);
+    assert_eq!(client.auth, ClientAuth::Public);
+    assert_eq!(client.name.as_deref(), Some("App"));
+    assert_eq!(client.redirect_uris, ["https://app.example/cb", "http://127.0.0.1:33418/"]);
+    // An absent method cannot mean a secret here.
+    let client = read_with("token_endpoint_auth_method", Value::Null).unwrap();
+    assert_eq!(client.auth, ClientAuth::Public);
+    assert_eq!(client.grant_types.len(), 2);
+}
+
+#[test]
+fn sec_285_the_client_id_is_the_url_byte_by_byte() {
+    for other in [
+        "https://app.example/client.json/",
+        "https://app.example:443/client.json",
+        "https://APP.example/client.json",
+        "https://app.example/%63lient.json",
+        "https://evil.example/client.json",
+        "",
+    ] {
+        refused("client_id", json!(other), DocumentError::ClientId);
+    }
+    refused("client_id", Value::Null, DocumentError::ClientId);
+    refused("client_id", json!([URL]), DocumentError::Json);
+}
+
+#[test]
+fn sec_285_secrets_and_keys() {
+    refused("client_secret", json!("s"), DocumentError::Secret);
+    refused("client_secret", json!(""), DocumentError::Secret);
+    refused("client_secret_expires_at", json!(0), DocumentError::Secret);
+    for method in
+        ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt"]
+    {
+        refused("token_endpoint_auth_method", json!(method), DocumentError::Metadata);
+    }
+    refused("jwks", json!({ "keys": [] }), DocumentError::Keys);
+    refused("jwks_uri", json!("https://app.example/jwks"), DocumentError::Keys);
+}
+
+#[test]
+fn sec_285_members_that_are_missing_or_occur_twice() {
+    refused("client_name", Value::Null, DocumentError::Name);
+    refused("client_name", json!("\u{202e}"), DocumentError::Name);
+    refused("redirect_uris", Value::Null, DocumentError::RedirectUri);
+    refused("redirect_uris", json!([]), DocumentError::RedirectUri);
+    for twice in [
+        format!(
+            r#"{{"client_id":"{URL}","client_id":"{URL}","client_name":"A","redirect_uris":["http://localhost/"]}}"#
+        ),
+        format!(
+            r#"{{"client_id":"{URL}","client_name":"A","redirect_uris":["http://localhost/"],"redirect_uris":["http://localhost/b"]}}"#
+        ),
+        format!(
+            r#"{{"client_id":"{URL}","client_name":"A","redirect_uris":["http://localhost/"],"client\u005fname":"B"}}"#
+        ),
+        "[]".into(),
+        "null".into(),
+        "{".into(),
+        String::new(),
+        format!("{} x", good()),
+    ] {
+        let refused = read(&twice).unwrap_err();
+        assert!(matches!(refused, DocumentError::Json | DocumentError::Metadata), "{twice}");
+    }
+}
+
+#[test]
+fn as_34_redirects_to_other_origins_are_left_out() {
+    let uris = [
+        "https://evil.example/cb",
+        "https://app.example.evil.example/cb",
+        "http://app.example/cb",
+        "https://app.example:8443/cb",
+        "https://app.example/cb#f",
+        "https://u@app.example/cb",
+        "com.app:/cb",
+        "javascript:alert(1)",
+    ];
+    for uri in uris {
+        refused("redirect_uris", json!([uri]), DocumentError::RedirectUri);
+    }
+    let mut all = uris.to_vec();
+    all.push("http://localhost:3030/callback");
+    let client = read_with("redirect_uris", json!(all)).unwrap();
+    assert_eq!(client.redirect_uris, ["http://localhost:3030/callback"]);
+}
+
+#[test]
+fn as_125_other_metadata_is_judged_as_at_registration() {
+    refused("grant_types", json!(["implicit"]), DocumentError::Metadata);
+    refused("response_types", json!(["token"]), DocumentError::Metadata);
+    refused("software_statement", json!("x"), DocumentError::Metadata);
+}
