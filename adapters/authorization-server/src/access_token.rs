@@ -69,7 +69,8 @@ impl TokenMint {
         let claims = MintClaims {
             issuer: &self.issuer,
             audience: &[resource],
-            subject: record.subject.as_deref().ok_or(NotMinted)?,
+            // A service acts for itself (AS-113).
+            subject: record.subject.as_deref().unwrap_or(record.client_id.as_str()),
             client_id: record.client_id.as_str(),
             scope: ScopeSet::parse(&scope).map_err(|_| NotMinted)?,
             issued_at: time(record.issued_at)?,

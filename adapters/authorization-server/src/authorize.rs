@@ -220,7 +220,7 @@ pub(crate) async fn validate_again(
 }
 
 /// Exactly one resource that this server serves; absent only where a default is set (AS-60).
-fn target<'s>(server: &'s Inner, form: &Form) -> Result<&'s Resource, ErrorResponse> {
+pub(crate) fn target<'s>(server: &'s Inner, form: &Form) -> Result<&'s Resource, ErrorResponse> {
     let mut named = form.all("resource");
     let identifier = match (named.next(), named.next()) {
         (Some(identifier), None) => Some(identifier),
@@ -238,7 +238,10 @@ fn target<'s>(server: &'s Inner, form: &Form) -> Result<&'s Resource, ErrorRespo
 ///
 /// Less than asked is allowed (AS-71) and needed: some clients ask for all of `scopes_supported`,
 /// which here covers several resources. The token answer says what was granted.
-fn granted_scope(resource: &Resource, requested: Option<&str>) -> Result<String, ErrorResponse> {
+pub(crate) fn granted_scope(
+    resource: &Resource,
+    requested: Option<&str>,
+) -> Result<String, ErrorResponse> {
     let invalid = || ErrorResponse::new(ErrorCode::InvalidScope);
     let Some(requested) = requested else { return Ok(resource.default_scope()) };
     let requested = ScopeSet::parse(requested).map_err(|_| invalid())?;

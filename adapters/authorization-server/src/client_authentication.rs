@@ -3,7 +3,8 @@
 use axum::extract::Request;
 use base64ct::{Base64, Encoding};
 use http::{HeaderMap, StatusCode, header};
-use oauth_as::{ClientId, ErrorCode, ErrorResponse};
+use oauth_as::client_assertion::unverified_subject;
+use oauth_as::{ClientCredential, ClientId, ErrorCode, ErrorResponse};
 use portcullis_core::encoding::percent::Encoded;
 use portcullis_core::encoding::scratch::Scratch;
 
@@ -58,7 +59,7 @@ impl ClientRequest {
     /// The answer for an error of the engine; wrong secrets are counted on the way.
     pub(crate) fn answer_error(&self, server: &Inner, error: &ErrorResponse) -> Response {
         let credentials = &self.credentials;
-        if error.error == ErrorCode::InvalidClient && credentials.secret.is_some() {
+        if error.error == ErrorCode::InvalidClient && credentials.is_proof() {
             let now = server.settings.clock.now();
             server.wrong_secrets.count(&credentials.throttle_key(self.peer), now);
         }
@@ -66,28 +67,69 @@ impl ClientRequest {
     }
 }
 
-/// What a request presents. The engine compares the secret, in constant time (AS-82, SEC-250).
+/// What a request presents. The engine compares the secret, in constant time (AS-82, SEC-250), and
+/// judges the assertion (AS-84).
 pub(crate) struct ClientCredentials {
     pub(crate) client_id: ClientId,
     pub(crate) secret: Option<String>,
+    assertion: Option<Assertion>,
     /// They came in the `Authorization` field.
     pub(crate) by_header: bool,
 }
 
+/// A signed statement of the client about itself (RFC 7523 §2.2).
+struct Assertion {
+    /// Which kind of statement it is said to be.
+    kind: String,
+    jwt: String,
+}
+
 impl ClientCredentials {
-    /// Reads them from the field or the form, of which only one may carry a secret (AS-81).
+    /// Reads them from the field or the form, of which only one may carry a secret or an assertion
+    /// (AS-81).
     fn read(headers: &HeaderMap, form: &Form) -> Result<Self, ErrorResponse> {
-        // An assertion that is not supported must not be read as "no credentials" (SEC-252).
-        if form.get("client_assertion").is_some() || form.get("client_assertion_type").is_some() {
-            return Err(ErrorResponse::new(ErrorCode::InvalidClient)
-                .with_description("client assertions are not supported"));
-        }
         let mut fields = headers.get_all(header::AUTHORIZATION).iter();
-        match (fields.next(), fields.next()) {
-            (None, _) => Self::from_form(form),
-            (Some(field), None) => Self::from_field(field.as_bytes(), form),
-            (Some(_), Some(_)) => Err(invalid_request("the Authorization field is repeated")),
+        let assertion = (form.get("client_assertion_type"), form.get("client_assertion"));
+        match (fields.next(), fields.next(), assertion) {
+            (None, _, (None, None)) => Self::from_form(form),
+            (None, _, (Some(kind), Some(jwt))) => Self::from_assertion(kind, jwt, form),
+            // Half an assertion must not be read as "no credentials" (SEC-252).
+            (None, _, _) => Err(ErrorResponse::new(ErrorCode::InvalidClient)
+                .with_description("a client assertion needs its type, and the type an assertion")),
+            (Some(field), None, (None, None)) => Self::from_field(field.as_bytes(), form),
+            (Some(_), None, _) => Err(invalid_request("the client authenticates in two ways")),
+            (Some(_), Some(_), _) => Err(invalid_request("the Authorization field is repeated")),
         }
+    }
+
+    /// The client id is in the assertion, so that it need not be in the form (RFC 7521 §4.2). It is
+    /// believed once the engine has checked the assertion for this very client.
+    fn from_assertion(kind: &str, jwt: &str, form: &Form) -> Result<Self, ErrorResponse> {
+        if form.get("client_secret").is_some() {
+            return Err(invalid_request("the client authenticates in two ways"));
+        }
+        let client_id =
+            form.get("client_id").map(str::to_owned).or_else(|| unverified_subject(jwt));
+        let client_id = client_id.ok_or_else(|| ErrorResponse::new(ErrorCode::InvalidClient))?;
+        Ok(Self {
+            client_id: ClientId::new(client_id),
+            secret: None,
+            assertion: Some(Assertion { kind: kind.to_owned(), jwt: jwt.to_owned() }),
+            by_header: false,
+        })
+    }
+
+    /// As the engine takes them.
+    pub(crate) fn to_engine(&self) -> ClientCredential<'_> {
+        match &self.assertion {
+            Some(Assertion { kind, jwt }) => ClientCredential::assertion(Some(kind), jwt),
+            None => ClientCredential::secret(self.secret.as_deref()),
+        }
+    }
+
+    /// Whether the client tries to prove who it is.
+    fn is_proof(&self) -> bool {
+        self.secret.is_some() || self.assertion.is_some()
     }
 
     fn from_form(form: &Form) -> Result<Self, ErrorResponse> {
@@ -95,6 +137,7 @@ impl ClientCredentials {
         Ok(Self {
             client_id: ClientId::new(client_id),
             secret: form.get("client_secret").map(str::to_owned),
+            assertion: None,
             by_header: false,
         })
     }
@@ -108,7 +151,12 @@ impl ClientCredentials {
         if form.get("client_id").is_some_and(|named| named != client_id) {
             return Err(invalid_request("two different client ids"));
         }
-        Ok(Self { client_id: ClientId::new(client_id), secret: Some(secret), by_header: true })
+        Ok(Self {
+            client_id: ClientId::new(client_id),
+            secret: Some(secret),
+            assertion: None,
+            by_header: true,
+        })
     }
 
     /// The refusal for a caller that has guessed too often (LIM-20).
@@ -119,7 +167,7 @@ impl ClientCredentials {
         let exhausted = server
             .wrong_secrets
             .is_exhausted(&self.throttle_key(peer), server.settings.clock.now());
-        (self.secret.is_some() && exhausted).then(|| {
+        (self.is_proof() && exhausted).then(|| {
             answers::error_with_status(
                 StatusCode::TOO_MANY_REQUESTS,
                 ErrorCode::InvalidClient,
@@ -205,5 +253,14 @@ mod tests {
     fn sec_252_assertions_are_not_ignored() {
         check(&[], "client_id=a&client_assertion=x", Err(ErrorCode::InvalidClient));
         check(&[], "client_id=a&client_assertion_type=x", Err(ErrorCode::InvalidClient));
+        let whole = "client_assertion=x&client_assertion_type=t";
+        check(&[], &format!("client_id=a&{whole}"), Ok(("a", None)));
+        check(&[], whole, Err(ErrorCode::InvalidClient));
+        // Claims are {"sub":"a"}.
+        let named = "client_assertion=e30.eyJzdWIiOiJhIn0.eA&client_assertion_type=t";
+        check(&[], named, Ok(("a", None)));
+        check(&[], &format!("{whole}&client_secret=s"), Err(ErrorCode::InvalidRequest));
+        check(&["Basic YTpz"], whole, Err(ErrorCode::InvalidRequest));
+        check(&["Basic YTpz"], "client_assertion=x", Err(ErrorCode::InvalidRequest));
     }
 }

@@ -46,7 +46,11 @@ pub(crate) async fn introspect(State(server): State<Arc<Inner>>, request: Reques
         .introspection_response(&credentials.client_id, credentials.secret.as_deref(), &name)
         .await;
     match result {
-        Ok(introspection) if is_resource_server => {
+        Ok(mut introspection) if is_resource_server => {
+            // A service is its own subject, here as in a JWT (AS-113).
+            if introspection.active && introspection.sub.is_none() {
+                introspection.sub.clone_from(&introspection.client_id);
+            }
             let jti = introspection.active.then_some(jti);
             answers::json(StatusCode::OK, &Answer { introspection, jti })
         }

@@ -37,7 +37,7 @@
 //! | --- | --- | --- |
 //! | AS-01, AS-25 | engine | public and confidential clients |
 //! | AS-02 to AS-08, AS-10, AS-12 | here | the engine's document names a device endpoint and grants that are not offered |
-//! | AS-09, AS-84 | not yet | no `private_key_jwt`; assertions are refused |
+//! | AS-09, AS-84 | both | the engine judges assertions, aws-lc their signatures; ES256, EdDSA and RS256, for services that the settings name |
 //! | AS-11, AS-20, AS-30 to AS-35, AS-37 to AS-45 | here | client documents: the engine fetches nothing, and takes neither loopback redirects beside others nor scopes beyond the document. Redirects on another origin than the document's are left out; consent is asked every time, so that no change goes unseen (AS-44); logos are not shown |
 //! | AS-36 | not met | a document with keys is refused: clients that authenticate are known beforehand |
 //! | AS-13 | operator | `serve_tls` speaks TLS; `serve` plain HTTP, for loopback or behind TLS; the issuer must be `https` elsewhere |
@@ -55,7 +55,8 @@
 //! | AS-92 | engine | rotation; reuse revokes the family |
 //! | AS-94 | engine | absolute lifetime of a chain; no separate idle limit yet |
 //! | AS-96 | both | 256 bits from the engine; only digests reach its storage |
-//! | AS-98, AS-113 | – | `client_credentials` is not offered |
+//! | AS-98 | both | the engine keeps others out; a service gets the scopes that the settings grant it, for one resource |
+//! | AS-113 | here | ids of services begin with `service-`, and no user may be named so |
 //! | AS-110 to AS-112, AS-114 | here | the engine signs no HS256: the JWT is minted around its opaque token, with `jti` naming the same record. RS256 not yet |
 //! | AS-130 to AS-132, AS-150 to AS-152 | not yet | registration management, PAR |
 //! | AS-140 to AS-142 | both | the engine decides, JWTs are led to their record; a grant that storage could not end is answered 503 and tried again |
@@ -68,6 +69,7 @@
 
 mod access_token;
 mod answers;
+mod assertions;
 mod audit;
 mod authorize;
 mod browser;
@@ -98,7 +100,7 @@ pub use clock::Clock;
 pub use server::AuthorizationServer;
 pub use settings::{
     ClientDocuments, DEFAULT_KEY_ID, IntrospectionCredentials, Lifetimes, Limits, Resource,
-    ScopeDescription, Settings, SettingsError, TokenFormat,
+    ScopeDescription, ServiceAuthentication, Settings, SettingsError, TokenFormat,
 };
 pub use storage::Database;
 pub use tls::{Tls, TlsError};

@@ -7,17 +7,27 @@ use axum::extract::State;
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{self, HeaderValue};
+use oauth_as::GrantType;
+use oauth_as::client_assertion::PRIVATE_KEY_JWT;
 use portcullis_core::limits::METADATA_LEN_MAX_DESKTOP;
 use portcullis_core::metadata::MetadataError;
 use portcullis_core::metadata::authorization_server_document::AuthorizationServerDocument;
 
 use crate::answers::{self, Response};
+use crate::assertions;
 use crate::server::{Endpoints, Inner};
 use crate::settings::Settings;
 
 /// How clients may authenticate; `none` is for public clients, which most of MCP's are (AS-08).
 const CLIENT_METHODS: [&str; 3] = ["none", "client_secret_basic", "client_secret_post"];
+/// At the token endpoint also by a signed assertion (AS-09).
+const TOKEN_METHODS: [&str; 4] =
+    ["none", "client_secret_basic", "client_secret_post", PRIVATE_KEY_JWT];
 const RESOURCE_SERVER_METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
+
+/// What `/token` takes (AS-08).
+const GRANT_TYPES: [GrantType; 3] =
+    [GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::ClientCredentials];
 
 /// The document of a server with these settings (AS-02 to AS-12, SEC-175).
 ///
@@ -31,6 +41,7 @@ pub(crate) fn document(settings: &Settings, endpoints: &Endpoints) -> Result<Byt
         }
     }
     let resources: Vec<&str> = settings.resources.iter().map(|it| it.identifier.as_str()).collect();
+    let grant_types = GRANT_TYPES.map(GrantType::as_str);
     let document = AuthorizationServerDocument {
         issuer: &settings.issuer,
         authorization_endpoint: &endpoints.authorization,
@@ -43,8 +54,9 @@ pub(crate) fn document(settings: &Settings, endpoints: &Endpoints) -> Result<Byt
         scopes_supported: &scopes_supported,
         protected_resources: &resources,
         response_modes_supported: &["query"],
-        grant_types_supported: &["authorization_code", "refresh_token"],
-        token_endpoint_auth_methods_supported: &CLIENT_METHODS,
+        grant_types_supported: &grant_types,
+        token_endpoint_auth_methods_supported: &TOKEN_METHODS,
+        token_endpoint_auth_signing_alg_values_supported: &assertions::ALGORITHMS,
         authorization_response_iss_parameter_supported: true,
         client_id_metadata_document_supported: settings.client_documents.offered,
         // No `jwks_uri` as long as there are no public keys.

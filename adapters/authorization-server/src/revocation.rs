@@ -31,14 +31,15 @@ pub(crate) async fn revoke(State(server): State<Arc<Inner>>, request: Request) -
         request.form.get("token_type_hint").and_then(|it| it.parse().ok());
     let (name, _) = record_name(&server, token);
     let credentials = &request.credentials;
-    let secret = credentials.secret.as_deref();
     let store = server.engine.store();
     let unavailable =
         || answers::error(&ErrorResponse::new(ErrorCode::TemporarilyUnavailable), false);
     let Ok(family) = store.family_of(&name, &credentials.client_id).await else {
         return unavailable();
     };
-    match server.engine.revoke(&credentials.client_id, secret, &name, hint).await {
+    let engine = &server.engine;
+    let proof = credentials.to_engine();
+    match engine.revoke_with_credential(&credentials.client_id, &proof, &name, hint).await {
         // The engine takes a grant for ended whose other tokens it could not reach (SEC-310).
         Ok(()) if family.is_some_and(|family| store.is_unrevoked(&family)) => unavailable(),
         Ok(()) => answers::status_only(StatusCode::OK),

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header::{self, HeaderValue};
 use oauth_as::{
-    Client, ClientAuth, ClientId, GrantType, ResourceServerRegistration, ScopeSet, SecretHash,
-    ServerConfig, Storage,
+    AssertionAudience, Client, ClientAuth, ClientId, GrantType, ResourceServerRegistration,
+    ScopeSet, SecretHash, ServerConfig, Storage,
 };
 use portcullis_core::encoding::uri::Uri;
 use portcullis_core::jwt::{HmacKey, KeyId};
@@ -28,7 +28,8 @@ use crate::storage::{HashedStorage, Records};
 use crate::throttle::{Peer, Throttle};
 use crate::users::{Accounts, PasswordUsers, Users};
 use crate::{
-    authorize, consent, introspection, login, metadata, pages, registration, revocation, token,
+    assertions, authorize, consent, introspection, login, metadata, pages, registration,
+    revocation, token,
 };
 
 pub(crate) type Engine = oauth_as::AuthorizationServer<HashedStorage, Clock>;
@@ -240,6 +241,8 @@ fn engine(settings: &Settings, records: Records, documents: Arc<Documents>) -> E
     config.authorization_code_ttl = settings.lifetimes.authorization_code;
     config.access_token_ttl = settings.lifetimes.access_token;
     config.refresh_token_ttl = Some(settings.lifetimes.refresh_token);
+    // AS-84: an assertion is for this issuer and for nobody else.
+    config.assertion_audience = AssertionAudience::IssuerOnly;
     // AS-60: a resource that is not listed is `invalid_target`, at both endpoints.
     let identifiers = settings.resources.iter().map(|resource| resource.identifier.as_str().into());
     config.allowed_resources = Some(identifiers.collect());
@@ -250,7 +253,8 @@ fn engine(settings: &Settings, records: Records, documents: Arc<Documents>) -> E
     });
     config.resource_servers = Some(resource_servers.collect());
     let storage = HashedStorage::new(records, fixed_clients(settings)).with_documents(documents);
-    Engine::with_clock(config, storage, settings.clock.clone()).with_event_sink(Box::new(Audit))
+    let engine = Engine::with_clock(config, storage, settings.clock.clone());
+    assertions::verifiers().fold(engine, Engine::with_jws_verifier).with_event_sink(Box::new(Audit))
 }
 
 /// The clients that the settings name: resource servers, and clients that are known beforehand.
@@ -277,7 +281,12 @@ fn fixed_clients(settings: &Settings) -> impl Iterator<Item = Client> {
         allowed_scopes: every_scope(settings),
         ..client(&known.client_id, ClientAuth::Public, &known.name)
     });
-    resource_servers.chain(known)
+    let services = settings.services.iter().map(move |service| Client {
+        grant_types: vec![GrantType::ClientCredentials],
+        allowed_scopes: ScopeSet::from_tokens(service.scopes.iter()).unwrap_or_default(),
+        ..client(&service.client_id, service.authentication.client_auth(), &service.name)
+    });
+    resource_servers.chain(known).chain(services)
 }
 
 /// Every scope of every resource: what a client may ask for is decided by the resource it names and

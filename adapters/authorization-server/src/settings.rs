@@ -14,14 +14,21 @@ use crate::storage::Database;
 use crate::users::{self, PasswordHash};
 
 mod client_documents;
+mod clients;
 mod resource;
 
 pub use client_documents::ClientDocuments;
+pub use clients::ServiceAuthentication;
+pub(crate) use clients::{PublicClient, ServiceClient};
 pub use resource::{IntrospectionCredentials, Resource, ScopeDescription, TokenFormat};
 
 /// What a client id that this server makes starts with. No user may be named so: the subject of a
 /// token never looks like a client (AS-24, SEC-236), and neither looks like an `https` URL (AS-23).
 pub(crate) const CLIENT_ID_PREFIX: &str = "client-";
+
+/// What the id of a service starts with. No user may be named so: such an id is the subject of the
+/// service's tokens (AS-113).
+pub(crate) const SERVICE_ID_PREFIX: &str = "service-";
 
 /// The id (`kid`) of the keys derived from the master key, unless [`Settings::with_key_id`] names another.
 pub const DEFAULT_KEY_ID: &str = "1";
@@ -43,6 +50,7 @@ pub struct Settings {
     pub(crate) default_resource: Option<String>,
     pub(crate) users: Vec<(String, PasswordHash)>,
     pub(crate) clients: Vec<PublicClient>,
+    pub(crate) services: Vec<ServiceClient>,
     pub(crate) master_key: Zeroizing<[u8; 32]>,
     pub(crate) key_id: String,
     pub(crate) clock: Clock,
@@ -73,6 +81,7 @@ impl Settings {
             default_resource: None,
             users: Vec::new(),
             clients: Vec::new(),
+            services: Vec::new(),
             master_key: secrets::random_bytes().map_err(|_| SettingsError::Entropy)?.into(),
             key_id: DEFAULT_KEY_ID.to_owned(),
             clock: Clock::system(),
@@ -131,42 +140,6 @@ impl Settings {
         }
         let hash = users::hash(password).map_err(|_| SettingsError::Entropy)?;
         self.users.push((name.to_owned(), hash));
-        Ok(self)
-    }
-
-    /// Adds a public client that is known beforehand, with redirect URIs as at registration: `https`
-    /// anywhere, `http` on loopback (AS-22, AS-53).
-    ///
-    /// # Errors
-    /// [`SettingsError::Client`] when the id is taken, is a user's name, or could be mistaken for
-    /// that of a registered client or of a client document, or a redirect URI cannot be one.
-    pub fn with_public_client(
-        mut self,
-        client_id: impl Into<String>,
-        name: impl Into<String>,
-        redirect_uris: impl IntoIterator<Item = impl Into<String>>,
-    ) -> Result<Self, SettingsError> {
-        let client = PublicClient {
-            client_id: client_id.into(),
-            name: name.into(),
-            redirect_uris: redirect_uris.into_iter().map(Into::into).collect(),
-        };
-        let id = client.client_id.as_str();
-        let taken = self.clients.iter().any(|other| other.client_id == id)
-            || self.users.iter().any(|(name, _)| name == id);
-        let length_max = self.limits.redirect_uri_bytes;
-        let good = |uri: &String| crate::redirect_uri::check(uri, length_max).is_ok();
-        if taken
-            || id.is_empty()
-            || !id.chars().all(|c| c.is_ascii_graphic())
-            || id.starts_with("https://")
-            || id.starts_with(CLIENT_ID_PREFIX)
-            || client.redirect_uris.is_empty()
-            || !client.redirect_uris.iter().all(good)
-        {
-            return Err(SettingsError::Client);
-        }
-        self.clients.push(client);
         Ok(self)
     }
 
@@ -229,6 +202,7 @@ impl Settings {
                 return Err(SettingsError::Client);
             }
         }
+        self.check_services()?;
         if let Some(default) = &self.default_resource {
             self.resource(default).ok_or(SettingsError::DefaultResource)?;
         }
@@ -264,14 +238,6 @@ impl fmt::Debug for Settings {
             .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
-}
-
-/// A client that did not register itself.
-#[derive(Debug, Clone)]
-pub(crate) struct PublicClient {
-    pub(crate) client_id: String,
-    pub(crate) name: String,
-    pub(crate) redirect_uris: Vec<String>,
 }
 
 /// `https`, or `http` on a loopback host for development; no query, fragment or user information
@@ -395,6 +361,8 @@ pub enum SettingsError {
     Scope,
     /// A client's id or redirect URI cannot be one, or the id is taken.
     Client,
+    /// A service's id, secret or keys cannot be used, or its scope is none of any resource.
+    Service,
     /// A user is unnamed, twice there, without password, or named like a client.
     User,
     /// Documents of clients on loopback are for an issuer on loopback, or TLS cannot be used with
@@ -426,6 +394,10 @@ impl fmt::Display for SettingsError {
             Self::DefaultResource => "the default resource is not one of the resources",
             Self::Scope => "a scope is not a scope token of RFC 6749",
             Self::Client => "a client needs a free id and redirect URIs on https or loopback",
+            Self::Service => {
+                "a service needs a free id that begins with service-, a secret of 32 characters or \
+                 public keys of one kind, and scopes of the resources"
+            }
             Self::User => "a user needs a free, printable name unlike a client id, and a password",
             Self::ClientDocuments => {
                 "client documents on loopback need an issuer there, and roots must be certificates"
@@ -448,6 +420,7 @@ pub(crate) fn is_user_name(name: &str) -> bool {
         && name.len() <= USER_NAME_LEN_MAX
         && name.chars().all(|c| c.is_ascii_graphic())
         && !name.starts_with(CLIENT_ID_PREFIX)
+        && !name.starts_with(SERVICE_ID_PREFIX)
         && !name.starts_with("https://")
 }
 

@@ -9,6 +9,7 @@
 //! | `access_tokens` | client, user, scope, resource, family | digest of the token | when it expires |
 //! | `refresh_tokens` | the same, active or spent | digest of the token | when its chain expires |
 //! | `revocations` | clients and families that were ended | client or family | when the last of their tokens would have expired |
+//! | `replay_ids` | ids of client assertions that were used | digest of client and `jti` | when the assertion would have expired |
 //! | `sessions` | who is signed in | digest of the cookie | after an hour |
 //! | `pending_authorizations` | requests that wait for their user | id, with the digest of the cookie | after ten minutes |
 //! | `users` | argon2id hashes | name | never |
@@ -170,6 +171,7 @@ impl Storage for Records {
         ) -> bool;
         fn take_refresh_token(token: &str) -> Option<RefreshTokenRecord>;
         fn revoke_token_family(family_id: &str, window: RevocationWindow) -> u64;
+        fn claim_replay_id(id: &str, expires_at: SystemTime) -> bool;
         fn sweep_expired(now: SystemTime) -> u64;
     }
 }

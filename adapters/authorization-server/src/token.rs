@@ -6,22 +6,24 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use http::StatusCode;
 use oauth_as::{
-    ClientCredential, ErrorCode, ErrorResponse, GrantType, IssuedToken, ScopeSet, TokenRequest,
-    TokenRequestContext, TokenResponse,
+    ErrorCode, ErrorResponse, GrantType, IssuedToken, ScopeSet, TokenRequest, TokenRequestContext,
+    TokenResponse,
 };
 
 use crate::answers::{self, Response};
 use crate::audit::printable;
+use crate::authorize::{granted_scope, target};
 use crate::client_authentication::{ClientCredentials, ClientRequest};
 use crate::form::Form;
 use crate::server::Inner;
+use crate::settings::{Resource, ServiceClient};
 use crate::storage::{CodeProof, Kept, Redemption, presented};
 
 /// Times that a request is put to the engine. The second time it sees what made the first one
 /// worthless: somebody else used the code or token, or ended its family.
 const ATTEMPTS_MAX: usize = 3;
 
-/// The two grants of this server (AS-80 to AS-97).
+/// The grants of this server (AS-80 to AS-98).
 pub(crate) async fn token(State(server): State<Arc<Inner>>, request: Request) -> Response {
     let request = match ClientRequest::read(&server, request, identity).await {
         Ok(request) => request,
@@ -44,15 +46,16 @@ async fn grant(
 ) -> Result<TokenResponse, ErrorResponse> {
     let store = server.engine.store();
     for _ in 0..ATTEMPTS_MAX {
-        let (grant_type, request, redemption) = token_request(form, credentials)?;
-        let (issued, record) = match issue(server, form, credentials, request, &redemption).await {
+        let asked = token_request(server, form, credentials)?;
+        let Grant { grant_type, redemption, .. } = &asked;
+        let (issued, record) = match issue(server, credentials, &asked).await {
             Ok(issued) => issued,
             Err(error) => {
-                store.give_up(&redemption).await;
+                store.give_up(redemption).await;
                 return Err(error);
             }
         };
-        match store.keep(&redemption).await {
+        match store.keep(redemption).await {
             Ok(Kept::All) => {
                 let refresh_issued = issued.refresh_token.is_some();
                 let subject = record.subject.as_deref().map(printable);
@@ -73,15 +76,25 @@ async fn grant(
     Err(ErrorResponse::new(ErrorCode::TemporarilyUnavailable))
 }
 
+/// What the engine is asked for.
+struct Grant {
+    grant_type: GrantType,
+    request: TokenRequest,
+    resources: Vec<String>,
+    redemption: Arc<Redemption>,
+}
+
 fn token_request(
+    server: &Inner,
     form: &Form,
     credentials: &ClientCredentials,
-) -> Result<(GrantType, TokenRequest, Arc<Redemption>), ErrorResponse> {
+) -> Result<Grant, ErrorResponse> {
     let invalid = |description: &'static str| {
         ErrorResponse::new(ErrorCode::InvalidRequest).with_description(description)
     };
     let client_id = credentials.client_id.clone();
     let name = form.get("grant_type").ok_or_else(|| invalid("no grant_type"))?;
+    let resources = || form.all("resource").map(str::to_owned).collect();
     match GrantType::parse(name) {
         Some(grant_type @ GrantType::AuthorizationCode) => {
             let code = presented(form.get("code").ok_or_else(|| invalid("no code"))?);
@@ -95,7 +108,8 @@ fn token_request(
                 code_verifier: verifier.map(str::to_owned),
             };
             let proof = CodeProof::new(verifier, redirect_uri);
-            Ok((grant_type, request, Redemption::of_code(proof)))
+            let redemption = Redemption::of_code(proof);
+            Ok(Grant { grant_type, request, resources: resources(), redemption })
         }
         Some(grant_type @ GrantType::RefreshToken) => {
             let token = form.get("refresh_token").ok_or_else(|| invalid("no refresh_token"))?;
@@ -106,32 +120,53 @@ fn token_request(
                 refresh_token: presented(token).to_owned(),
                 scope: scope.map_err(|_| ErrorResponse::new(ErrorCode::InvalidScope))?,
             };
-            Ok((grant_type, request, Redemption::of_refresh_token()))
+            let redemption = Redemption::of_refresh_token();
+            Ok(Grant { grant_type, request, resources: resources(), redemption })
+        }
+        Some(grant_type @ GrantType::ClientCredentials) => {
+            let resource = target(server, form)?;
+            let service = server.settings.service(client_id.as_str());
+            let scope = match (form.get("scope"), service) {
+                (None, Some(service)) => Some(service_scope(service, resource)),
+                (requested, _) => Some(granted_scope(resource, requested)?),
+            };
+            let scope = scope.as_deref().map(ScopeSet::parse).transpose();
+            let request = TokenRequest::ClientCredentials {
+                client_id,
+                client_secret: None,
+                scope: scope.map_err(|_| ErrorResponse::new(ErrorCode::InvalidScope))?,
+            };
+            let resources = vec![resource.identifier.clone()];
+            Ok(Grant { grant_type, request, resources, redemption: Redemption::of_client() })
         }
         // The engine knows more grants; none of them is offered here (SEC-234, SEC-235).
         _ => Err(ErrorResponse::new(ErrorCode::UnsupportedGrantType)),
     }
 }
 
+/// What a service gets that names no scope: all that it may have of this resource.
+fn service_scope(service: &ServiceClient, resource: &Resource) -> String {
+    let may = |name: &str| service.scopes.iter().any(|scope| scope == name);
+    let names = resource.scopes.iter().map(|scope| scope.name.as_str());
+    names.filter(|name| may(name)).collect::<Vec<_>>().join(" ")
+}
+
 /// What the engine grants, as the client is to get it, with the record of the access token.
 async fn issue(
     server: &Inner,
-    form: &Form,
     credentials: &ClientCredentials,
-    request: TokenRequest,
-    redemption: &Arc<Redemption>,
+    Grant { request, resources, redemption, .. }: &Grant,
 ) -> Result<(TokenResponse, IssuedToken), ErrorResponse> {
-    let mut context =
-        TokenRequestContext::new(ClientCredential::secret(credentials.secret.as_deref()));
-    let resources: Vec<String> = form.all("resource").map(str::to_owned).collect();
-    context = context.with_resources(&resources);
-    let granted = redemption.scope(server.engine.token_with_context(request, context)).await;
+    let context = TokenRequestContext::new(credentials.to_engine()).with_resources(resources);
+    let engine = &server.engine;
+    let granted = redemption.scope(engine.token_with_context(request.clone(), context)).await;
     let mut issued = granted?;
     let failed = || ErrorResponse::new(ErrorCode::ServerError);
     let record = redemption.access_token().ok_or_else(failed)?;
-    // The user may have been disabled since agreeing.
-    let subject = record.subject.as_deref().ok_or_else(failed)?;
-    if !server.users.may_continue(subject).await.map_err(|_| failed())? {
+    // The user may have been disabled since agreeing. A service has none.
+    if let Some(subject) = record.subject.as_deref()
+        && !server.users.may_continue(subject).await.map_err(|_| failed())?
+    {
         return Err(ErrorResponse::new(ErrorCode::InvalidGrant));
     }
     // The opaque token, or the JWT around it where the resource wants that.

@@ -293,6 +293,15 @@ impl Storage for HashedStorage {
         revoked
     }
 
+    async fn claim_replay_id(
+        &self,
+        id: &str,
+        expires_at: SystemTime,
+    ) -> Result<bool, StorageError> {
+        // A client chose it; its digest has a bounded length.
+        self.inner.claim_replay_id(&token_id(id), expires_at).await
+    }
+
     // `rotate_refresh_token` keeps its refusing default: the engine calls it for its retry window,
     // which stores whole token answers and is off here. A [`Redemption`] calls that of the records.
 

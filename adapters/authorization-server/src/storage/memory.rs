@@ -39,7 +39,7 @@ impl Storage for MemoryRecords {
         compare_and_swap_device_grant,
         put_token, get_token, delete_token,
         put_refresh_token, get_refresh_token, take_refresh_token, rotate_refresh_token,
-        revoke_token_family,
+        revoke_token_family, claim_replay_id,
     );
 
     async fn delete_client(

@@ -52,8 +52,10 @@ impl CodeProof {
 
 /// What is redeemed, and what the engine wrote for it so far.
 pub(crate) struct Redemption {
-    /// `None` for a refresh token.
+    /// `None` unless a code is.
     proof: Option<CodeProof>,
+    /// Something must be used up for the tokens to count.
+    presents_record: bool,
     written: Mutex<Written>,
 }
 
@@ -89,6 +91,26 @@ pub(crate) enum Kept {
     Nothing,
 }
 
+/// Keeps tokens for which nothing is left to use up: for a client that acts for itself, and for a
+/// device, whose grant the engine has taken away already.
+async fn keep_alone(
+    records: &Records,
+    access: IssuedToken,
+    next: Option<RefreshTokenRecord>,
+) -> Result<bool, StorageError> {
+    let name = access.access_token.clone();
+    if records.put_token(access).await?.is_refused() {
+        return Ok(false);
+    }
+    if let Some(next) = next
+        && records.put_refresh_token(next).await?.is_refused()
+    {
+        records.delete_token(&name).await?;
+        return Ok(false);
+    }
+    Ok(true)
+}
+
 /// The redemption of the request that this task answers.
 pub(super) fn current() -> Option<Arc<Redemption>> {
     CURRENT.try_with(Arc::clone).ok()
@@ -96,11 +118,16 @@ pub(super) fn current() -> Option<Arc<Redemption>> {
 
 impl Redemption {
     pub(crate) fn of_code(proof: CodeProof) -> Arc<Self> {
-        Arc::new(Self { proof: Some(proof), written: Mutex::default() })
+        Arc::new(Self { proof: Some(proof), presents_record: true, written: Mutex::default() })
     }
 
     pub(crate) fn of_refresh_token() -> Arc<Self> {
-        Arc::new(Self { proof: None, written: Mutex::default() })
+        Arc::new(Self { proof: None, presents_record: true, written: Mutex::default() })
+    }
+
+    /// A request that presents neither code nor refresh token.
+    pub(crate) fn of_client() -> Arc<Self> {
+        Arc::new(Self { proof: None, presents_record: false, written: Mutex::default() })
     }
 
     /// Runs `work`, whose calls of the storage are for this redemption.
@@ -125,6 +152,7 @@ impl Redemption {
             (None, Some(Presented { record, used: Some(used), .. })) => {
                 records.rotate_refresh_token(&record, &used, &access, next.as_ref()).await?
             }
+            (None, None) if !self.presents_record => keep_alone(records, access, next).await?,
             _ => return Err(incomplete()),
         };
         Ok(if kept { Kept::All } else { Kept::Nothing })

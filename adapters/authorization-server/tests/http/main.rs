@@ -15,6 +15,7 @@ mod postgresql;
 mod processes;
 mod races;
 mod registration;
+mod services;
 mod serving;
 #[path = "../support/site.rs"]
 mod site;

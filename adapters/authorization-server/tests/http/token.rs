@@ -224,8 +224,6 @@ async fn sec_234_other_grants() {
     for grant_type in [
         "password",
         "implicit",
-        "client_credentials",
-        "urn:ietf:params:oauth:grant-type:device_code",
         "urn:ietf:params:oauth:grant-type:token-exchange",
         "AUTHORIZATION_CODE",
     ] {

@@ -143,6 +143,14 @@ impl Storage for SqlRecords {
         self.end_family(family_id, window).await
     }
 
+    async fn claim_replay_id(
+        &self,
+        id: &str,
+        expires_at: SystemTime,
+    ) -> Result<bool, StorageError> {
+        self.claim(id, expires_at).await
+    }
+
     async fn sweep_expired(&self, now: SystemTime) -> Result<u64, StorageError> {
         self.sweep_grants(now).await
     }
