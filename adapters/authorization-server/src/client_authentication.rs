@@ -18,7 +18,7 @@ use crate::throttle::Peer;
 pub(crate) struct ClientRequest {
     pub(crate) form: Form,
     pub(crate) credentials: ClientCredentials,
-    peer: Peer,
+    pub(crate) peer: Peer,
 }
 
 impl ClientRequest {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use http::StatusCode;
 use oauth_as::authorization::AuthorizationError;
+use oauth_as::server::DeviceApprovalError;
 use oauth_as::{ErrorCode, UserApproval};
 
 use crate::answers::Response;
@@ -16,10 +17,10 @@ use crate::authorize::validate_again;
 use crate::browser::{Browser, GONE, Submission, UNAVAILABLE};
 use crate::client_document::{DocumentUrl, LookUpError};
 use crate::form::Form;
-use crate::pages::{self, ConsentPage};
+use crate::pages::{self, ConsentPage, DeviceDonePage};
 use crate::redirect_uri;
 use crate::server::Inner;
-use crate::sessions::{Asked, Outcome, Pending, Unavailable};
+use crate::sessions::{Asked, DeviceAsked, Outcome, Pending, Unavailable};
 
 const FORM: &str = "consent";
 
@@ -41,24 +42,19 @@ pub(crate) async fn show(State(server): State<Arc<Inner>>, request: Request) -> 
         }
         _ => return pages::error(path, StatusCode::BAD_REQUEST, GONE),
     };
-    let Outcome::Ask(asked) = &pending.outcome else {
-        return pages::error(path, StatusCode::BAD_REQUEST, GONE);
-    };
     let form_token = server.form_tokens.issue(FORM, id, &browser.secret);
-    page(&server, &subject, id, &pending, asked, &form_token)
+    page(&server, &subject, id, &pending, &form_token)
 }
 
-fn page(
-    server: &Inner,
-    subject: &str,
-    id: &str,
-    pending: &Pending,
-    asked: &Asked,
-    form_token: &str,
-) -> Response {
-    let Some(resource) = server.settings.resource(&asked.resource) else {
-        return pages::error(&server.endpoints.path, StatusCode::BAD_REQUEST, GONE);
+fn page(server: &Inner, subject: &str, id: &str, pending: &Pending, form_token: &str) -> Response {
+    let gone = || pages::error(&server.endpoints.path, StatusCode::BAD_REQUEST, GONE);
+    let redirect_uri = pending.redirect_uri.as_str();
+    let (resource, scope, redirect_host, user_code) = match &pending.outcome {
+        Outcome::Ask(it) => (&it.resource, &it.scope, Some(redirect_uri::host(redirect_uri)), None),
+        Outcome::Device(it) => (&it.resource, &it.scope, None, Some(it.user_code.as_str())),
+        Outcome::Refuse(_) => return gone(),
     };
+    let Some(resource) = server.settings.resource(resource) else { return gone() };
     let page = ConsentPage {
         path: &server.endpoints.path,
         issuer: &server.settings.issuer,
@@ -66,20 +62,21 @@ fn page(
         client_name: pending.client_name.as_deref(),
         client_id: &pending.client_id,
         client_host: DocumentUrl::parse(&pending.client_id, true).map(DocumentUrl::host),
-        redirect_host: redirect_uri::host(&asked.redirect_uri),
-        to_loopback: redirect_uri::is_loopback(&asked.redirect_uri),
+        redirect_host,
+        user_code,
+        to_loopback: redirect_uri::is_loopback(redirect_uri),
         resource_name: &resource.name,
         resource: &resource.identifier,
         scopes: resource
             .scopes
             .iter()
-            .filter(|scope| asked.scope.contains(&scope.name))
+            .filter(|it| scope.contains(&it.name))
             .map(|scope| (scope.name.as_str(), scope.words.as_str()))
             .collect(),
         request: id,
         form_token,
     };
-    pages::page(StatusCode::OK, &page, Some(&asked.redirect_uri))
+    pages::page(StatusCode::OK, &page, Some(redirect_uri))
 }
 
 /// Takes the decision. What is decided on is the record; the form only says yes or no (SEC-200).
@@ -107,8 +104,10 @@ pub(crate) async fn submit(State(server): State<Arc<Inner>>, request: Request) -
         Ok(None) => return refuse(StatusCode::BAD_REQUEST, GONE),
         Err(Unavailable) => return refuse(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE),
     };
-    let Outcome::Ask(asked) = pending.outcome else {
-        return refuse(StatusCode::BAD_REQUEST, GONE);
+    let scope = match &pending.outcome {
+        Outcome::Ask(asked) => &asked.scope,
+        Outcome::Device(asked) => &asked.scope,
+        Outcome::Refuse(_) => return refuse(StatusCode::BAD_REQUEST, GONE),
     };
     // What a document says may have changed while the user was reading (SEC-286).
     match server.meet(&pending.client_id, submission.peer).await {
@@ -117,10 +116,37 @@ pub(crate) async fn submit(State(server): State<Arc<Inner>>, request: Request) -
         Err(LookUpError::TooMany) => return refuse(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE),
     }
     tracing::info!(
-        client_id = %pending.client_id, subject = %printable(&subject), scope = %asked.scope,
+        client_id = %pending.client_id, subject = %printable(&subject), scope = %scope,
         approved, "user decided"
     );
-    decide(&server, &asked, approved, &subject).await
+    match &pending.outcome {
+        Outcome::Ask(asked) => decide(&server, asked, approved, &subject).await,
+        Outcome::Device(asked) => decide_device(&server, asked, approved, &subject).await,
+        Outcome::Refuse(_) => refuse(StatusCode::BAD_REQUEST, GONE),
+    }
+}
+
+/// The device learns the decision when it asks the next time.
+async fn decide_device(
+    server: &Inner,
+    asked: &DeviceAsked,
+    approved: bool,
+    subject: &str,
+) -> Response {
+    let path = &server.endpoints.path;
+    let engine = &server.engine;
+    let decided = match approved {
+        true => engine.approve_device(&asked.user_code, subject).await,
+        false => engine.deny_device(&asked.user_code).await,
+    };
+    match decided {
+        Ok(()) => pages::page(StatusCode::OK, &DeviceDonePage { path, approved }, None),
+        Err(DeviceApprovalError::Storage(_)) => {
+            pages::error(path, StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE)
+        }
+        // It has expired, or somebody else has decided.
+        Err(_) => pages::error(path, StatusCode::BAD_REQUEST, GONE),
+    }
 }
 
 async fn decide(server: &Inner, asked: &Asked, approved: bool, subject: &str) -> Response {

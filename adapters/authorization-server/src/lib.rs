@@ -25,7 +25,8 @@
 //! browser's cookie, and answers 303 to `/login?request=…` (or to `/consent?request=…` when the
 //! browser is signed in). The login form has the fields `username` and `password`, the consent form
 //! the buttons `decision=approve` and `decision=deny`; both carry `request` and `form_token` as
-//! hidden fields, and both are answered with 303. A program that plays the browser follows
+//! hidden fields, and both are answered with 303. `GET /device` has a form of its own, with the field
+//! `user_code`, and joins this path at `/login` or `/consent`. A program that plays the browser follows
 //! redirects, keeps the cookie and sends the hidden fields back.
 //!
 //! # Who meets which requirement
@@ -36,7 +37,7 @@
 //! | Requirement | Met by | Remark |
 //! | --- | --- | --- |
 //! | AS-01, AS-25 | engine | public and confidential clients |
-//! | AS-02 to AS-08, AS-10, AS-12 | here | the engine's document names a device endpoint and grants that are not offered |
+//! | AS-02 to AS-08, AS-10, AS-12 | here | written from the settings, so that nothing is named that is not offered |
 //! | AS-09, AS-84 | both | the engine judges assertions, aws-lc their signatures; ES256, EdDSA and RS256, for services that the settings name |
 //! | AS-11, AS-20, AS-30 to AS-35, AS-37 to AS-45 | here | client documents: the engine fetches nothing, and takes neither loopback redirects beside others nor scopes beyond the document. Redirects on another origin than the document's are left out; consent is asked every time, so that no change goes unseen (AS-44); logos are not shown |
 //! | AS-36 | not met | a document with keys is refused: clients that authenticate are known beforehand |
@@ -57,6 +58,7 @@
 //! | AS-96 | both | 256 bits from the engine; only digests reach its storage |
 //! | AS-98 | both | the engine keeps others out; a service gets the scopes that the settings grant it, for one resource |
 //! | AS-113 | here | ids of services begin with `service-`, and no user may be named so |
+//! | RFC 8628 | both | the engine keeps device grants and their pace, but not their resource, which is kept beside them; the page for the code, limits on guesses and on devices, and the consent page are ours. No link carries a code |
 //! | AS-110 to AS-112, AS-114 | here | the engine signs no HS256: the JWT is minted around its opaque token, with `jti` naming the same record. RS256 not yet |
 //! | AS-130 to AS-132, AS-150 to AS-152 | not yet | registration management, PAR |
 //! | AS-140 to AS-142 | both | the engine decides, JWTs are led to their record; a grant that storage could not end is answered 503 and tried again |
@@ -77,6 +79,8 @@ mod client_authentication;
 mod client_document;
 mod clock;
 mod consent;
+mod device;
+mod device_page;
 mod form;
 mod introspection;
 mod login;

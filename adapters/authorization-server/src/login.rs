@@ -121,7 +121,9 @@ async fn signed_in(
     };
     tracing::info!(subject = %printable(name), "user signed in");
     let mut response = match &pending.outcome {
-        Outcome::Ask(_) => pages::see_other(&format!("{path}/consent?request={id}")),
+        Outcome::Ask(_) | Outcome::Device(_) => {
+            pages::see_other(&format!("{path}/consent?request={id}"))
+        }
         Outcome::Refuse(error) => {
             let browser = Browser { secret: secret.clone() };
             // If it stays, it expires: it grants nothing.

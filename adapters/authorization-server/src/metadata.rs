@@ -26,12 +26,16 @@ const TOKEN_METHODS: [&str; 4] =
 const RESOURCE_SERVER_METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
 
 /// What `/token` takes (AS-08).
-const GRANT_TYPES: [GrantType; 3] =
-    [GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::ClientCredentials];
+const GRANT_TYPES: [GrantType; 4] = [
+    GrantType::AuthorizationCode,
+    GrantType::RefreshToken,
+    GrantType::ClientCredentials,
+    GrantType::DeviceCode,
+];
 
 /// The document of a server with these settings (AS-02 to AS-12, SEC-175).
 ///
-/// Not the engine's own: that one would name the device endpoint and grants that are not offered.
+/// Not the engine's own, which knows nothing of what is added and left out here.
 /// Fails on a document that clients would find too long to read (LIM-11).
 pub(crate) fn document(settings: &Settings, endpoints: &Endpoints) -> Result<Bytes, MetadataError> {
     let mut scopes_supported: Vec<&str> = Vec::new();
@@ -47,6 +51,7 @@ pub(crate) fn document(settings: &Settings, endpoints: &Endpoints) -> Result<Byt
         authorization_endpoint: &endpoints.authorization,
         token_endpoint: &endpoints.token,
         registration_endpoint: settings.registration.then_some(endpoints.registration.as_str()),
+        device_authorization_endpoint: Some(&endpoints.device_authorization),
         revocation_endpoint: Some(&endpoints.revocation),
         revocation_endpoint_auth_methods_supported: &CLIENT_METHODS,
         introspection_endpoint: Some(&endpoints.introspection),

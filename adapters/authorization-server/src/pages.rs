@@ -39,7 +39,10 @@ pub(crate) struct ConsentPage<'p> {
     pub(crate) client_id: &'p str,
     /// The host that the client's description comes from.
     pub(crate) client_host: Option<&'p str>,
-    pub(crate) redirect_host: &'p str,
+    /// `None` for a device.
+    pub(crate) redirect_host: Option<&'p str>,
+    /// The code that the device shows.
+    pub(crate) user_code: Option<&'p str>,
     /// The redirect goes to a program on the user's own machine.
     pub(crate) to_loopback: bool,
     pub(crate) resource_name: &'p str,
@@ -48,6 +51,25 @@ pub(crate) struct ConsentPage<'p> {
     pub(crate) scopes: Vec<(&'p str, &'p str)>,
     pub(crate) request: &'p str,
     pub(crate) form_token: &'p str,
+}
+
+/// Where the user types in the code that a device shows.
+#[derive(Template)]
+#[template(path = "device.html")]
+pub(crate) struct DevicePage<'p> {
+    pub(crate) path: &'p str,
+    pub(crate) issuer: &'p str,
+    pub(crate) form_token: &'p str,
+    /// The last code was wrong.
+    pub(crate) failed: bool,
+}
+
+/// Where the user learns that the device goes on by itself.
+#[derive(Template)]
+#[template(path = "device_done.html")]
+pub(crate) struct DeviceDonePage<'p> {
+    pub(crate) path: &'p str,
+    pub(crate) approved: bool,
 }
 
 /// Where the user learns why there is nothing to decide.

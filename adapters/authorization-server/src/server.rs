@@ -28,8 +28,8 @@ use crate::storage::{HashedStorage, Records};
 use crate::throttle::{Peer, Throttle};
 use crate::users::{Accounts, PasswordUsers, Users};
 use crate::{
-    assertions, authorize, consent, introspection, login, metadata, pages, registration,
-    revocation, token,
+    assertions, authorize, consent, device, device_page, introspection, login, metadata, pages,
+    registration, revocation, token,
 };
 
 pub(crate) type Engine = oauth_as::AuthorizationServer<HashedStorage, Clock>;
@@ -61,6 +61,8 @@ pub(crate) struct Inner {
     pub(crate) form_tokens: FormTokens,
     pub(crate) wrong_secrets: Throttle,
     pub(crate) wrong_passwords: Throttle,
+    pub(crate) wrong_user_codes: Throttle,
+    pub(crate) devices_by_peer: Throttle,
     pub(crate) registrations_by_peer: Throttle,
 }
 
@@ -78,10 +80,10 @@ impl AuthorizationServer {
             SettingsError::Database
         })?;
         let documents = Arc::new(Documents::new(&settings).ok_or(SettingsError::ClientDocuments)?);
-        let engine = engine(&settings, records.clone(), Arc::clone(&documents));
+        let endpoints = Endpoints::new(&settings.issuer);
+        let engine = engine(&settings, &endpoints, records.clone(), Arc::clone(&documents));
         let limits = settings.limits;
         let minute = Duration::from_secs(60);
-        let endpoints = Endpoints::new(&settings.issuer);
         let inner = Inner {
             metadata: metadata::document(&settings, &endpoints)
                 .map_err(|_| SettingsError::Metadata)?,
@@ -97,6 +99,8 @@ impl AuthorizationServer {
                 .map_err(|_| SettingsError::MasterKey)?,
             wrong_secrets: Throttle::new(limits.wrong_secrets_per_minute, minute),
             wrong_passwords: Throttle::new(limits.wrong_secrets_per_minute, minute),
+            wrong_user_codes: Throttle::new(limits.wrong_secrets_per_minute, minute),
+            devices_by_peer: Throttle::new(limits.device_grants_per_peer_per_minute, minute),
             registrations_by_peer: Throttle::new(
                 limits.registrations_per_peer_per_hour,
                 Duration::from_secs(60 * 60),
@@ -151,6 +155,8 @@ impl AuthorizationServer {
             .route(&at("/login"), get(login::show).post(login::submit))
             .route(&at("/consent"), get(consent::show).post(consent::submit))
             .route(&at("/token"), for_scripts(post(token::token)))
+            .route(&at("/device_authorization"), for_scripts(post(device::authorize)))
+            .route(&at("/device"), get(device_page::show).post(device_page::submit))
             .route(&at("/revoke"), for_scripts(post(revocation::revoke)))
             .route(&at("/introspect"), post(introspection::introspect));
         if self.inner.settings.registration {
@@ -217,6 +223,9 @@ pub(crate) struct Endpoints {
     pub(crate) registration: String,
     pub(crate) introspection: String,
     pub(crate) revocation: String,
+    pub(crate) device_authorization: String,
+    /// Where users type in the codes of devices.
+    pub(crate) device: String,
 }
 
 impl Endpoints {
@@ -231,13 +240,21 @@ impl Endpoints {
             registration: at("/register"),
             introspection: at("/introspect"),
             revocation: at("/revoke"),
+            device_authorization: at("/device_authorization"),
+            device: at("/device"),
         }
     }
 }
 
-fn engine(settings: &Settings, records: Records, documents: Arc<Documents>) -> Engine {
-    // The device endpoint is neither routed nor advertised; the engine wants a text for it.
-    let mut config = ServerConfig::new(&settings.issuer, format!("{}/device", settings.issuer));
+fn engine(
+    settings: &Settings,
+    endpoints: &Endpoints,
+    records: Records,
+    documents: Arc<Documents>,
+) -> Engine {
+    let mut config = ServerConfig::new(&settings.issuer, &endpoints.device);
+    config.device_code_ttl = device::LIFETIME;
+    config.poll_interval = device::INTERVAL;
     config.authorization_code_ttl = settings.lifetimes.authorization_code;
     config.access_token_ttl = settings.lifetimes.access_token;
     config.refresh_token_ttl = Some(settings.lifetimes.refresh_token);
@@ -276,7 +293,7 @@ fn fixed_clients(settings: &Settings) -> impl Iterator<Item = Client> {
         client(&resource.credentials.client_id, auth, &resource.name)
     });
     let known = settings.clients.iter().map(move |known| Client {
-        grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+        grant_types: known.grant_types(),
         redirect_uris: known.redirect_uris.clone(),
         allowed_scopes: every_scope(settings),
         ..client(&known.client_id, ClientAuth::Public, &known.name)

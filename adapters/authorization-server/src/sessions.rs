@@ -19,6 +19,8 @@ use crate::throttle::Peer;
 pub(crate) enum Outcome {
     /// A request that may be granted.
     Ask(Asked),
+    /// A device's request, which its user named by a code.
+    Device(DeviceAsked),
     /// A request with an error, which goes to the client once the user has signed in (AS-61).
     Refuse(#[serde(with = "RefusedFields")] AuthorizationErrorRedirect),
 }
@@ -35,11 +37,21 @@ pub(crate) struct Asked {
     pub(crate) resource: String,
 }
 
+/// What a device asks for (RFC 8628). Its record at the engine counts, found by the code.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct DeviceAsked {
+    /// As the device shows it.
+    pub(crate) user_code: String,
+    pub(crate) scope: ScopeSet,
+    pub(crate) resource: String,
+}
+
 /// An authorization request that waits for its user.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Pending {
     pub(crate) client_id: String,
     pub(crate) client_name: Option<String>,
+    /// Empty for a device, which is not answered through the browser.
     pub(crate) redirect_uri: String,
     pub(crate) outcome: Outcome,
 }

@@ -318,6 +318,8 @@ pub struct Limits {
     pub document_fetches_per_peer_per_minute: u32,
     /// Client documents fetched from one host in a minute, of clients that were not known (SEC-287).
     pub document_fetches_per_host_per_minute: u32,
+    /// Devices that ask for a code, from one peer in a minute (RFC 8628).
+    pub device_grants_per_peer_per_minute: u32,
     /// Connections that [`crate::AuthorizationServer::serve`] holds at once (LIM-15).
     pub connections: usize,
     /// Time for the head of a request, and for a TLS handshake (LIM-13, SEC-447).
@@ -335,6 +337,7 @@ impl Default for Limits {
             pending_authorizations: 10_000,
             pending_authorizations_per_peer: 20,
             wrong_secrets_per_minute: 10,
+            device_grants_per_peer_per_minute: 20,
             document_fetches_per_peer_per_minute: 20,
             document_fetches_per_host_per_minute: 60,
             connections: 1_024,

@@ -13,7 +13,7 @@
 //! | `sessions` | who is signed in | digest of the cookie | after an hour |
 //! | `pending_authorizations` | requests that wait for their user | id, with the digest of the cookie | after ten minutes |
 //! | `users` | argon2id hashes | name | never |
-//! | `device_grants` | device grants, once they are offered | digest of the device code; user code | when they expire |
+//! | `device_grants`, `device_resources` | what a device asks for, and what its user decided | digest of the device code; user code | when they expire |
 //!
 //! Clients, resource servers and users that the settings name are in no table: they are what the
 //! settings say, at every start. Counters of attempts are in the memory of each process.
@@ -183,6 +183,8 @@ impl Records {
             consumed: &AuthorizationCodeRecord, access: &IssuedToken,
             next: Option<&RefreshTokenRecord>
         ) -> bool;
+        pub(crate) fn put_device_resource(device_code: &str, resource: &str, ends: SystemTime) -> ();
+        pub(crate) fn device_resource(device_code: &str) -> Option<String>;
         pub(crate) fn note_unused_client(client_id: &ClientId, unused_max: usize, now: SystemTime) -> bool;
         pub(crate) fn mark_client_used(client_id: &ClientId) -> ();
         pub(crate) fn take_unused_client(limit: SystemTime) -> Option<ClientId>;

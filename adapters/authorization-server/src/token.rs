@@ -46,7 +46,7 @@ async fn grant(
 ) -> Result<TokenResponse, ErrorResponse> {
     let store = server.engine.store();
     for _ in 0..ATTEMPTS_MAX {
-        let asked = token_request(server, form, credentials)?;
+        let asked = token_request(server, form, credentials).await?;
         let Grant { grant_type, redemption, .. } = &asked;
         let (issued, record) = match issue(server, credentials, &asked).await {
             Ok(issued) => issued,
@@ -84,7 +84,7 @@ struct Grant {
     redemption: Arc<Redemption>,
 }
 
-fn token_request(
+async fn token_request(
     server: &Inner,
     form: &Form,
     credentials: &ClientCredentials,
@@ -139,6 +139,19 @@ fn token_request(
             let resources = vec![resource.identifier.clone()];
             Ok(Grant { grant_type, request, resources, redemption: Redemption::of_client() })
         }
+        Some(grant_type @ GrantType::DeviceCode) => {
+            let code = form.get("device_code").ok_or_else(|| invalid("no device_code"))?;
+            let device_code = presented(code).to_owned();
+            let resource = server.engine.store().device_resource(&device_code).await;
+            let resource = resource.map_err(|_| ErrorResponse::new(ErrorCode::ServerError))?;
+            // It was named before; it may be named again, and that is all (AS-88).
+            if form.all("resource").any(|named| resource.as_deref() != Some(named)) {
+                return Err(ErrorResponse::new(ErrorCode::InvalidTarget));
+            }
+            let request = TokenRequest::DeviceCode { client_id, client_secret: None, device_code };
+            let redemption = Redemption::of_device(resource);
+            Ok(Grant { grant_type, request, resources: Vec::new(), redemption })
+        }
         // The engine knows more grants; none of them is offered here (SEC-234, SEC-235).
         _ => Err(ErrorResponse::new(ErrorCode::UnsupportedGrantType)),
     }
@@ -163,6 +176,10 @@ async fn issue(
     let mut issued = granted?;
     let failed = || ErrorResponse::new(ErrorCode::ServerError);
     let record = redemption.access_token().ok_or_else(failed)?;
+    // Every token has its one audience (AS-89).
+    if record.resource.len() != 1 {
+        return Err(failed());
+    }
     // The user may have been disabled since agreeing. A service has none.
     if let Some(subject) = record.subject.as_deref()
         && !server.users.may_continue(subject).await.map_err(|_| failed())?

@@ -19,6 +19,8 @@ pub struct AuthorizationServerDocument<'m> {
     pub token_endpoint: &'m str,
     /// `registration_endpoint` (RFC 7591)
     pub registration_endpoint: Option<&'m str>,
+    /// `device_authorization_endpoint` (RFC 8628 §4)
+    pub device_authorization_endpoint: Option<&'m str>,
     /// `revocation_endpoint` (RFC 7009)
     pub revocation_endpoint: Option<&'m str>,
     /// `introspection_endpoint` (RFC 7662)
@@ -93,6 +95,8 @@ struct Members<'m> {
     #[serde(skip_serializing_if = "Option::is_none")]
     registration_endpoint: Option<&'m str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    device_authorization_endpoint: Option<&'m str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     revocation_endpoint: Option<&'m str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     introspection_endpoint: Option<&'m str>,
@@ -128,6 +132,7 @@ impl<'m> From<&AuthorizationServerDocument<'m>> for Members<'m> {
             authorization_endpoint,
             token_endpoint,
             registration_endpoint,
+            device_authorization_endpoint,
             revocation_endpoint,
             introspection_endpoint,
             jwks_uri,
@@ -147,6 +152,7 @@ impl<'m> From<&AuthorizationServerDocument<'m>> for Members<'m> {
             authorization_endpoint,
             token_endpoint,
             registration_endpoint,
+            device_authorization_endpoint,
             revocation_endpoint,
             introspection_endpoint,
             jwks_uri,
@@ -180,6 +186,7 @@ mod tests {
         authorization_endpoint: "https://as.example.com/authorize",
         token_endpoint: "https://as.example.com/token",
         registration_endpoint: None,
+        device_authorization_endpoint: None,
         revocation_endpoint: None,
         introspection_endpoint: None,
         jwks_uri: None,
@@ -197,6 +204,7 @@ mod tests {
 
     const FULL: AuthorizationServerDocument<'static> = AuthorizationServerDocument {
         registration_endpoint: Some("https://as.example.com/register"),
+        device_authorization_endpoint: Some("https://as.example.com/device_authorization"),
         revocation_endpoint: Some("https://as.example.com/revoke"),
         introspection_endpoint: Some("https://as.example.com/introspect"),
         jwks_uri: Some("https://as.example.com/jwks"),
@@ -239,6 +247,7 @@ mod tests {
             "authorization_endpoint": "https://as.example.com/authorize",
             "token_endpoint": "https://as.example.com/token",
             "registration_endpoint": "https://as.example.com/register",
+            "device_authorization_endpoint": "https://as.example.com/device_authorization",
             "revocation_endpoint": "https://as.example.com/revoke",
             "introspection_endpoint": "https://as.example.com/introspect",
             "jwks_uri": "https://as.example.com/jwks",

@@ -10,6 +10,9 @@ use crate::settings::Settings;
 /// Characters of a client's name that are kept.
 const CLIENT_NAME_CHARS_MAX: usize = 80;
 
+const AUTHORIZATION_CODE: &str = "authorization_code";
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
 const PUBLIC: &str = "none";
 /// RFC 7591 §2: what an omitted `token_endpoint_auth_method` means.
 const METHOD_DEFAULT: &str = "client_secret_basic";
@@ -36,7 +39,7 @@ pub(crate) struct Accepted {
     pub(crate) redirect_uris: Vec<String>,
     token_endpoint_auth_method: String,
     grant_types: Vec<&'static str>,
-    response_types: [&'static str; 1],
+    response_types: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     application_type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -102,10 +105,13 @@ fn accept(
         return Err(invalid("jwks and jwks_uri exclude each other"));
     }
     let application_type = application_type(requested.application_type.as_deref())?;
-    let redirect_uris = redirect_uris(requested.redirect_uris, application_type, settings)?;
     let grant_types = grant_types(requested.grant_types)?;
-    if requested.response_types.is_some_and(|types| types != ["code"]) {
-        return Err(invalid("response_types must be code alone"));
+    let redirects = grant_types.contains(&AUTHORIZATION_CODE);
+    let redirect_uris =
+        redirect_uris(requested.redirect_uris, redirects, application_type, settings)?;
+    let response_types = if redirects { vec!["code"] } else { Vec::new() };
+    if requested.response_types.is_some_and(|types| types != response_types) {
+        return Err(invalid("response_types must be code alone, and none without redirects"));
     }
     let method = requested.token_endpoint_auth_method.unwrap_or_else(|| METHOD_DEFAULT.to_owned());
     if !METHODS.contains(&method.as_str()) {
@@ -115,7 +121,7 @@ fn accept(
         redirect_uris,
         token_endpoint_auth_method: method,
         grant_types,
-        response_types: ["code"],
+        response_types,
         application_type,
         client_name: requested.client_name.as_deref().and_then(shown_name),
         scope: requested.scope.as_deref().map(|scope| known_scope(scope, settings)).transpose()?,
@@ -137,6 +143,7 @@ fn application_type(
 
 fn redirect_uris(
     requested: Option<Vec<String>>,
+    is_needed: bool,
     application_type: Option<&str>,
     settings: &Settings,
 ) -> Result<Vec<String>, RegistrationErrorResponse> {
@@ -144,7 +151,7 @@ fn redirect_uris(
     let refuse = |description| {
         RegistrationErrorResponse::new(RegistrationErrorCode::InvalidRedirectUri, description)
     };
-    if uris.is_empty() {
+    if is_needed && uris.is_empty() {
         return Err(refuse("at least one redirect URI is needed"));
     }
     if uris.len() > settings.limits.redirect_uris {
@@ -170,15 +177,15 @@ fn redirect_uris(
 fn grant_types(
     requested: Option<Vec<String>>,
 ) -> Result<Vec<&'static str>, RegistrationErrorResponse> {
-    let Some(requested) = requested else { return Ok(vec!["authorization_code"]) };
+    let Some(requested) = requested else { return Ok(vec![AUTHORIZATION_CODE]) };
     if requested.iter().any(|name| name == "implicit" || name == "password") {
         return Err(invalid("OAuth 2.1 has no implicit and no password grant"));
     }
-    let offered = ["authorization_code", "refresh_token"];
+    let offered = [AUTHORIZATION_CODE, DEVICE_CODE, "refresh_token"];
     let accepted: Vec<&str> =
         offered.into_iter().filter(|offer| requested.iter().any(|name| name == offer)).collect();
-    if accepted.first() != Some(&"authorization_code") {
-        return Err(invalid("grant_types must contain authorization_code"));
+    if !accepted.contains(&AUTHORIZATION_CODE) && !accepted.contains(&DEVICE_CODE) {
+        return Err(invalid("grant_types must contain authorization_code or device_code"));
     }
     Ok(accepted)
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use oauth_as::client_assertion::AssertionKeys;
-use oauth_as::{ClientAuth, Jwk, JwsAlg, SecretHash};
+use oauth_as::{ClientAuth, GrantType, Jwk, JwsAlg, SecretHash};
 use serde::Deserialize;
 
 use super::{CLIENT_ID_PREFIX, SERVICE_ID_PREFIX, Settings, SettingsError};
@@ -19,6 +19,17 @@ pub(crate) struct PublicClient {
     pub(crate) client_id: String,
     pub(crate) name: String,
     pub(crate) redirect_uris: Vec<String>,
+}
+
+impl PublicClient {
+    /// A client that nothing can be redirected to is a device.
+    pub(crate) fn grant_types(&self) -> Vec<GrantType> {
+        let first = match self.redirect_uris.is_empty() {
+            true => GrantType::DeviceCode,
+            false => GrantType::AuthorizationCode,
+        };
+        vec![first, GrantType::RefreshToken]
+    }
 }
 
 /// A program that acts for itself: the client credentials grant (AS-98).
@@ -111,29 +122,49 @@ impl Settings {
         name: impl Into<String>,
         redirect_uris: impl IntoIterator<Item = impl Into<String>>,
     ) -> Result<Self, SettingsError> {
-        let client = PublicClient {
-            client_id: client_id.into(),
-            name: name.into(),
-            redirect_uris: redirect_uris.into_iter().map(Into::into).collect(),
-        };
-        let id = client.client_id.as_str();
-        let taken = self.clients.iter().any(|other| other.client_id == id)
-            || self.users.iter().any(|(name, _)| name == id);
+        let redirect_uris: Vec<String> = redirect_uris.into_iter().map(Into::into).collect();
         let length_max = self.limits.redirect_uri_bytes;
         let good = |uri: &String| crate::redirect_uri::check(uri, length_max).is_ok();
+        if redirect_uris.is_empty() || !redirect_uris.iter().all(good) {
+            return Err(SettingsError::Client);
+        }
+        self.push_public(client_id.into(), name.into(), redirect_uris)?;
+        Ok(self)
+    }
+
+    /// Adds a public client without a browser that is known beforehand: its users type in a code
+    /// elsewhere (RFC 8628).
+    ///
+    /// # Errors
+    /// [`SettingsError::Client`] as for [`Settings::with_public_client`].
+    pub fn with_device_client(
+        mut self,
+        client_id: impl Into<String>,
+        name: impl Into<String>,
+    ) -> Result<Self, SettingsError> {
+        self.push_public(client_id.into(), name.into(), Vec::new())?;
+        Ok(self)
+    }
+
+    fn push_public(
+        &mut self,
+        client_id: String,
+        name: String,
+        redirect_uris: Vec<String>,
+    ) -> Result<(), SettingsError> {
+        let taken = self.clients.iter().any(|other| other.client_id == client_id)
+            || self.users.iter().any(|(name, _)| *name == client_id);
         if taken
-            || id.is_empty()
-            || !id.chars().all(|c| c.is_ascii_graphic())
-            || id.starts_with("https://")
-            || id.starts_with(CLIENT_ID_PREFIX)
-            || id.starts_with(SERVICE_ID_PREFIX)
-            || client.redirect_uris.is_empty()
-            || !client.redirect_uris.iter().all(good)
+            || client_id.is_empty()
+            || !client_id.chars().all(|c| c.is_ascii_graphic())
+            || client_id.starts_with("https://")
+            || client_id.starts_with(CLIENT_ID_PREFIX)
+            || client_id.starts_with(SERVICE_ID_PREFIX)
         {
             return Err(SettingsError::Client);
         }
-        self.clients.push(client);
-        Ok(self)
+        self.clients.push(PublicClient { client_id, name, redirect_uris });
+        Ok(())
     }
 
     /// Adds a program that acts for itself and not for a user (the client credentials grant), and the

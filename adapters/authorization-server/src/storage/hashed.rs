@@ -126,6 +126,24 @@ impl HashedStorage {
         !self.unrevoked().is_empty()
     }
 
+    /// Remembers, until `ends`, what the grant of this device code is for.
+    pub(crate) async fn keep_device_resource(
+        &self,
+        device_code: &str,
+        resource: &str,
+        ends: SystemTime,
+    ) -> Result<(), StorageError> {
+        self.inner.put_device_resource(&stored(device_code), resource, ends).await
+    }
+
+    /// What the grant of this device code is for.
+    pub(crate) async fn device_resource(
+        &self,
+        device_code: &str,
+    ) -> Result<Option<String>, StorageError> {
+        self.inner.device_resource(&stored(device_code)).await
+    }
+
     /// The family of `client_id`'s refresh token `token`; `None` when it has no such token.
     pub(crate) async fn family_of(
         &self,

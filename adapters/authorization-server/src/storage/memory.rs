@@ -22,6 +22,8 @@ pub(crate) struct MemoryRecords {
     /// All that the engine keeps, but for codes: those must be looked at without being taken.
     engine: MemoryStorage,
     codes: Mutex<HashMap<String, AuthorizationCodeRecord>>,
+    /// What device grants are for, and when they end.
+    device_resources: Mutex<HashMap<String, (String, SystemTime)>>,
     /// Clients that never obtained a token, and when they registered.
     unused: Mutex<HashMap<String, SystemTime>>,
     browsers: Mutex<Browsers>,
@@ -77,6 +79,7 @@ impl Storage for MemoryRecords {
     }
 
     async fn sweep_expired(&self, now: SystemTime) -> Result<u64, StorageError> {
+        lock(&self.device_resources).retain(|_, (_, ends)| now < *ends);
         let swept = {
             let mut codes = lock(&self.codes);
             let before = codes.len();
@@ -135,6 +138,24 @@ impl MemoryRecords {
             }
             _ => false,
         }
+    }
+
+    pub(crate) async fn put_device_resource(
+        &self,
+        device_code: &str,
+        resource: &str,
+        ends: SystemTime,
+    ) -> Result<(), StorageError> {
+        let entry = (resource.to_owned(), ends);
+        lock(&self.device_resources).insert(device_code.to_owned(), entry);
+        Ok(())
+    }
+
+    pub(crate) async fn device_resource(
+        &self,
+        device_code: &str,
+    ) -> Result<Option<String>, StorageError> {
+        Ok(lock(&self.device_resources).get(device_code).map(|(resource, _)| resource.clone()))
     }
 
     pub(crate) async fn note_unused_client(

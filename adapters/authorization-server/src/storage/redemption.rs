@@ -56,6 +56,8 @@ pub(crate) struct Redemption {
     proof: Option<CodeProof>,
     /// Something must be used up for the tokens to count.
     presents_record: bool,
+    /// What the tokens are for, where the engine does not know it.
+    resource: Option<String>,
     written: Mutex<Written>,
 }
 
@@ -98,6 +100,7 @@ async fn keep_alone(
     access: IssuedToken,
     next: Option<RefreshTokenRecord>,
 ) -> Result<bool, StorageError> {
+    records.mark_client_used(&access.client_id).await?;
     let name = access.access_token.clone();
     if records.put_token(access).await?.is_refused() {
         return Ok(false);
@@ -118,16 +121,32 @@ pub(super) fn current() -> Option<Arc<Redemption>> {
 
 impl Redemption {
     pub(crate) fn of_code(proof: CodeProof) -> Arc<Self> {
-        Arc::new(Self { proof: Some(proof), presents_record: true, written: Mutex::default() })
+        Arc::new(Self {
+            proof: Some(proof),
+            presents_record: true,
+            resource: None,
+            written: Mutex::default(),
+        })
     }
 
     pub(crate) fn of_refresh_token() -> Arc<Self> {
-        Arc::new(Self { proof: None, presents_record: true, written: Mutex::default() })
+        Arc::new(Self {
+            proof: None,
+            presents_record: true,
+            resource: None,
+            written: Mutex::default(),
+        })
     }
 
     /// A request that presents neither code nor refresh token.
     pub(crate) fn of_client() -> Arc<Self> {
-        Arc::new(Self { proof: None, presents_record: false, written: Mutex::default() })
+        Self::of_device(None)
+    }
+
+    /// A request of a device, whose grant is for `resource`.
+    pub(crate) fn of_device(resource: Option<String>) -> Arc<Self> {
+        let written = Mutex::default();
+        Arc::new(Self { proof: None, presents_record: false, resource, written })
     }
 
     /// Runs `work`, whose calls of the storage are for this redemption.
@@ -231,7 +250,8 @@ impl Redemption {
         Some(fits)
     }
 
-    pub(super) fn put_token(&self, token: IssuedToken) -> WriteOutcome {
+    pub(super) fn put_token(&self, mut token: IssuedToken) -> WriteOutcome {
+        token.resource.extend(self.resource.clone());
         self.written().access = Some(token);
         WriteOutcome::Applied
     }
@@ -266,7 +286,7 @@ impl Redemption {
         Ok(found)
     }
 
-    pub(super) fn put_refresh_token(&self, record: RefreshTokenRecord) -> WriteOutcome {
+    pub(super) fn put_refresh_token(&self, mut record: RefreshTokenRecord) -> WriteOutcome {
         let mut written = self.written();
         match &mut written.refresh_token {
             Some(presented) if presented.record.refresh_token == record.refresh_token => {
@@ -276,7 +296,10 @@ impl Redemption {
                     presented.used = Some(record);
                 }
             }
-            _ => written.next = Some(record),
+            _ => {
+                record.resource.extend(self.resource.clone());
+                written.next = Some(record);
+            }
         }
         WriteOutcome::Applied
     }

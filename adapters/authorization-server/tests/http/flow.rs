@@ -24,10 +24,16 @@ async fn as_02_metadata() {
         ("registration_endpoint", json!("http://localhost:9000/register")),
         ("introspection_endpoint", json!("http://localhost:9000/introspect")),
         ("revocation_endpoint", json!("http://localhost:9000/revoke")),
+        ("device_authorization_endpoint", json!("http://localhost:9000/device_authorization")),
         ("response_types_supported", json!(["code"])),
         (
             "grant_types_supported",
-            json!(["authorization_code", "refresh_token", "client_credentials"]),
+            json!([
+                "authorization_code",
+                "refresh_token",
+                "client_credentials",
+                "urn:ietf:params:oauth:grant-type:device_code",
+            ]),
         ),
         ("code_challenge_methods_supported", json!(["S256"])),
         ("authorization_response_iss_parameter_supported", json!(true)),
@@ -68,14 +74,13 @@ async fn sec_175_metadata_is_the_running_configuration() {
             assert_eq!(offers(list, value), accepted, "{name} {value}");
         }
     }
-    for endpoint in ["token", "registration", "introspection", "revocation"] {
+    for endpoint in ["token", "registration", "introspection", "revocation", "device_authorization"]
+    {
         let url = metadata[format!("{endpoint}_endpoint")].as_str().unwrap();
         let answer = server.post_form(url.strip_prefix(ISSUER).unwrap(), &[], &[]).await;
         assert_ne!(answer.status, StatusCode::NOT_FOUND, "{endpoint}");
     }
-    for absent in
-        ["jwks_uri", "device_authorization_endpoint", "pushed_authorization_request_endpoint"]
-    {
+    for absent in ["jwks_uri", "pushed_authorization_request_endpoint"] {
         assert_eq!(metadata[absent], json!(null));
     }
     let mut closed = settings();

@@ -4,6 +4,7 @@ mod authorization;
 mod client_data;
 mod client_documents;
 mod databases;
+mod devices;
 mod flow;
 mod harness;
 mod introspection;

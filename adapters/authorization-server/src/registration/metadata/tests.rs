@@ -56,6 +56,22 @@ fn as_125_defaults() {
 }
 
 #[test]
+fn a_device_needs_no_redirect() {
+    let device = "urn:ietf:params:oauth:grant-type:device_code";
+    check(
+        json!({ "grant_types": [device, "refresh_token"], "redirect_uris": null }),
+        Ok(json!({ "grant_types": [device, "refresh_token"], "redirect_uris": [],
+            "response_types": [] })),
+    );
+    check(
+        json!({ "grant_types": ["authorization_code", device], "redirect_uris": null }),
+        Err(REDIRECT),
+    );
+    check(json!({ "grant_types": [device], "redirect_uris": ["com.app:/cb"] }), Err(REDIRECT));
+    check(json!({ "grant_types": [device], "response_types": ["code"] }), Err(METADATA));
+}
+
+#[test]
 fn as_126_application_type() {
     let https = json!(["https://app.example/cb"]);
     check(json!({ "application_type": "native" }), Ok(json!({ "application_type": "native" })));

@@ -1,5 +1,7 @@
 //! Device grants (RFC 8628), each found by its device code and by its user code.
 
+use std::time::SystemTime;
+
 use oauth_as::device::{DeviceGrantState, normalize_user_code};
 use oauth_as::{DeviceGrant, StorageError};
 
@@ -85,5 +87,29 @@ impl SqlRecords {
             Value::Text(&record),
         ];
         Ok(self.database.execute(statement, &values).await? == 1)
+    }
+
+    /// Keeps beside a device grant what it is for: the engine's record has no place for that.
+    pub(crate) async fn put_device_resource(
+        &self,
+        device_code: &str,
+        resource: &str,
+        ends: SystemTime,
+    ) -> Result<(), StorageError> {
+        let statement = "INSERT INTO device_resources (device_code, resource, expires_at) \
+            VALUES ($1, $2, $3)";
+        let values = [Value::Text(device_code), Value::Text(resource), Value::Number(nanos(ends))];
+        self.database.execute(statement, &values).await.map(drop)
+    }
+
+    pub(crate) async fn device_resource(
+        &self,
+        device_code: &str,
+    ) -> Result<Option<String>, StorageError> {
+        if !can_be_stored(device_code) {
+            return Ok(None);
+        }
+        let statement = "SELECT resource FROM device_resources WHERE device_code = $1";
+        self.database.text(statement, &[Value::Text(device_code)]).await
     }
 }

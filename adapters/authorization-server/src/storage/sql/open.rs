@@ -130,14 +130,14 @@ fn not_migrated(error: &sqlx::migrate::MigrateError) -> StorageError {
 /// All changes of the tables, oldest first. A change that was released is never edited.
 fn migrator() -> Migrator {
     let records = include_str!("migrations/0001_records.sql");
-    let replay_ids = include_str!("migrations/0002_replay_ids.sql");
+    let grants = include_str!("migrations/0002_grants.sql");
     let migration = |version, name: &'static str, text: &'static str| {
         let text = text.into_sql_str();
         Migration::new(version, name.into(), MigrationType::Simple, text, false)
     };
     Migrator::with_migrations(vec![
         migration(1, "records", records),
-        migration(2, "replay_ids", replay_ids),
+        migration(2, "grants", grants),
     ])
 }
 

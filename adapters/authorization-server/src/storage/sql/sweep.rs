@@ -42,7 +42,8 @@ macro_rules! expired {
 }
 
 /// What the protocol engine keeps.
-const GRANTS: [(&str, &str); 6] = [
+const GRANTS: [(&str, &str); 7] = [
+    expired!("device_resources", "device_code"),
     expired!("replay_ids", "id"),
     expired!("device_grants", "device_code"),
     expired!("authorization_codes", "code"),
