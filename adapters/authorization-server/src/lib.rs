@@ -45,7 +45,7 @@
 //! | AS-14 | here | CORS on metadata, keys, token, registration, revocation; never on the pages or introspection |
 //! | AS-15 | here | no public keys yet: `/jwks` is an empty set, and the metadata does not point to it |
 //! | AS-21 | here | on by default, as the clients of today need it; one setting removes it |
-//! | AS-22 to AS-24, AS-120 to AS-126 | here | the engine treats the registered scope as a ceiling, knows no `application_type`, and always issues management credentials |
+//! | AS-22 to AS-24, AS-120 to AS-126 | here | the engine treats the registered scope as a ceiling and knows no `application_type` |
 //! | AS-50 to AS-56, AS-60, AS-71 | here | strict forms; loopback ports also for `localhost`, for confidential clients and for registrations without a port, which the engine does not match; one resource per request; private-use schemes are not taken |
 //! | AS-57 to AS-59, AS-63, AS-65, AS-66, AS-70 | engine | codes live 60 s and are bound to client, redirect URI, challenge, resource, scope, user |
 //! | AS-61, AS-62, AS-64, AS-67 to AS-69 | here | errors go to the client only after sign-in; consent is asked every time |
@@ -60,7 +60,8 @@
 //! | AS-113 | here | ids of services begin with `service-`, and no user may be named so |
 //! | RFC 8628 | both | the engine keeps device grants and their pace, but not their resource, which is kept beside them; the page for the code, limits on guesses and on devices, and the consent page are ours. No link carries a code |
 //! | AS-110 to AS-112, AS-114 | here | the engine signs no HS256: the JWT is minted around its opaque token, with `jti` naming the same record. RS256 not yet |
-//! | AS-130 to AS-132, AS-150 to AS-152 | not yet | registration management, PAR |
+//! | AS-130 to AS-132 | here | as registration; a read does not show the secret, which is kept as a hash, nor scope and `application_type`, which are not kept. A client cannot change between public and confidential |
+//! | AS-150 to AS-152 | not met | PAR: MCP names it nowhere, and no client known to us sends it. The engine's endpoint judges redirect URIs and resources by its own rules, not by those of AS-55 and AS-60 |
 //! | AS-140 to AS-142 | both | the engine decides, JWTs are led to their record; a grant that storage could not end is answered 503 and tried again |
 //! | AS-143 to AS-146 | both | the engine decides; clients that are no resource servers are kept out |
 //!

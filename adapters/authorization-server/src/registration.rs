@@ -1,18 +1,18 @@
 //! `POST /register`: dynamic client registration (RFC 7591).
 //!
-//! Done here and not by the engine, for three reasons. The engine takes the registered scope as a
-//! ceiling, but clients register with the scope of their first challenge and step up later. It
-//! knows no `application_type` and no rule on redirect schemes. And it always issues management
-//! credentials (RFC 7592), which are not offered here.
+//! Done here and not by the engine, for two reasons. The engine takes the registered scope as a
+//! ceiling, but clients register with the scope of their first challenge and step up later. And it
+//! knows no `application_type` and no rule on redirect schemes.
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use oauth_as::{
-    Client, ClientAuth, ClientId, ErrorCode, RegistrationErrorCode, RegistrationErrorResponse,
-    RevocationWindow, ScopeSet, SecretHash, Storage,
+    Client, ClientAuth, ClientId, DynamicRegistration, ErrorCode, RegistrationErrorCode,
+    RegistrationErrorResponse, RevocationWindow, ScopeSet, SecretHash, Storage,
 };
 use serde::Serialize;
 
@@ -23,6 +23,7 @@ use crate::server::{Inner, every_scope};
 use crate::settings::CLIENT_ID_PREFIX;
 use crate::throttle::Peer;
 
+pub(crate) mod management;
 pub(crate) mod metadata;
 
 use metadata::Accepted;
@@ -41,6 +42,9 @@ struct Registered<'r> {
     client_secret_expires_at: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_id_issued_at: Option<u64>,
+    /// With this the client looks after its registration (AS-130).
+    registration_access_token: &'r str,
+    registration_client_uri: &'r str,
     #[serde(flatten)]
     metadata: &'r Accepted,
 }
@@ -48,17 +52,9 @@ struct Registered<'r> {
 /// Registers a client, or says what is wrong with its metadata (AS-120 to AS-126).
 pub(crate) async fn register(State(server): State<Arc<Inner>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    if !answers::has_content_type(&head.headers, "application/json") {
-        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        return refuse_with(status, "the body must be application/json");
-    }
-    let limits = &server.settings.limits;
-    let body = match answers::read_body(body, limits.registration_bytes).await {
+    let body = match read_metadata_body(&server, &head.headers, body).await {
         Ok(body) => body,
-        Err(BodyError::TooLarge) => {
-            return refuse_with(StatusCode::PAYLOAD_TOO_LARGE, "the metadata is too large");
-        }
-        Err(BodyError::Broken) => return answers::status_only(StatusCode::BAD_REQUEST),
+        Err(refusal) => return refusal,
     };
     let accepted = match metadata::read(&body, &server.settings) {
         Ok(accepted) => accepted,
@@ -77,6 +73,26 @@ pub(crate) async fn register(State(server): State<Arc<Inner>>, request: Request)
     store(&server, accepted, now).await
 }
 
+/// The body of a request with client metadata, or the answer that refuses it (LIM-9).
+async fn read_metadata_body(
+    server: &Inner,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Vec<u8>, Response> {
+    if !answers::has_content_type(headers, "application/json") {
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Err(refuse_with(status, "the body must be application/json"));
+    }
+    answers::read_body(body, server.settings.limits.registration_bytes).await.map_err(|error| {
+        match error {
+            BodyError::TooLarge => {
+                refuse_with(StatusCode::PAYLOAD_TOO_LARGE, "the metadata is too large")
+            }
+            BodyError::Broken => answers::status_only(StatusCode::BAD_REQUEST),
+        }
+    })
+}
+
 /// Deletes clients that registered long ago and never obtained a token, at most `count_max`.
 pub(crate) async fn forget_unused(server: &Inner, count_max: usize, now: SystemTime) {
     let Some(limit) = now.checked_sub(server.settings.lifetimes.unused_client) else { return };
@@ -93,6 +109,7 @@ pub(crate) async fn forget_unused(server: &Inner, count_max: usize, now: SystemT
 async fn store(server: &Inner, accepted: Accepted, now: SystemTime) -> Response {
     let unavailable = || answers::status_only(StatusCode::SERVICE_UNAVAILABLE);
     let Ok((client_id, secret)) = identity(&accepted) else { return unavailable() };
+    let Ok(access_token) = random_text() else { return unavailable() };
     let records = server.engine.store().records();
     let unused_max = server.settings.limits.unused_clients;
     match records.note_unused_client(&client_id, unused_max, now).await {
@@ -106,7 +123,17 @@ async fn store(server: &Inner, accepted: Accepted, now: SystemTime) -> Response 
         }
         Err(_) => return unavailable(),
     }
-    let client = client(server, &accepted, &client_id, secret.as_deref());
+    let secret_expires_at = secret.as_ref().map(|_| 0);
+    let registration = DynamicRegistration {
+        registration_access_token_hash: SecretHash::sha256(&access_token),
+        client_id_issued_at: unix_secs(now),
+        client_secret_expires_at: secret_expires_at,
+        token_endpoint_auth_method: accepted.method().to_owned(),
+    };
+    let client = Client {
+        registration: Some(Box::new(registration)),
+        ..client(server, &accepted, &client_id, secret.as_deref())
+    };
     if server.engine.register_client(client).await.is_err() {
         // If that fails, too, the note goes with the unused clients.
         let _ = records.mark_client_used(&client_id).await;
@@ -115,9 +142,11 @@ async fn store(server: &Inner, accepted: Accepted, now: SystemTime) -> Response 
     tracing::info!(%client_id, public = secret.is_none(), "client registered");
     let registered = Registered {
         client_id: client_id.as_str(),
-        client_secret_expires_at: secret.as_ref().map(|_| 0),
+        client_secret_expires_at: secret_expires_at,
         client_secret: secret,
         client_id_issued_at: unix_secs(now),
+        registration_access_token: &access_token,
+        registration_client_uri: &server.endpoints.registration_of(client_id.as_str()),
         metadata: &accepted,
     };
     answers::json(StatusCode::CREATED, &registered)

@@ -21,6 +21,7 @@ use crate::answers;
 use crate::audit::Audit;
 use crate::client_document::{Documents, LookUpError, is_document_id};
 use crate::clock::Clock;
+use crate::registration::management;
 use crate::secrets::FormTokens;
 use crate::sessions::Sessions;
 use crate::settings::{IntrospectionCredentials, Settings, SettingsError};
@@ -160,7 +161,10 @@ impl AuthorizationServer {
             .route(&at("/revoke"), for_scripts(post(revocation::revoke)))
             .route(&at("/introspect"), post(introspection::introspect));
         if self.inner.settings.registration {
-            router = router.route(&at("/register"), for_scripts(post(registration::register)));
+            let own = get(management::read).put(management::update).delete(management::delete);
+            router = router
+                .route(&at("/register"), for_scripts(post(registration::register)))
+                .route(&at("/register/{client_id}"), own);
         }
         router
             .fallback(async || answers::status_only(StatusCode::NOT_FOUND))
@@ -229,6 +233,11 @@ pub(crate) struct Endpoints {
 }
 
 impl Endpoints {
+    /// Where a client looks after its registration. Ids made here need no encoding.
+    pub(crate) fn registration_of(&self, client_id: &str) -> String {
+        format!("{}/{client_id}", self.registration)
+    }
+
     fn new(issuer: &str) -> Self {
         let path = Uri::parse(issuer).map(Uri::path).unwrap_or_default();
         let at = |endpoint: &str| format!("{issuer}{endpoint}");

@@ -1,6 +1,6 @@
 //! What a client says about itself, and what of it is accepted.
 
-use oauth_as::{GrantType, RegistrationErrorCode, RegistrationErrorResponse, ScopeSet};
+use oauth_as::{Client, GrantType, RegistrationErrorCode, RegistrationErrorResponse, ScopeSet};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +51,26 @@ pub(crate) struct Accepted {
 impl Accepted {
     pub(super) fn is_public(&self) -> bool {
         self.token_endpoint_auth_method == PUBLIC
+    }
+
+    pub(super) fn method(&self) -> &str {
+        &self.token_endpoint_auth_method
+    }
+
+    /// What was registered, as far as it is kept: what the client said of its scope and its type had its
+    /// effect then.
+    pub(super) fn of(client: &Client, method: String) -> Self {
+        let grant_types: Vec<&str> = client.grant_types.iter().map(|it| it.as_str()).collect();
+        let redirects = grant_types.contains(&AUTHORIZATION_CODE);
+        Self {
+            redirect_uris: client.redirect_uris.clone(),
+            token_endpoint_auth_method: method,
+            grant_types,
+            response_types: if redirects { vec!["code"] } else { Vec::new() },
+            application_type: None,
+            client_name: client.name.clone(),
+            scope: None,
+        }
     }
 
     /// The grants as the engine names them.

@@ -10,6 +10,7 @@ mod harness;
 mod introspection;
 mod kills;
 mod logs;
+mod management;
 mod pages;
 #[path = "../support/postgresql.rs"]
 mod postgresql;

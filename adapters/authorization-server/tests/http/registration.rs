@@ -21,7 +21,7 @@ async fn as_121_success() {
     assert_eq!(public["redirect_uris"], json!([REDIRECT]));
     assert_eq!(public["token_endpoint_auth_method"], "none");
     assert_eq!(public["client_id_issued_at"], server.now_secs());
-    for absent in ["client_secret", "client_secret_expires_at", "registration_access_token"] {
+    for absent in ["client_secret", "client_secret_expires_at"] {
         assert!(public.get(absent).is_none(), "{absent}");
     }
     let confidential = server.register(json!({ "redirect_uris": [REDIRECT] })).await.json();
