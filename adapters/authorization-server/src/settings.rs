@@ -106,6 +106,9 @@ impl Settings {
         }
         settings.limits.registrations_per_peer_per_hour = 10_000;
         settings.limits.pending_authorizations_per_peer = 1_000;
+        settings.limits.document_fetches_per_peer_per_minute = 1_000;
+        settings.limits.document_fetches_per_host_per_minute = 1_000;
+        settings.limits.device_grants_per_peer_per_minute = 1_000;
         let (name, password) = DEMO_USER;
         settings.with_user(name, password)
     }
