@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use http::StatusCode;
-use oauth_as::{ErrorCode, ErrorResponse, IntrospectionResponse};
+use oauth_as::{ErrorCode, ErrorResponse, IntrospectionResponse, StorageError};
 use serde::Serialize;
 
 use crate::answers::{self, Response};
@@ -46,7 +46,10 @@ pub(crate) async fn introspect(State(server): State<Arc<Inner>>, request: Reques
         .introspection_response(&credentials.client_id, credentials.secret.as_deref(), &name)
         .await;
     match result {
-        Ok(mut introspection) if is_resource_server => {
+        Ok(introspection) if is_resource_server => {
+            let Ok(mut introspection) = of_active_user(&server, introspection).await else {
+                return answers::status_only(StatusCode::SERVICE_UNAVAILABLE);
+            };
             // A service is its own subject, here as in a JWT (AS-113).
             if introspection.active && introspection.sub.is_none() {
                 introspection.sub.clone_from(&introspection.client_id);
@@ -60,6 +63,19 @@ pub(crate) async fn introspect(State(server): State<Arc<Inner>>, request: Reques
         }
         Err(error) => request.answer_error(&server, &error),
     }
+}
+
+/// The answer, unless the token's user has been disabled: then it is inactive (SEC-304).
+async fn of_active_user(
+    server: &Inner,
+    introspection: IntrospectionResponse,
+) -> Result<IntrospectionResponse, StorageError> {
+    if let Some(subject) = &introspection.sub
+        && !server.users.may_continue(subject).await?
+    {
+        return Ok(IntrospectionResponse::inactive());
+    }
+    Ok(introspection)
 }
 
 /// The name under which the engine finds the record behind `token`, and that token's id.

@@ -12,7 +12,7 @@ use axum::extract::{Request, State};
 use http::{HeaderMap, StatusCode};
 use oauth_as::{
     Client, ClientAuth, ClientId, DynamicRegistration, ErrorCode, RegistrationErrorCode,
-    RegistrationErrorResponse, RevocationWindow, ScopeSet, SecretHash, Storage,
+    RegistrationErrorResponse, RevocationWindow, ScopeSet, SecretHash,
 };
 use serde::Serialize;
 
@@ -96,12 +96,17 @@ async fn read_metadata_body(
 /// Deletes clients that registered long ago and never obtained a token, at most `count_max`.
 pub(crate) async fn forget_unused(server: &Inner, count_max: usize, now: SystemTime) {
     let Some(limit) = now.checked_sub(server.settings.lifetimes.unused_client) else { return };
-    let store = server.engine.store();
+    let records = server.engine.store().records();
+    // What was issued to them, which is nothing, need not be kept away for long.
     let window = RevocationWindow { recorded_at: now, until: now };
     for _ in 0..count_max {
-        let Ok(Some(client_id)) = store.records().take_unused_client(limit).await else { return };
-        if store.delete_client(&client_id, window).await.is_err() {
-            tracing::warn!(%client_id, "an unused client could not be deleted");
+        match records.forget_unused_client(limit, window).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                tracing::warn!(%error, "unused clients could not be deleted");
+                return;
+            }
         }
     }
 }

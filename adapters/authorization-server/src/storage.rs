@@ -187,7 +187,7 @@ impl Records {
         pub(crate) fn device_resource(device_code: &str) -> Option<String>;
         pub(crate) fn note_unused_client(client_id: &ClientId, unused_max: usize, now: SystemTime) -> bool;
         pub(crate) fn mark_client_used(client_id: &ClientId) -> ();
-        pub(crate) fn take_unused_client(limit: SystemTime) -> Option<ClientId>;
+        pub(crate) fn forget_unused_client(limit: SystemTime, window: RevocationWindow) -> bool;
         pub(crate) fn wait(waiting: &Waiting, limits: &Limits, now: SystemTime) -> Option<String>;
         pub(crate) fn find_pending(id: &str, browser: Digest, now: SystemTime) -> Option<Pending>;
         pub(crate) fn take_pending(id: &str, browser: Digest, now: SystemTime) -> Option<Pending>;

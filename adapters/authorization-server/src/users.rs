@@ -78,7 +78,7 @@ pub(crate) trait Users: Send + Sync {
     /// Whether `name` is a user with this password.
     fn authenticate<'a>(&'a self, name: &'a str, password: &'a str) -> Answer<'a>;
 
-    /// Whether clients of `subject`, who agreed earlier, still get tokens.
+    /// Whether clients of `subject`, who agreed earlier, still get tokens, and may use them.
     fn may_continue<'a>(&'a self, subject: &'a str) -> Answer<'a>;
 }
 

@@ -177,15 +177,17 @@ impl MemoryRecords {
         Ok(())
     }
 
-    pub(crate) async fn take_unused_client(
+    pub(crate) async fn forget_unused_client(
         &self,
         limit: SystemTime,
-    ) -> Result<Option<ClientId>, StorageError> {
-        let mut unused = lock(&self.unused);
-        let older = unused.iter().find(|(_, since)| **since <= limit);
-        let Some(id) = older.map(|(id, _)| id.clone()) else { return Ok(None) };
-        unused.remove(&id);
-        Ok(Some(ClientId::new(id)))
+        window: RevocationWindow,
+    ) -> Result<bool, StorageError> {
+        let older = |(_, since): &(&String, &SystemTime)| **since <= limit;
+        let id = lock(&self.unused).iter().find(older).map(|(id, _)| id.clone());
+        match id {
+            Some(id) => self.delete_client(&ClientId::new(id), window).await.map(|_| true),
+            None => Ok(false),
+        }
     }
 
     pub(crate) async fn account(&self, name: &str) -> Result<Option<Account>, StorageError> {

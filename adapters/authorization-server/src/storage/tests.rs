@@ -64,3 +64,41 @@ async fn sec_564_postgresql_conforms() {
     })
     .await;
 }
+
+/// Servers that start at once make the tables once.
+#[tokio::test]
+async fn sec_564_a_new_database_is_opened_by_many_at_once() {
+    let check = async |database: Database| {
+        let openings: Vec<_> = (0..8)
+            .map(|_| {
+                let database = database.clone();
+                tokio::spawn(async move { Records::open(&database).await.map(drop) })
+            })
+            .collect();
+        for opening in openings {
+            assert_eq!(opening.await.unwrap(), Ok(()), "{database:?}");
+        }
+    };
+    let folder = TempDir::new().unwrap();
+    check(Database::Sqlite(folder.path().join("records.db"))).await;
+    match Postgresql::start() {
+        Ok(server) => check(Database::Postgresql(server.database("records"))).await,
+        Err(why) => eprintln!("skip - PostgreSQL: {why}"),
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_is_none_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("records.db");
+    let mut file = std::fs::OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
+    let mut file = file.write(true).create_new(true).open(&path).unwrap();
+    std::io::Write::write_all(&mut file, &[7; 4096]).unwrap();
+    drop(file);
+    assert!(Records::open(&Database::Sqlite(path)).await.is_err());
+    assert!(Records::open(&Database::Sqlite(folder.path().join("none/records.db"))).await.is_err());
+    let nobody = format!("postgresql://u@localhost/records?host={}", folder.path().display());
+    assert!(Records::open(&Database::Postgresql(nobody)).await.is_err());
+}

@@ -81,8 +81,9 @@ impl Accounts {
         self.change(name, move |account| account.password = password).await
     }
 
-    /// Disables a user: no sign-in any more, and no more tokens for clients that the user agreed to.
-    /// Access tokens that are out live to their end.
+    /// Disables a user: no sign-in any more, no more tokens for clients that the user agreed to, and
+    /// introspection calls those that are out inactive. Resource servers that verify tokens by
+    /// themselves take them to their end.
     ///
     /// # Errors
     /// [`AccountError::Unknown`], [`AccountError::Database`].

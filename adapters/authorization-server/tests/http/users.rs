@@ -45,17 +45,21 @@ async fn check(database: &TestDatabase) {
     assert!(location.starts_with("/login?"), "{location}");
     assert!(signs_in(&server, &client, "alice", "first").await.is_none());
     assert!(signs_in(&server, &client, "alice", "second").await.is_some());
-    let (_, refresh) = server.refresh(&client, &refresh).await.tokens();
+    let (access, refresh) = server.refresh(&client, &refresh).await.tokens();
+    assert!(server.is_active(OPAQUE, &access).await);
 
     accounts.disable("alice").await.unwrap();
     assert!(accounts.list().await.unwrap().iter().all(|account| account.is_disabled()));
     assert!(signs_in(&server, &client, "alice", "second").await.is_none());
     assert_eq!(server.refresh(&client, &refresh).await.refusal().1, "invalid_grant");
+    assert!(!server.is_active(OPAQUE, &access).await);
     accounts.enable("alice").await.unwrap();
+    assert!(server.is_active(OPAQUE, &access).await);
     assert!(signs_in(&server, &client, "alice", "second").await.is_some());
     let (_, refresh) = server.refresh(&client, &refresh).await.tokens();
 
     accounts.remove("alice").await.unwrap();
+    assert!(!server.is_active(OPAQUE, &access).await);
     assert_eq!(server.refresh(&client, &refresh).await.refusal().1, "invalid_grant");
     assert!(accounts.list().await.unwrap().is_empty());
     for result in [
@@ -73,7 +77,7 @@ async fn check(database: &TestDatabase) {
 }
 
 #[tokio::test]
-async fn sec_210_users_of_the_table_sign_in_until_they_are_disabled() {
+async fn sec_210_sec_304_users_of_the_table_sign_in_until_they_are_disabled() {
     for database in TestDatabase::each() {
         check(&database).await;
     }

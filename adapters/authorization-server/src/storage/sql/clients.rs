@@ -6,7 +6,9 @@ use std::time::SystemTime;
 use oauth_as::{Client, ClientId, RevocationWindow, StorageError};
 
 use super::revocations::{Kind, record, refuse_empty};
-use super::{Lock, SqlRecords, Value, can_be_stored, nanos, option_from_json, to_json};
+use super::{
+    Lock, SqlRecords, Transaction, Value, can_be_stored, nanos, option_from_json, to_json,
+};
 
 /// What goes with a client that is deleted.
 const CASCADE: [&str; 6] = [
@@ -78,14 +80,9 @@ impl SqlRecords {
             return Ok(false);
         }
         let mut transaction = self.database.begin(&[Lock::Client(id)]).await?;
-        record(&mut transaction, Kind::Client, id, window).await?;
-        let mut deleted = 0;
-        for statement in CASCADE {
-            // The last of them is the client itself.
-            deleted = transaction.execute(statement, &[Value::Text(id)]).await?;
-        }
+        let was_there = end(&mut transaction, id, window).await?;
         transaction.commit().await?;
-        Ok(deleted > 0)
+        Ok(was_there)
     }
 
     /// Notes a client that has no token yet; false when there are `unused_max` already.
@@ -112,27 +109,39 @@ impl SqlRecords {
         self.database.execute(statement, &[Value::Text(client_id.as_str())]).await.map(drop)
     }
 
-    /// Some clients, at most `count_max`, that registered at or before `limit` and never obtained a
-    /// token. Each of them is given to one caller only.
-    pub(crate) async fn take_unused_client(
+    /// Ends one client that registered at or before `limit` and never obtained a token; false when
+    /// there is none.
+    pub(crate) async fn forget_unused_client(
         &self,
         limit: SystemTime,
-    ) -> Result<Option<ClientId>, StorageError> {
-        let limit = [Value::Number(nanos(limit))];
-        let looked = "SELECT client_id FROM unused_clients WHERE since <= $1 LIMIT 1";
-        if self.database.text(looked, &limit).await?.is_none() {
-            // The usual case does not write.
-            return Ok(None);
+        window: RevocationWindow,
+    ) -> Result<bool, StorageError> {
+        let limit = Value::Number(nanos(limit));
+        let statement =
+            "SELECT client_id FROM unused_clients WHERE since <= $1 ORDER BY since LIMIT 1";
+        let Some(id) = self.database.text(statement, &[limit]).await? else { return Ok(false) };
+        let mut transaction = self.database.begin(&[Lock::Client(&id)]).await?;
+        // It may have obtained a token meanwhile, or another process has ended it.
+        let statement = "DELETE FROM unused_clients WHERE client_id = $1 AND since <= $2";
+        if transaction.execute(statement, &[Value::Text(&id), limit]).await? == 1 {
+            end(&mut transaction, &id, window).await?;
         }
-        let statement = self.database.choose(
-            "DELETE FROM unused_clients WHERE client_id = \
-             (SELECT client_id FROM unused_clients WHERE since <= $1 ORDER BY since LIMIT 1) \
-             RETURNING client_id",
-            "DELETE FROM unused_clients WHERE client_id = \
-             (SELECT client_id FROM unused_clients WHERE since <= $1 ORDER BY since LIMIT 1 \
-              FOR UPDATE SKIP LOCKED) \
-             RETURNING client_id",
-        );
-        Ok(self.database.execute_returning(statement, &limit).await?.map(ClientId::new))
+        transaction.commit().await?;
+        Ok(true)
     }
+}
+
+/// Ends a client with all that it was issued; false when there is none.
+async fn end(
+    transaction: &mut Transaction,
+    id: &str,
+    window: RevocationWindow,
+) -> Result<bool, StorageError> {
+    record(transaction, Kind::Client, id, window).await?;
+    let mut deleted = 0;
+    for statement in CASCADE {
+        // The last of them is the client itself.
+        deleted = transaction.execute(statement, &[Value::Text(id)]).await?;
+    }
+    Ok(deleted > 0)
 }

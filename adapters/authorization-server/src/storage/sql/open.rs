@@ -1,6 +1,6 @@
 //! Opening a database, and bringing its tables up to date.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::Path;
 use std::str::FromStr;
@@ -48,7 +48,12 @@ impl SqlRecords {
             .max_connections(SQLITE_READERS)
             .acquire_timeout(PATIENCE)
             .connect_lazy_with(options.pragma("query_only", "ON"));
-        migrator().run(&writer).await.map_err(|error| not_migrated(&error))?;
+        // In one transaction, so that of two processes that start at once the second one waits.
+        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        // What `Migrator::run` calls, whose bounds cannot be met by a borrowed connection.
+        let migrated = migrator().run_direct(None, &mut *transaction, false).await;
+        migrated.map_err(|error| not_migrated(&error))?;
+        transaction.commit().await.map_err(failed)?;
         Ok(Self { database: Database::Sqlite { writer, readers } })
     }
 
@@ -106,21 +111,23 @@ fn postgresql_options(url: &str) -> Result<PgConnectOptions, StorageError> {
 /// files that it puts beside it the same mode.
 fn make_private(path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
+    options.write(true).create_new(true);
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-        let file = options.mode(0o600).open(path)?;
-        if file.metadata()?.permissions().mode() & 0o077 != 0 {
-            return Err(io::Error::new(
-                io::ErrorKind::PermissionDenied,
-                "others than its owner may use the database file",
-            ));
-        }
-        Ok(())
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    // A file that is there is not opened: to close it again would end the locks that SQLite has on it
+    // in this process.
+    match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => return made.map(drop),
     }
-    #[cfg(not(unix))]
-    options.open(path).map(drop)
+    #[cfg(unix)]
+    if std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path)?.permissions()) & 0o077 != 0 {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "others than its owner may use the database file",
+        ));
+    }
+    Ok(())
 }
 
 fn not_migrated(error: &sqlx::migrate::MigrateError) -> StorageError {
@@ -165,7 +172,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn sec_240_the_file_is_for_its_owner_alone() {
-        use std::fs::{self, Permissions};
+        use std::fs::Permissions;
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("records.db");
