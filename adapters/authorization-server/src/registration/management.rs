@@ -170,11 +170,9 @@ async fn authenticate(
             "too many attempts",
         ));
     }
-    let records = server.engine.store().records();
+    let store = server.engine.store();
     let found = match client_id.starts_with(CLIENT_ID_PREFIX) {
-        true => {
-            records.get_client(&ClientId::new(client_id)).await.map_err(|it| unavailable(&it))?
-        }
+        true => store.get_client(&ClientId::new(client_id)).await.map_err(|it| unavailable(&it))?,
         false => None,
     };
     let registered = found.and_then(|client| {
