@@ -207,21 +207,23 @@ struct Refusal {
     body: &'static str,
 }
 
-/// Makes a [`Refusal`] whose body repeats the code and the text.
+/// Makes a [`Refusal`] whose body repeats the code and the text; the text is there once.
 macro_rules! refusal {
-    ($error:ident, $code:literal, $description:literal) => {
+    ($error:ident, $code:literal, $description:literal) => {{
+        const BODY: &str =
+            concat!("{\"error\":\"", $code, "\",\"error_description\":\"", $description, "\"}");
         Refusal {
             error: ErrorCode::$error,
-            description: $description,
-            body: concat!(
-                "{\"error\":\"",
-                $code,
-                "\",\"error_description\":\"",
-                $description,
-                "\"}"
-            ),
+            description: described(BODY, $description.len()),
+            body: BODY,
         }
-    };
+    }};
+}
+
+/// The text of `len` bytes before the quote and the brace that end a body.
+const fn described(body: &'static str, len: usize) -> &'static str {
+    let (text, _) = body.split_at(body.len() - 2);
+    text.split_at(text.len() - len).1
 }
 
 const REPEATED: Refusal =
