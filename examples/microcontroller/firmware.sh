@@ -51,8 +51,11 @@ flags_of_target() {
     done
     # A panic is a trap, and the fault handler tells its address, from which the image's tables tell the function. Reasons and
     # places of what is not to happen would take 20 KiB of flash.
-    builder=$(library_builder) && [ "${panics:-trap}" = trap ] && traps "$builder" &&
-        flags+=(-Zunstable-options -Cpanic=immediate-abort)
+    if builder=$(library_builder); then
+        [ "${panics:-trap}" != trap ] || ! traps "$builder" || flags+=(-Zunstable-options -Cpanic=immediate-abort)
+        # How much stack each function takes stands beside the image.
+        flags+=(-Zemit-stack-sizes)
+    fi
     export "${variable}_RUSTFLAGS=${flags[*]}"
     # Where the core library is built too, it is built for size.
     export CARGO_UNSTABLE_BUILD_STD_FEATURES=optimize_for_size

@@ -68,8 +68,11 @@ scenarios() {
 
 # Flash, RAM and instructions, each within its budget.
 budgets() {
+    local status=0
     built_for_size && llvm || return 0
-    python3 tests/device/budgets.py --firmware "$images/firmware" --measure "$images/measure"
+    python3 tests/device/budgets.py --firmware "$images/firmware" --measure "$images/measure" || status=1
+    python3 tests/device/stack.py --firmware "$images/firmware" || status=1
+    return $status
 }
 
 # No panic comes from the project's own code; of others no more than listed.
