@@ -8,11 +8,8 @@ pub(crate) struct Audit;
 impl EventSink for Audit {
     fn on_event(&self, event: Event<'_>) {
         match event {
-            Event::TokenIssued {
-                client_id, grant_type, subject, scope, refresh_issued, ..
-            } => {
-                tracing::info!(%client_id, %grant_type, subject, %scope, refresh_issued, "token issued");
-            }
+            // The engine says so before the tokens are kept; `/token` says it afterwards.
+            Event::TokenIssued { .. } => {}
             Event::GrantRefused { client_id, grant_type, error } => {
                 let client_id = printable(client_id);
                 tracing::info!(%client_id, %grant_type, %error, "grant refused");

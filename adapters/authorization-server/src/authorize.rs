@@ -11,6 +11,7 @@ use http::{StatusCode, header};
 use oauth_as::authorization::{AuthorizationError, AuthorizationErrorRedirect};
 use oauth_as::{
     AuthorizationRequest, Client, ClientId, ErrorCode, ErrorResponse, ScopeSet, Storage,
+    ValidatedAuthorizationRequest,
 };
 
 use crate::answers::Response;
@@ -18,7 +19,7 @@ use crate::browser::{self, Browser};
 use crate::form::Form;
 use crate::secrets::random_text;
 use crate::server::Inner;
-use crate::sessions::{NewPending, Outcome, Pending, PendingError};
+use crate::sessions::{Asked, NewPending, Outcome, Pending, PendingError, Unavailable};
 use crate::settings::Resource;
 use crate::throttle::Peer;
 use crate::{pages, redirect_uri};
@@ -81,13 +82,13 @@ async fn begin(server: &Inner, head: &Parts) -> Result<Response, Refusal> {
         Some(browser) => (browser, false),
         None => (Browser { secret: random_text().map_err(|_| Refusal::Unavailable)? }, true),
     };
-    let subject = server.sessions.subject(browser.digest(), now);
+    let subject = server.sessions.subject(browser.digest(), now).await;
+    let subject = subject.map_err(|Unavailable| Refusal::Unavailable)?;
     // AS-61: an error goes to the client only after the user has signed in.
     if let (Some(_), Outcome::Refuse(error)) = (&subject, &outcome) {
         return Ok(pages::see_other(&error.location()));
     }
     let pending = Pending {
-        id: String::new(),
         client_id: client.client_id.as_str().to_owned(),
         client_name: client.name.clone(),
         redirect_uri: redirect_uri.to_owned(),
@@ -95,9 +96,9 @@ async fn begin(server: &Inner, head: &Parts) -> Result<Response, Refusal> {
     };
     let peer = Peer::of(&head.extensions);
     let new = NewPending { browser: browser.digest(), peer, query, pending };
-    let id = server.sessions.wait(new, now).map_err(|error| match error {
+    let id = server.sessions.wait(new, now).await.map_err(|error| match error {
         PendingError::TooMany => Refusal::TooMany,
-        PendingError::Entropy => Refusal::Unavailable,
+        PendingError::Unavailable => Refusal::Unavailable,
     })?;
     let next = if subject.is_some() { "consent" } else { "login" };
     let mut response = pages::see_other(&format!("{}/{next}?request={id}", server.endpoints.path));
@@ -153,25 +154,60 @@ async fn evaluate(
     if let Ok(scope) = &scope {
         pairs.push(("scope", scope));
     }
-    let engine_request = AuthorizationRequest::from_pairs(pairs);
-    match server.engine.validate_authorization_request(&engine_request).await {
-        Ok(mut validated) => {
-            requested.clone_into(&mut validated.redirect_uri);
-            // AS-87: the token request need not repeat the redirect URI, but must not differ.
-            validated.redirect_uri_was_explicit = false;
-            let error = match (target, scope) {
-                (Ok(_), Ok(_)) => return Ok(Outcome::Ask(Box::new(validated))),
-                (Err(error), _) | (_, Err(error)) => error,
+    match validate(server, &pairs, requested).await {
+        Ok(validated) => {
+            let error = match (target, &scope) {
+                (Ok(resource), Ok(_)) => {
+                    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+                    return Ok(Outcome::Ask(Asked {
+                        parameters: pairs.into_iter().map(owned).collect(),
+                        redirect_uri: requested.to_owned(),
+                        scope: validated.scope,
+                        resource: resource.identifier.clone(),
+                    }));
+                }
+                (Err(error), _) => error,
+                (_, Err(error)) => error.clone(),
             };
             let denied = validated.denied();
-            Ok(Outcome::Refuse(Box::new(AuthorizationErrorRedirect { error, ..denied })))
+            Ok(Outcome::Refuse(AuthorizationErrorRedirect { error, ..denied }))
         }
-        Err(AuthorizationError::Redirect(mut refused)) => {
-            requested.clone_into(&mut refused.redirect_uri);
-            Ok(Outcome::Refuse(Box::new(refused)))
-        }
+        Err(AuthorizationError::Redirect(refused)) => Ok(Outcome::Refuse(refused)),
         Err(AuthorizationError::Direct(_)) => Err(Refusal::Unavailable),
     }
+}
+
+/// Puts a request to the engine, with the answer to go to `redirect_uri`.
+async fn validate(
+    server: &Inner,
+    pairs: &[(&str, &str)],
+    redirect_uri: &str,
+) -> Result<ValidatedAuthorizationRequest, AuthorizationError> {
+    let request = AuthorizationRequest::from_pairs(pairs.iter().copied());
+    match server.engine.validate_authorization_request(&request).await {
+        Ok(mut validated) => {
+            redirect_uri.clone_into(&mut validated.redirect_uri);
+            // AS-87: the token request need not repeat the redirect URI, but must not differ.
+            validated.redirect_uri_was_explicit = false;
+            Ok(validated)
+        }
+        Err(AuthorizationError::Redirect(mut refused)) => {
+            redirect_uri.clone_into(&mut refused.redirect_uri);
+            Err(AuthorizationError::Redirect(refused))
+        }
+        Err(direct) => Err(direct),
+    }
+}
+
+/// What waited, as the engine takes it now.
+pub(crate) async fn validate_again(
+    server: &Inner,
+    asked: &Asked,
+) -> Result<ValidatedAuthorizationRequest, AuthorizationError> {
+    let parameters = asked.parameters.iter();
+    let pairs: Vec<(&str, &str)> =
+        parameters.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    validate(server, &pairs, &asked.redirect_uri).await
 }
 
 /// Exactly one resource that this server serves; absent only where a default is set (AS-60).

@@ -13,6 +13,8 @@ use crate::throttle::Peer;
 
 pub(crate) const GONE: &str = "This request is unknown or has expired, or it was started in another browser. \
      Go back to the app and start again.";
+/// Said when the records cannot be used.
+pub(crate) const UNAVAILABLE: &str = "This does not work right now. Try again later.";
 const FOREIGN: &str = "This form was not sent from a page of this server.";
 
 /// A browser's secret, as its cookie carries it. Only the digest is kept on the server.

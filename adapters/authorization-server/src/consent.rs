@@ -8,16 +8,17 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use http::StatusCode;
 use oauth_as::authorization::AuthorizationError;
-use oauth_as::{ClientId, Storage, UserApproval, ValidatedAuthorizationRequest};
+use oauth_as::{ErrorCode, UserApproval};
 
 use crate::answers::Response;
 use crate::audit::printable;
-use crate::browser::{Browser, GONE, Submission};
+use crate::authorize::validate_again;
+use crate::browser::{Browser, GONE, Submission, UNAVAILABLE};
 use crate::form::Form;
 use crate::pages::{self, ConsentPage};
 use crate::redirect_uri;
 use crate::server::Inner;
-use crate::sessions::{Outcome, Pending};
+use crate::sessions::{Asked, Outcome, Pending, Unavailable};
 
 const FORM: &str = "consent";
 
@@ -27,30 +28,34 @@ pub(crate) async fn show(State(server): State<Arc<Inner>>, request: Request) -> 
     let now = server.settings.clock.now();
     let query = Form::parse(request.uri().query().unwrap_or_default().as_bytes()).ok();
     let id = query.as_ref().and_then(|query| query.get("request")).unwrap_or_default();
-    let found = Browser::of(&server, request.headers()).and_then(|browser| {
-        let subject = server.sessions.subject(browser.digest(), now)?;
-        let pending = server.sessions.find(id, browser.digest(), now)?;
-        Some((browser, subject, pending))
-    });
-    let Some((browser, subject, pending)) = found else {
+    let Some(browser) = Browser::of(&server, request.headers()) else {
         return pages::error(path, StatusCode::BAD_REQUEST, GONE);
+    };
+    let subject = server.sessions.subject(browser.digest(), now).await;
+    let pending = server.sessions.find(id, browser.digest(), now).await;
+    let (subject, pending) = match (subject, pending) {
+        (Ok(Some(subject)), Ok(Some(pending))) => (subject, pending),
+        (Err(Unavailable), _) | (_, Err(Unavailable)) => {
+            return pages::error(path, StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE);
+        }
+        _ => return pages::error(path, StatusCode::BAD_REQUEST, GONE),
     };
     let Outcome::Ask(asked) = &pending.outcome else {
         return pages::error(path, StatusCode::BAD_REQUEST, GONE);
     };
     let form_token = server.form_tokens.issue(FORM, id, &browser.secret);
-    page(&server, &subject, &pending, asked, &form_token)
+    page(&server, &subject, id, &pending, asked, &form_token)
 }
 
 fn page(
     server: &Inner,
     subject: &str,
+    id: &str,
     pending: &Pending,
-    asked: &ValidatedAuthorizationRequest,
+    asked: &Asked,
     form_token: &str,
 ) -> Response {
-    let resource = asked.resource.first().and_then(|it| server.settings.resource(it));
-    let Some(resource) = resource else {
+    let Some(resource) = server.settings.resource(&asked.resource) else {
         return pages::error(&server.endpoints.path, StatusCode::BAD_REQUEST, GONE);
     };
     let page = ConsentPage {
@@ -69,7 +74,7 @@ fn page(
             .filter(|scope| asked.scope.contains(&scope.name))
             .map(|scope| (scope.name.as_str(), scope.words.as_str()))
             .collect(),
-        request: &pending.id,
+        request: id,
         form_token,
     };
     pages::page(StatusCode::OK, &page, Some(&asked.redirect_uri))
@@ -85,16 +90,20 @@ pub(crate) async fn submit(State(server): State<Arc<Inner>>, request: Request) -
     };
     let Submission { form, browser, .. } = &submission;
     let now = server.settings.clock.now();
-    let Some(subject) = server.sessions.subject(browser.digest(), now) else {
-        return refuse(StatusCode::BAD_REQUEST, GONE);
+    let subject = match server.sessions.subject(browser.digest(), now).await {
+        Ok(Some(subject)) => subject,
+        Ok(None) => return refuse(StatusCode::BAD_REQUEST, GONE),
+        Err(Unavailable) => return refuse(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE),
     };
     let approved = match form.get("decision") {
         Some("approve") => true,
         Some("deny") => false,
         _ => return refuse(StatusCode::BAD_REQUEST, "The form says neither yes nor no."),
     };
-    let Some(pending) = server.sessions.take(submission.record(), browser.digest(), now) else {
-        return refuse(StatusCode::BAD_REQUEST, GONE);
+    let pending = match server.sessions.take(submission.record(), browser.digest(), now).await {
+        Ok(Some(pending)) => pending,
+        Ok(None) => return refuse(StatusCode::BAD_REQUEST, GONE),
+        Err(Unavailable) => return refuse(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE),
     };
     let Outcome::Ask(asked) = pending.outcome else {
         return refuse(StatusCode::BAD_REQUEST, GONE);
@@ -103,25 +112,28 @@ pub(crate) async fn submit(State(server): State<Arc<Inner>>, request: Request) -
         client_id = %pending.client_id, subject = %printable(&subject), scope = %asked.scope,
         approved, "user decided"
     );
-    if approved { approve(&server, &asked, &subject).await } else { deny(&asked) }
+    decide(&server, &asked, approved, &subject).await
 }
 
-async fn approve(server: &Inner, asked: &ValidatedAuthorizationRequest, subject: &str) -> Response {
+async fn decide(server: &Inner, asked: &Asked, approved: bool, subject: &str) -> Response {
     let refuse = |status, message| pages::error(&server.endpoints.path, status, message);
-    // The client may have gone since it asked (SEC-214).
-    let client_id = ClientId::new(asked.client_id.as_str());
-    if !matches!(server.engine.store().get_client(&client_id).await, Ok(Some(_))) {
-        return refuse(StatusCode::BAD_REQUEST, GONE);
-    }
-    match server.engine.issue_authorization_code(UserApproval::granted(asked, subject)).await {
-        Ok(answer) => pages::see_other(&answer.location(&asked.redirect_uri)),
-        Err(AuthorizationError::Redirect(error)) => pages::see_other(&error.location()),
-        Err(AuthorizationError::Direct(_)) => {
-            refuse(StatusCode::SERVICE_UNAVAILABLE, "This does not work right now.")
+    let validated = match validate_again(server, asked).await {
+        Ok(validated) => validated,
+        Err(AuthorizationError::Redirect(error)) => return pages::see_other(&error.location()),
+        Err(AuthorizationError::Direct(error)) => {
+            return match error.error {
+                ErrorCode::ServerError => refuse(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE),
+                // The client has gone since it asked (SEC-214).
+                _ => refuse(StatusCode::BAD_REQUEST, GONE),
+            };
         }
+    };
+    if !approved {
+        return pages::see_other(&validated.denied().location());
     }
-}
-
-fn deny(asked: &ValidatedAuthorizationRequest) -> Response {
-    pages::see_other(&asked.denied().location())
+    match server.engine.issue_authorization_code(UserApproval::granted(&validated, subject)).await {
+        Ok(answer) => pages::see_other(&answer.location(&validated.redirect_uri)),
+        Err(AuthorizationError::Redirect(error)) => pages::see_other(&error.location()),
+        Err(AuthorizationError::Direct(_)) => refuse(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE),
+    }
 }

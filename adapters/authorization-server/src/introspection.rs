@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use http::StatusCode;
-use oauth_as::{ErrorCode, ErrorResponse, IntrospectionResponse};
+use oauth_as::{ErrorCode, ErrorResponse, IntrospectionResponse, StorageError};
 use serde::Serialize;
 
 use crate::answers::{self, Response};
@@ -47,6 +47,9 @@ pub(crate) async fn introspect(State(server): State<Arc<Inner>>, request: Reques
         .await;
     match result {
         Ok(introspection) if is_resource_server => {
+            let Ok(introspection) = of_active_user(&server, introspection).await else {
+                return answers::status_only(StatusCode::SERVICE_UNAVAILABLE);
+            };
             let jti = introspection.active.then_some(jti);
             answers::json(StatusCode::OK, &Answer { introspection, jti })
         }
@@ -56,6 +59,19 @@ pub(crate) async fn introspect(State(server): State<Arc<Inner>>, request: Reques
         }
         Err(error) => request.answer_error(&server, &error),
     }
+}
+
+/// The answer, unless the token's user has been disabled: then it is inactive (SEC-304).
+async fn of_active_user(
+    server: &Inner,
+    introspection: IntrospectionResponse,
+) -> Result<IntrospectionResponse, StorageError> {
+    if let Some(subject) = &introspection.sub
+        && !server.users.may_continue(subject).await?
+    {
+        return Ok(IntrospectionResponse::inactive());
+    }
+    Ok(introspection)
 }
 
 /// The name under which the engine finds the record behind `token`, and that token's id.

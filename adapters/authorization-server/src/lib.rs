@@ -2,7 +2,7 @@
 //!
 //! The protocol engine is the `oauth-as` crate; this crate is its host: routes, pages, users,
 //! sessions, registration, limits, and the tokens that resource servers verify by themselves.
-//! Everything lives in memory.
+//! Records live in memory, in one SQLite file, or in a PostgreSQL database that several servers share.
 //!
 //! ```no_run
 //! use portcullis_authorization_server::{AuthorizationServer, Resource, Settings, TokenFormat};
@@ -28,6 +28,38 @@
 //! hidden fields, and both are answered with 303. A program that plays the browser follows
 //! redirects, keeps the cookie and sends the hidden fields back.
 //!
+//! # Records
+//!
+//! [`Settings::with_database`] says where they are: clients that registered themselves, codes, tokens,
+//! revocations, sign-ins, requests that wait for their user, and the table of users ([`Accounts`]). The
+//! tables are made and brought up to date when a server starts.
+//!
+//! - What was answered is on the disk: SQLite runs with a write-ahead log and `synchronous=FULL`,
+//!   PostgreSQL with `synchronous_commit=on`. A request for tokens is one transaction, so that a process
+//!   that is killed leaves a grant as it was before, or as it is after.
+//! - A code or a refresh token gives tokens once, however many requests, processes or machines ask for
+//!   it at the same time: one `UPDATE` finds it unused.
+//! - Codes, tokens, client secrets and cookies are stored as SHA-256 digests (they have 256 bits),
+//!   passwords as argon2id hashes. The SQLite file is for its owner alone (mode 0600).
+//! - Expired rows are deleted every minute, in batches.
+//!
+//! Servers that share a database share issuer, resources and master key. What each process counts for
+//! itself, in memory: attempts to guess a secret or a password, and registrations from one peer. A
+//! family of tokens whose revocation failed is tried again by the process that it failed in; the client
+//! got a 503.
+//!
+//! ```no_run
+//! use portcullis_authorization_server::{AuthorizationServer, Database, Settings};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let database = Database::Sqlite("portcullis.db".into());
+//! let settings = Settings::new("https://as.example")?.with_database(database);
+//! let server = AuthorizationServer::new(settings).await?;
+//! server.accounts().add("alice", "correct horse battery staple").await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Who meets which requirement
 //!
 //! Engine: met by `oauth-as`, checked here by tests over HTTP. Here: met by this crate, in front of
@@ -48,12 +80,12 @@
 //! | AS-57 to AS-59, AS-63, AS-65, AS-66, AS-70 | engine | codes live 60 s and are bound to client, redirect URI, challenge, resource, scope, user |
 //! | AS-61, AS-62, AS-64, AS-67 to AS-69 | here | errors go to the client only after sign-in; consent is asked every time |
 //! | AS-80 to AS-83 | here | forms, client authentication fields, throttling; the engine compares secrets in constant time |
-//! | AS-85, AS-88 to AS-91, AS-93, AS-95, AS-97 | engine | |
+//! | AS-85, AS-88 to AS-91, AS-93, AS-95, AS-97 | engine | its writes for one request are kept in one transaction |
 //! | AS-86 | both | the engine revokes before it looks at the verifier, so a request that could not redeem the code is kept from it |
 //! | AS-87 | both | codes are issued so that the engine takes an absent `redirect_uri`, and refuses a different one |
-//! | AS-92 | engine | rotation; reuse revokes the family |
+//! | AS-92 | both | the engine rotates, and revokes the family on reuse; here one `UPDATE` decides who is first |
 //! | AS-94 | engine | absolute lifetime of a chain; no separate idle limit yet |
-//! | AS-96 | both | 256 bits from the engine; only digests reach its storage |
+//! | AS-96 | both | 256 bits from the engine; only digests are stored |
 //! | AS-98, AS-113 | – | `client_credentials` is not offered |
 //! | AS-110 to AS-112, AS-114 | here | the engine signs no HS256: the JWT is minted around its opaque token, with `jti` naming the same record. RS256 not yet |
 //! | AS-130 to AS-132, AS-150 to AS-152 | not yet | registration management, PAR |
@@ -98,4 +130,6 @@ pub use settings::{
     DEFAULT_KEY_ID, IntrospectionCredentials, Lifetimes, Limits, Resource, ScopeDescription,
     Settings, SettingsError, TokenFormat,
 };
+pub use storage::Database;
 pub use tls::{Tls, TlsError};
+pub use users::{Account, AccountError, Accounts};

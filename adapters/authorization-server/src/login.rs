@@ -7,11 +7,11 @@ use http::{StatusCode, header};
 
 use crate::answers::Response;
 use crate::audit::printable;
-use crate::browser::{self, Browser, GONE, Submission};
+use crate::browser::{self, Browser, GONE, Submission, UNAVAILABLE};
 use crate::form::Form;
 use crate::pages::{self, LoginPage};
 use crate::server::Inner;
-use crate::sessions::{Outcome, Pending};
+use crate::sessions::{Outcome, Pending, Unavailable};
 use crate::throttle::Peer;
 
 const FORM: &str = "login";
@@ -22,13 +22,13 @@ pub(crate) async fn show(State(server): State<Arc<Inner>>, request: Request) -> 
     let now = server.settings.clock.now();
     let query = Form::parse(request.uri().query().unwrap_or_default().as_bytes()).ok();
     let id = query.as_ref().and_then(|query| query.get("request")).unwrap_or_default();
-    let browser = Browser::of(&server, request.headers());
-    let found = browser.and_then(|browser| {
-        let pending = server.sessions.find(id, browser.digest(), now)?;
-        Some((browser, pending))
-    });
-    let Some((browser, pending)) = found else {
+    let Some(browser) = Browser::of(&server, request.headers()) else {
         return pages::error(path, StatusCode::BAD_REQUEST, GONE);
+    };
+    let pending = match server.sessions.find(id, browser.digest(), now).await {
+        Ok(Some(pending)) => pending,
+        Ok(None) => return pages::error(path, StatusCode::BAD_REQUEST, GONE),
+        Err(Unavailable) => return unavailable(path),
     };
     let page = LoginPage {
         path,
@@ -52,8 +52,10 @@ pub(crate) async fn submit(State(server): State<Arc<Inner>>, request: Request) -
     let Submission { form, browser, peer } = &submission;
     let id = submission.record();
     let now = server.settings.clock.now();
-    let Some(pending) = server.sessions.find(id, browser.digest(), now) else {
-        return refuse(StatusCode::BAD_REQUEST, GONE);
+    let pending = match server.sessions.find(id, browser.digest(), now).await {
+        Ok(Some(pending)) => pending,
+        Ok(None) => return refuse(StatusCode::BAD_REQUEST, GONE),
+        Err(Unavailable) => return unavailable(path),
     };
     let (name, password) =
         (form.get("username").unwrap_or_default(), form.get("password").unwrap_or_default());
@@ -63,7 +65,8 @@ pub(crate) async fn submit(State(server): State<Arc<Inner>>, request: Request) -
             "Too many attempts to sign in. Wait a minute and try again.",
         ),
         Check::Wrong => pages::see_other(&format!("{path}/login?request={id}&failed=1")),
-        Check::Right => signed_in(&server, name, browser, &pending),
+        Check::Unavailable => unavailable(path),
+        Check::Right => signed_in(&server, name, browser, id, &pending).await,
     }
 }
 
@@ -71,6 +74,7 @@ enum Check {
     Right,
     Wrong,
     Throttled,
+    Unavailable,
 }
 
 /// Wrong tries are counted by account and by peer (LIM-20, SEC-210).
@@ -84,11 +88,18 @@ async fn check_password(server: &Inner, name: &str, password: &str, peer: Peer) 
     let admitted = keys.iter().take_while(|key| throttle.admit(key, now)).count();
     let check = if admitted < keys.len() {
         Check::Throttled
-    } else if server.users.authenticate(name, password).await {
-        Check::Right
     } else {
-        tracing::info!("sign-in failed");
-        return Check::Wrong;
+        match server.users.authenticate(name, password).await {
+            Ok(true) => Check::Right,
+            Ok(false) => {
+                tracing::info!("sign-in failed");
+                return Check::Wrong;
+            }
+            Err(error) => {
+                tracing::error!(%error, "a user could not be looked up");
+                Check::Unavailable
+            }
+        }
     };
     for key in keys.iter().take(admitted) {
         throttle.give_back(key);
@@ -96,19 +107,25 @@ async fn check_password(server: &Inner, name: &str, password: &str, peer: Peer) 
     check
 }
 
-fn signed_in(server: &Inner, name: &str, before: &Browser, pending: &Pending) -> Response {
+async fn signed_in(
+    server: &Inner,
+    name: &str,
+    before: &Browser,
+    id: &str,
+    pending: &Pending,
+) -> Response {
     let path = &server.endpoints.path;
     let now = server.settings.clock.now();
-    let Ok(secret) = server.sessions.sign_in(name, &pending.id, before.digest(), now) else {
-        let message = "This does not work right now. Try again later.";
-        return pages::error(path, StatusCode::SERVICE_UNAVAILABLE, message);
+    let Ok(secret) = server.sessions.sign_in(name, id, before.digest(), now).await else {
+        return unavailable(path);
     };
     tracing::info!(subject = %printable(name), "user signed in");
     let mut response = match &pending.outcome {
-        Outcome::Ask(_) => pages::see_other(&format!("{path}/consent?request={}", pending.id)),
+        Outcome::Ask(_) => pages::see_other(&format!("{path}/consent?request={id}")),
         Outcome::Refuse(error) => {
             let browser = Browser { secret: secret.clone() };
-            server.sessions.take(&pending.id, browser.digest(), now);
+            // If it stays, it expires: it grants nothing.
+            let _ = server.sessions.take(id, browser.digest(), now).await;
             pages::see_other(&error.location())
         }
     };
@@ -116,4 +133,8 @@ fn signed_in(server: &Inner, name: &str, before: &Browser, pending: &Pending) ->
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response
+}
+
+fn unavailable(path: &str) -> Response {
+    pages::error(path, StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE)
 }

@@ -5,15 +5,14 @@
 //! knows no `application_type` and no rule on redirect schemes. And it always issues management
 //! credentials (RFC 7592), which are not offered here.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::extract::{Request, State};
 use http::StatusCode;
 use oauth_as::{
     Client, ClientAuth, ClientId, ErrorCode, GrantType, RegistrationErrorCode,
-    RegistrationErrorResponse, RevocationWindow, ScopeSet, SecretHash, Storage,
+    RegistrationErrorResponse, RevocationWindow, ScopeSet, SecretHash,
 };
 use serde::Serialize;
 
@@ -28,42 +27,8 @@ mod metadata;
 
 use metadata::Accepted;
 
-/// Clients that registered and have not obtained a token yet (LIM-16).
-#[derive(Default)]
-pub(crate) struct Registrations {
-    unused: Mutex<HashMap<String, SystemTime>>,
-}
-
-impl Registrations {
-    pub(crate) fn mark_used(&self, client_id: &ClientId) {
-        self.lock().remove(client_id.as_str());
-    }
-
-    /// Notes a client; false when there are `unused_max` others already.
-    fn add(&self, client_id: &ClientId, unused_max: usize, now: SystemTime) -> bool {
-        let mut unused = self.lock();
-        let room = unused.len() < unused_max;
-        if room {
-            unused.insert(client_id.as_str().to_owned(), now);
-        }
-        room
-    }
-
-    /// Takes out all that registered before `limit`.
-    fn take_older(&self, limit: SystemTime) -> Vec<ClientId> {
-        let mut unused = self.lock();
-        let older = unused.iter().filter(|(_, since)| **since <= limit);
-        let older: Vec<String> = older.map(|(client_id, _)| client_id.clone()).collect();
-        for client_id in &older {
-            unused.remove(client_id);
-        }
-        older.into_iter().map(ClientId::new).collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, SystemTime>> {
-        self.unused.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+/// Unused clients that one registration clears away; the sweep clears the rest.
+const FORGOTTEN_AT_ONCE: usize = 4;
 
 /// What a client learns about its registration (AS-121).
 #[derive(Serialize)]
@@ -108,17 +73,24 @@ pub(crate) async fn register(State(server): State<Arc<Inner>>, request: Request)
             "too many registrations",
         );
     }
-    forget_unused(&server, now).await;
+    forget_unused(&server, FORGOTTEN_AT_ONCE, now).await;
     store(&server, accepted, now).await
 }
 
-/// Deletes clients that registered long ago and never obtained a token.
-async fn forget_unused(server: &Inner, now: SystemTime) {
+/// Deletes clients that registered long ago and never obtained a token, at most `count_max`.
+pub(crate) async fn forget_unused(server: &Inner, count_max: usize, now: SystemTime) {
     let Some(limit) = now.checked_sub(server.settings.lifetimes.unused_client) else { return };
+    let records = server.engine.store().records();
+    // What was issued to them, which is nothing, need not be kept away for long.
     let window = RevocationWindow { recorded_at: now, until: now };
-    for client_id in server.registrations.take_older(limit) {
-        if server.engine.store().delete_client(&client_id, window).await.is_err() {
-            tracing::warn!(%client_id, "an unused client could not be deleted");
+    for _ in 0..count_max {
+        match records.forget_unused_client(limit, window).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                tracing::warn!(%error, "unused clients could not be deleted");
+                return;
+            }
         }
     }
 }
@@ -126,16 +98,23 @@ async fn forget_unused(server: &Inner, now: SystemTime) {
 async fn store(server: &Inner, accepted: Accepted, now: SystemTime) -> Response {
     let unavailable = || answers::status_only(StatusCode::SERVICE_UNAVAILABLE);
     let Ok((client_id, secret)) = identity(&accepted) else { return unavailable() };
-    if !server.registrations.add(&client_id, server.settings.limits.unused_clients, now) {
-        return answers::error_with_status(
-            StatusCode::SERVICE_UNAVAILABLE,
-            ErrorCode::TemporarilyUnavailable,
-            "too many unused clients",
-        );
+    let records = server.engine.store().records();
+    let unused_max = server.settings.limits.unused_clients;
+    match records.note_unused_client(&client_id, unused_max, now).await {
+        Ok(true) => {}
+        Ok(false) => {
+            return answers::error_with_status(
+                StatusCode::SERVICE_UNAVAILABLE,
+                ErrorCode::TemporarilyUnavailable,
+                "too many unused clients",
+            );
+        }
+        Err(_) => return unavailable(),
     }
     let client = client(server, &accepted, &client_id, secret.as_deref());
     if server.engine.register_client(client).await.is_err() {
-        server.registrations.mark_used(&client_id);
+        // If that fails, too, the note goes with the unused clients.
+        let _ = records.mark_client_used(&client_id).await;
         return unavailable();
     }
     tracing::info!(%client_id, public = secret.is_none(), "client registered");

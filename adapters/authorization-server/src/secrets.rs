@@ -3,6 +3,7 @@
 use std::fmt;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
+use hmac::digest::InvalidLength;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest as _, Sha256};
 
@@ -35,6 +36,12 @@ impl Digest {
         Self(Sha256::digest(secret.as_bytes()).into())
     }
 
+    /// A number made from the digest, for what needs a short key and bears two secrets of one key.
+    pub(crate) fn to_number(self) -> i64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        i64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+
     pub(crate) fn to_text(self) -> String {
         Base64UrlUnpadded::encode_string(&self.0)
     }
@@ -46,7 +53,7 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// Makes and checks the form tokens of this process.
+/// Makes and checks form tokens. All processes with one master key accept each other's.
 ///
 /// A token is a MAC over the record and the browser session that it was made for, so it needs no
 /// storage, survives a reload of the page, and fits no other record and no other browser.
@@ -55,8 +62,11 @@ pub(crate) struct FormTokens {
 }
 
 impl FormTokens {
-    pub(crate) fn new() -> Result<Self, EntropyError> {
-        let keyed = Hmac::new_from_slice(&random_bytes()?).map_err(|_| EntropyError)?;
+    pub(crate) fn new(master_key: &[u8; 32]) -> Result<Self, InvalidLength> {
+        // A key of its own: what is signed here must never pass for anything else.
+        let mut derivation = Hmac::<Sha256>::new_from_slice(master_key)?;
+        derivation.update(b"portcullis form tokens");
+        let keyed = Hmac::new_from_slice(&derivation.finalize().into_bytes())?;
         Ok(Self { keyed })
     }
 
@@ -114,7 +124,7 @@ mod tests {
 
     #[test]
     fn sec_201_form_token_fits_one_record_one_browser_one_form() {
-        let tokens = FormTokens::new().unwrap();
+        let tokens = FormTokens::new(&[1; 32]).unwrap();
         let token = tokens.issue("consent", "record", "browser");
         let check = |purpose: &str, record: &str, browser: &str, presented: &str| {
             tokens.accepts(purpose, record, browser, presented)
@@ -126,6 +136,11 @@ mod tests {
         assert!(!check("consentr", "ecord", "browser", &token));
         assert!(!check("consent", "record", "browser", ""));
         assert!(!check("consent", "record", "browser", "not base64"));
-        assert!(!FormTokens::new().unwrap().accepts("consent", "record", "browser", &token));
+        let accepted_with = |master_key: &[u8; 32]| {
+            let tokens = FormTokens::new(master_key).unwrap();
+            tokens.accepts("consent", "record", "browser", &token)
+        };
+        assert!(accepted_with(&[1; 32]), "another process");
+        assert!(!accepted_with(&[2; 32]), "another master key");
     }
 }

@@ -20,25 +20,17 @@ use crate::access_token::TokenMint;
 use crate::answers;
 use crate::audit::Audit;
 use crate::clock::Clock;
-use crate::registration::Registrations;
 use crate::secrets::FormTokens;
 use crate::sessions::Sessions;
 use crate::settings::{IntrospectionCredentials, Settings, SettingsError};
-use crate::storage::HashedStorage;
+use crate::storage::{HashedStorage, Records};
 use crate::throttle::Throttle;
-use crate::users::Users;
+use crate::users::{Accounts, PasswordUsers, Users};
 use crate::{
     authorize, consent, introspection, login, metadata, pages, registration, revocation, token,
 };
 
-pub(crate) type Engine = oauth_as::AuthorizationServer<HashedStorage<Records>, Clock>;
-
-/// Where the records are kept.
-#[cfg(not(test))]
-type Records = oauth_as::MemoryStorage;
-/// In the tests of this crate, a storage that can be told to fail.
-#[cfg(test)]
-type Records = crate::storage::faulty::FaultyStorage;
+pub(crate) type Engine = oauth_as::AuthorizationServer<HashedStorage, Clock>;
 
 /// An OAuth 2.1 authorization server for MCP. Cheap to clone; clones are the same server.
 ///
@@ -49,6 +41,9 @@ pub struct AuthorizationServer {
     pub(crate) inner: Arc<Inner>,
 }
 
+/// Unused clients that one sweep deletes; what is left then waits for the next one.
+const FORGOTTEN_PER_SWEEP: usize = 1_000;
+
 /// All parts of a server.
 pub(crate) struct Inner {
     pub(crate) settings: Settings,
@@ -58,8 +53,8 @@ pub(crate) struct Inner {
     pub(crate) engine: Engine,
     pub(crate) mint: TokenMint,
     pub(crate) sessions: Sessions,
-    pub(crate) registrations: Registrations,
-    pub(crate) users: Users,
+    pub(crate) users: Box<dyn Users>,
+    pub(crate) accounts: Accounts,
     pub(crate) form_tokens: FormTokens,
     pub(crate) wrong_secrets: Throttle,
     pub(crate) wrong_passwords: Throttle,
@@ -67,15 +62,19 @@ pub(crate) struct Inner {
 }
 
 impl AuthorizationServer {
-    /// Makes a server; users, clients and tokens live in memory and end with it.
+    /// Makes a server, and opens its database: [`Settings::with_database`]. Unless the settings name
+    /// one, users, clients and tokens live in memory and end with it.
     ///
     /// # Errors
-    /// The first setting that is wrong, or [`SettingsError::Entropy`] without randomness.
+    /// The first setting that is wrong, [`SettingsError::Database`] when the database cannot be
+    /// opened, or [`SettingsError::Entropy`] without randomness.
     pub async fn new(settings: Settings) -> Result<Self, SettingsError> {
         settings.check()?;
-        let engine = engine(&settings);
-        register_resource_servers(&engine, &settings).await?;
-        register_known_clients(&engine, &settings).await?;
+        let records = Records::open(&settings.database).await.map_err(|error| {
+            tracing::error!(%error, database = ?settings.database, "the database cannot be opened");
+            SettingsError::Database
+        })?;
+        let engine = engine(&settings, records.clone());
         let limits = settings.limits;
         let minute = Duration::from_secs(60);
         let endpoints = Endpoints::new(&settings.issuer);
@@ -84,11 +83,14 @@ impl AuthorizationServer {
                 .map_err(|_| SettingsError::Metadata)?,
             endpoints,
             mint: TokenMint::new(&settings).map_err(|_| SettingsError::MasterKey)?,
-            sessions: Sessions::new(settings.lifetimes, limits),
-            registrations: Registrations::default(),
-            users: Users::new(settings.users.iter().cloned())
-                .map_err(|_| SettingsError::Entropy)?,
-            form_tokens: FormTokens::new().map_err(|_| SettingsError::Entropy)?,
+            sessions: Sessions::new(records.clone(), settings.lifetimes, limits),
+            accounts: Accounts::of(&records, &settings),
+            users: Box::new(
+                PasswordUsers::new(settings.users.iter().cloned(), records)
+                    .map_err(|_| SettingsError::Entropy)?,
+            ),
+            form_tokens: FormTokens::new(&settings.master_key)
+                .map_err(|_| SettingsError::MasterKey)?,
             wrong_secrets: Throttle::new(limits.wrong_secrets_per_minute, minute),
             wrong_passwords: Throttle::new(limits.wrong_secrets_per_minute, minute),
             registrations_by_peer: Throttle::new(
@@ -155,14 +157,27 @@ impl AuthorizationServer {
             .layer(axum::middleware::map_response(harden))
     }
 
+    /// The table of users. Those that the settings name are not in it.
+    #[must_use]
+    pub fn accounts(&self) -> &Accounts {
+        &self.inner.accounts
+    }
+
+    /// Closes the database, once what is under way has ended. Nothing works afterwards.
+    pub async fn close(&self) {
+        self.inner.engine.store().records().close().await;
+    }
+
     /// Forgets everything that has expired. [`AuthorizationServer::serve`] does it every minute; a
     /// service that mounts the router itself calls it from time to time.
     pub async fn sweep(&self) {
         let now = self.inner.settings.clock.now();
-        self.inner.sessions.sweep(now);
-        if self.inner.engine.store().sweep_expired(now).await.is_err() {
-            tracing::warn!("expired records could not be removed");
+        // What fails now is done the next time.
+        let _ = self.inner.sessions.sweep(now).await;
+        if let Err(error) = self.inner.engine.store().sweep_expired(now).await {
+            tracing::warn!(%error, "expired records could not be removed");
         }
+        registration::forget_unused(&self.inner, FORGOTTEN_PER_SWEEP, now).await;
     }
 }
 
@@ -203,7 +218,7 @@ impl Endpoints {
     }
 }
 
-fn engine(settings: &Settings) -> Engine {
+fn engine(settings: &Settings, records: Records) -> Engine {
     // The device endpoint is neither routed nor advertised; the engine wants a text for it.
     let mut config = ServerConfig::new(&settings.issuer, format!("{}/device", settings.issuer));
     config.authorization_code_ttl = settings.lifetimes.authorization_code;
@@ -218,49 +233,35 @@ fn engine(settings: &Settings) -> Engine {
         ResourceServerRegistration::new(client_id, [&resource.identifier])
     });
     config.resource_servers = Some(resource_servers.collect());
-    let storage = HashedStorage::new(Records::new());
+    let storage = HashedStorage::new(records, fixed_clients(settings));
     Engine::with_clock(config, storage, settings.clock.clone()).with_event_sink(Box::new(Audit))
 }
 
-/// A resource server is a confidential client without any grant: it can introspect, nothing else.
-async fn register_resource_servers(
-    engine: &Engine,
-    settings: &Settings,
-) -> Result<(), SettingsError> {
-    for resource in &settings.resources {
-        let client = Client {
-            client_id: ClientId::new(&resource.credentials.client_id),
-            auth: ClientAuth::ConfidentialSecretHash {
-                hash: SecretHash::sha256(&resource.credentials.client_secret),
-            },
-            grant_types: Vec::new(),
-            redirect_uris: Vec::new(),
-            allowed_scopes: ScopeSet::empty(),
-            default_scopes: ScopeSet::empty(),
-            name: Some(resource.name.clone()),
-            registration: None,
-        };
-        engine.register_client(client).await.map_err(|_| SettingsError::Resource)?;
-    }
-    Ok(())
-}
-
-/// Clients that are known beforehand: public, with both grants.
-async fn register_known_clients(engine: &Engine, settings: &Settings) -> Result<(), SettingsError> {
-    for known in &settings.clients {
-        let client = Client {
-            client_id: ClientId::new(&known.client_id),
-            auth: ClientAuth::Public,
-            grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
-            redirect_uris: known.redirect_uris.clone(),
-            allowed_scopes: every_scope(settings),
-            default_scopes: ScopeSet::empty(),
-            name: Some(known.name.clone()),
-            registration: None,
-        };
-        engine.register_client(client).await.map_err(|_| SettingsError::Client)?;
-    }
-    Ok(())
+/// The clients that the settings name: resource servers, and clients that are known beforehand.
+fn fixed_clients(settings: &Settings) -> impl Iterator<Item = Client> {
+    let client = |client_id: &str, auth, name: &str| Client {
+        client_id: ClientId::new(client_id),
+        auth,
+        grant_types: Vec::new(),
+        redirect_uris: Vec::new(),
+        allowed_scopes: ScopeSet::empty(),
+        default_scopes: ScopeSet::empty(),
+        name: Some(name.to_owned()),
+        registration: None,
+    };
+    // A resource server is a confidential client without any grant: it can introspect, nothing else.
+    let resource_servers = settings.resources.iter().map(move |resource| {
+        let hash = SecretHash::sha256(&resource.credentials.client_secret);
+        let auth = ClientAuth::ConfidentialSecretHash { hash };
+        client(&resource.credentials.client_id, auth, &resource.name)
+    });
+    let known = settings.clients.iter().map(move |known| Client {
+        grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+        redirect_uris: known.redirect_uris.clone(),
+        allowed_scopes: every_scope(settings),
+        ..client(&known.client_id, ClientAuth::Public, &known.name)
+    });
+    resource_servers.chain(known)
 }
 
 /// Every scope of every resource: what a client may ask for is decided by the resource it names and

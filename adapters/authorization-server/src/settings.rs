@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::clock::Clock;
 use crate::secrets;
+use crate::storage::Database;
 use crate::users::{self, PasswordHash};
 
 mod resource;
@@ -26,6 +27,9 @@ pub const DEFAULT_KEY_ID: &str = "1";
 /// Longest issuer in bytes; it stands in every URL and token of the server.
 const ISSUER_LEN_MAX: usize = 256;
 
+/// Longest name of a user in bytes; it stands in every token of the user.
+const USER_NAME_LEN_MAX: usize = 256;
+
 /// The demo's user, as in the official Python SDK's example.
 const DEMO_USER: (&str, &str) = ("demo_user", "demo_password");
 
@@ -40,6 +44,7 @@ pub struct Settings {
     pub(crate) master_key: Zeroizing<[u8; 32]>,
     pub(crate) key_id: String,
     pub(crate) clock: Clock,
+    pub(crate) database: Database,
     /// Whether clients may register themselves (RFC 7591).
     ///
     /// On: the clients of today need it. MCP deprecates it, and a deployment whose clients are all
@@ -67,6 +72,7 @@ impl Settings {
             master_key: secrets::random_bytes().map_err(|_| SettingsError::Entropy)?.into(),
             key_id: DEFAULT_KEY_ID.to_owned(),
             clock: Clock::system(),
+            database: Database::Memory,
             registration: true,
             lifetimes: Lifetimes::default(),
             limits: Limits::default(),
@@ -105,7 +111,9 @@ impl Settings {
         self
     }
 
-    /// Adds a user. Only the argon2id hash of the password is kept.
+    /// Adds a user that lives as long as these settings: for demonstrations and tests. Users of a
+    /// deployment are in its database ([`crate::Accounts`]). Only the argon2id hash of the password is
+    /// kept.
     ///
     /// # Errors
     /// [`SettingsError::User`] for an empty name or password, a name that is taken, or one that
@@ -113,13 +121,7 @@ impl Settings {
     pub fn with_user(mut self, name: &str, password: &str) -> Result<Self, SettingsError> {
         let taken = self.users.iter().any(|(known, _)| known == name)
             || self.clients.iter().any(|client| client.client_id == name);
-        let printable = name.chars().all(|c| c.is_ascii_graphic());
-        if name.is_empty()
-            || password.is_empty()
-            || taken
-            || !printable
-            || name.starts_with(CLIENT_ID_PREFIX)
-        {
+        if !is_user_name(name) || password.is_empty() || taken {
             return Err(SettingsError::User);
         }
         let hash = users::hash(password).map_err(|_| SettingsError::Entropy)?;
@@ -188,6 +190,14 @@ impl Settings {
         Ok(self)
     }
 
+    /// Says where records are kept; [`Database::Memory`] unless set. Servers that share a database
+    /// must share issuer, resources and master key.
+    #[must_use]
+    pub fn with_database(mut self, database: Database) -> Self {
+        self.database = database;
+        self
+    }
+
     /// Replaces the system's clock.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
@@ -238,6 +248,7 @@ impl fmt::Debug for Settings {
             .field("issuer", &self.issuer)
             .field("resources", &self.resources)
             .field("users", &self.users.len())
+            .field("database", &self.database)
             .field("registration", &self.registration)
             .field("lifetimes", &self.lifetimes)
             .field("limits", &self.limits)
@@ -380,6 +391,8 @@ pub enum SettingsError {
     KeyId,
     /// The operating system gave no randomness.
     Entropy,
+    /// The database cannot be opened, or its tables cannot be brought up to date; the log says why.
+    Database,
 }
 
 impl fmt::Display for SettingsError {
@@ -400,11 +413,21 @@ impl fmt::Display for SettingsError {
             Self::MasterKey => "the master key is a placeholder",
             Self::KeyId => "the key id is empty, too long, or has an unsuitable character",
             Self::Entropy => "the operating system gave no randomness",
+            Self::Database => "the database cannot be opened",
         })
     }
 }
 
 impl std::error::Error for SettingsError {}
+
+/// Whether a user may have this name: printable, and nothing that could be mistaken for a client.
+pub(crate) fn is_user_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= USER_NAME_LEN_MAX
+        && name.chars().all(|c| c.is_ascii_graphic())
+        && !name.starts_with(CLIENT_ID_PREFIX)
+        && !name.starts_with("https://")
+}
 
 /// Whether `token` is an RFC 6749 §3.3 scope token.
 pub(crate) fn is_scope_token(token: &str) -> bool {

@@ -1,21 +1,29 @@
-//! Users and their passwords.
+//! Users, and how they prove who they are.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::future::Future;
+use std::pin::Pin;
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use oauth_as::StorageError;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 use crate::secrets::{self, EntropyError};
+use crate::storage::Records;
+
+mod accounts;
+
+pub use accounts::{AccountError, Accounts};
 
 /// Password checks that run at once: each takes about 19 MiB and a core for a moment.
 const CHECKS_AT_ONCE: usize = 4;
 
 /// An argon2id hash in the PHC text form, with its salt and cost.
-#[derive(Clone)]
-pub(crate) struct PasswordHash(Arc<str>);
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct PasswordHash(String);
 
 impl fmt::Debug for PasswordHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -25,56 +33,129 @@ impl fmt::Debug for PasswordHash {
 
 pub(crate) fn hash(password: &str) -> Result<PasswordHash, EntropyError> {
     let hash = Argon2::default().hash_password(password.as_bytes()).map_err(|_| EntropyError)?;
-    Ok(PasswordHash(hash.to_string().into()))
+    Ok(PasswordHash(hash.to_string()))
 }
 
 fn verify(password: &str, hash: &PasswordHash) -> bool {
-    let hash: &str = &hash.0;
-    Argon2::default().verify_password(password.as_bytes(), hash).is_ok()
+    Argon2::default().verify_password(password.as_bytes(), hash.0.as_str()).is_ok()
 }
 
-/// The users that may sign in.
-pub(crate) struct Users {
-    hashes: HashMap<String, PasswordHash>,
+/// A user in the table of users.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Account {
+    name: String,
+    password: PasswordHash,
+    is_disabled: bool,
+    created_at_secs: u64,
+}
+
+impl Account {
+    /// The name that the user signs in with: the subject of tokens.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the user may not sign in, and nothing more is issued to the clients of the user.
+    #[must_use]
+    pub fn is_disabled(&self) -> bool {
+        self.is_disabled
+    }
+
+    /// When the account was made, in seconds since 1970.
+    #[must_use]
+    pub fn created_at_secs(&self) -> u64 {
+        self.created_at_secs
+    }
+}
+
+/// What is answered about a user, now or later.
+pub(crate) type Answer<'a> = Pin<Box<dyn Future<Output = Result<bool, StorageError>> + Send + 'a>>;
+
+/// Those who may sign in. The table of users is one kind; a provider elsewhere, which sends its users
+/// back signed in, would be another: it has no passwords, and says who may go on.
+pub(crate) trait Users: Send + Sync {
+    /// Whether `name` is a user with this password.
+    fn authenticate<'a>(&'a self, name: &'a str, password: &'a str) -> Answer<'a>;
+
+    /// Whether clients of `subject`, who agreed earlier, still get tokens, and may use them.
+    fn may_continue<'a>(&'a self, subject: &'a str) -> Answer<'a>;
+}
+
+/// Users with passwords: those that the settings name, and those of the table.
+pub(crate) struct PasswordUsers {
+    fixed: HashMap<String, PasswordHash>,
+    records: Records,
     /// Checked when a name is unknown, so that the answer takes as long (SEC-210).
     nobody: PasswordHash,
     checks: Semaphore,
 }
 
-impl Users {
+impl PasswordUsers {
     pub(crate) fn new(
-        users: impl IntoIterator<Item = (String, PasswordHash)>,
+        fixed: impl IntoIterator<Item = (String, PasswordHash)>,
+        records: Records,
     ) -> Result<Self, EntropyError> {
         Ok(Self {
-            hashes: users.into_iter().collect(),
+            fixed: fixed.into_iter().collect(),
+            records,
             nobody: hash(&secrets::random_text()?)?,
             checks: Semaphore::new(CHECKS_AT_ONCE),
         })
     }
 
-    /// Whether `name` is a user with this password.
-    pub(crate) async fn authenticate(&self, name: &str, password: &str) -> bool {
-        let known = self.hashes.contains_key(name);
-        let hash = self.hashes.get(name).unwrap_or(&self.nobody).clone();
+    /// The hash of a user who may sign in.
+    async fn hash_of(&self, name: &str) -> Result<Option<PasswordHash>, StorageError> {
+        if let Some(hash) = self.fixed.get(name) {
+            return Ok(Some(hash.clone()));
+        }
+        let account = self.records.account(name).await?;
+        Ok(account.filter(|account| !account.is_disabled).map(|account| account.password))
+    }
+
+    async fn check(&self, name: &str, password: &str) -> Result<bool, StorageError> {
+        let known = self.hash_of(name).await?;
+        let is_known = known.is_some();
+        let hash = known.unwrap_or_else(|| self.nobody.clone());
         let password = password.to_owned();
-        let Ok(_permit) = self.checks.acquire().await else { return false };
+        let Ok(_permit) = self.checks.acquire().await else { return Ok(false) };
         let verified = tokio::task::spawn_blocking(move || verify(&password, &hash)).await;
-        known && verified.unwrap_or(false)
+        Ok(is_known && verified.unwrap_or(false))
+    }
+}
+
+impl Users for PasswordUsers {
+    fn authenticate<'a>(&'a self, name: &'a str, password: &'a str) -> Answer<'a> {
+        Box::pin(self.check(name, password))
+    }
+
+    fn may_continue<'a>(&'a self, subject: &'a str) -> Answer<'a> {
+        Box::pin(async move {
+            if self.fixed.contains_key(subject) {
+                return Ok(true);
+            }
+            let account = self.records.account(subject).await?;
+            Ok(account.is_some_and(|account| !account.is_disabled))
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::Database;
 
     #[tokio::test]
     async fn only_the_right_password_of_a_known_user() {
         let alice = ("alice".to_owned(), hash("correct").unwrap());
-        let users = Users::new([alice]).unwrap();
-        assert!(users.authenticate("alice", "correct").await);
+        let records = Records::open(&Database::Memory).await.unwrap();
+        let users = PasswordUsers::new([alice], records).unwrap();
+        assert!(users.authenticate("alice", "correct").await.unwrap());
+        assert!(users.may_continue("alice").await.unwrap());
         for (name, password) in [("alice", "wrong"), ("alice", ""), ("bob", "correct"), ("", "")] {
-            assert!(!users.authenticate(name, password).await, "{name} {password}");
+            assert!(!users.authenticate(name, password).await.unwrap(), "{name} {password}");
         }
+        assert!(!users.may_continue("bob").await.unwrap());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A server in memory, a browser and a client, all driven through the router.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
@@ -14,6 +15,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tower::ServiceExt;
 
+use crate::processes;
+
 pub(crate) const ISSUER: &str = "http://localhost:9000";
 /// Takes opaque tokens.
 pub(crate) const OPAQUE: &str = "http://localhost:8001/mcp";
@@ -27,6 +30,8 @@ pub(crate) const OTHER_VERIFIER: &str = "aBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFO
 
 pub(crate) struct Server {
     pub(crate) server: AuthorizationServer,
+    /// Where requests go; to `server` itself unless there is one.
+    process: Option<SocketAddr>,
     now_secs: Arc<AtomicU64>,
 }
 
@@ -73,7 +78,12 @@ impl Server {
         let clock =
             Clock::from_fn(move || UNIX_EPOCH + Duration::from_secs(hand.load(Ordering::SeqCst)));
         let server = AuthorizationServer::new(settings.with_clock(clock)).await.unwrap();
-        Self { server, now_secs }
+        Self { server, process: None, now_secs }
+    }
+
+    /// A server that runs in another process, with the same settings.
+    pub(crate) async fn in_process(settings: Settings, address: SocketAddr) -> Self {
+        Self { process: Some(address), ..Self::with(settings).await }
     }
 
     pub(crate) fn pass_secs(&self, secs: u64) {
@@ -85,6 +95,9 @@ impl Server {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        if let Some(address) = self.process {
+            return processes::send(address, request).await.unwrap();
+        }
         let response = self.server.router().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
         let bytes = to_bytes(body, 1 << 20).await.unwrap();

@@ -2,12 +2,20 @@
 
 mod authorization;
 mod client_data;
+mod databases;
 mod flow;
 mod harness;
 mod introspection;
+mod kills;
 mod logs;
 mod pages;
+#[path = "../support/postgresql.rs"]
+mod postgresql;
+mod processes;
+mod races;
 mod registration;
 mod serving;
+mod stored;
 mod tls;
 mod token;
+mod users;

@@ -1,0 +1,305 @@
+//! Storage that keeps digests instead of secrets.
+//!
+//! The protocol engine hands its storage authorization codes, access tokens and refresh tokens as
+//! clients present them. [`HashedStorage`] stands before the [`Records`] and passes on only their
+//! SHA-256 digests (AS-96, SEC-240).
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use oauth_as::authorization::{AuthorizationCodeRecord, AuthorizationCodeState};
+use oauth_as::device::DeviceGrantState;
+use oauth_as::{
+    Client, ClientId, DeviceGrant, IssuedToken, RefreshTokenRecord, RevocationWindow, Storage,
+    StorageError, WriteOutcome, delegate_storage,
+};
+
+use super::Records;
+use super::redemption::{self, Kept, Redemption};
+use crate::secrets::Digest;
+
+/// Marks a stored form, so that records read back are not hashed a second time when they are
+/// written again. A `:` occurs in no code or token that is ever issued, and [`presented`] keeps
+/// texts of this form from outside away: a digest read from a stolen database opens nothing.
+const STORED_PREFIX: &str = "sha256:";
+
+/// A storage of digests before the records.
+pub(crate) struct HashedStorage {
+    inner: Records,
+    /// Clients that the settings name. They are what the settings say, at every start.
+    fixed: HashMap<String, Arc<Client>>,
+    /// Families of tokens whose revocation failed, in this process: the client was told so, and
+    /// this one goes on trying.
+    unrevoked: Mutex<HashMap<String, RevocationWindow>>,
+}
+
+/// A secret as a client presented it, made harmless if it has the form of a stored one.
+pub(crate) fn presented(secret: &str) -> &str {
+    if secret.starts_with(STORED_PREFIX) { "" } else { secret }
+}
+
+/// The name under which storage knows the access token that was issued as `token`: the `jti` of
+/// the JWT made around it.
+pub(crate) fn token_id(token: &str) -> String {
+    Digest::of(token).to_text()
+}
+
+/// The stored form of the access token with this [`token_id`].
+pub(crate) fn stored_by_id(id: &str) -> String {
+    format!("{STORED_PREFIX}{id}")
+}
+
+fn stored(secret: &str) -> String {
+    if secret.starts_with(STORED_PREFIX) {
+        return secret.to_owned();
+    }
+    stored_by_id(&token_id(secret))
+}
+
+fn stored_option(secret: Option<String>) -> Option<String> {
+    secret.map(|secret| stored(&secret))
+}
+
+fn stored_state(state: AuthorizationCodeState) -> AuthorizationCodeState {
+    match state {
+        AuthorizationCodeState::Issued => AuthorizationCodeState::Issued,
+        AuthorizationCodeState::Consumed { access_token, refresh_token } => {
+            AuthorizationCodeState::Consumed {
+                access_token: stored_option(access_token),
+                refresh_token: stored_option(refresh_token),
+            }
+        }
+        AuthorizationCodeState::Replayed { access_token, refresh_token } => {
+            AuthorizationCodeState::Replayed {
+                access_token: stored_option(access_token),
+                refresh_token: stored_option(refresh_token),
+            }
+        }
+    }
+}
+
+fn stored_code(mut record: AuthorizationCodeRecord) -> AuthorizationCodeRecord {
+    record.code = stored(&record.code);
+    record.state = stored_state(record.state);
+    record
+}
+
+fn stored_device_grant(mut grant: DeviceGrant) -> DeviceGrant {
+    grant.device_code = stored(&grant.device_code);
+    grant
+}
+
+impl HashedStorage {
+    /// A storage before `inner`, beside which the clients `fixed` are known.
+    pub(crate) fn new(inner: Records, fixed: impl IntoIterator<Item = Client>) -> Self {
+        let named = |client: Client| (client.client_id.as_str().to_owned(), Arc::new(client));
+        Self { inner, fixed: fixed.into_iter().map(named).collect(), unrevoked: Mutex::default() }
+    }
+
+    /// What the records are kept in.
+    pub(crate) fn records(&self) -> &Records {
+        &self.inner
+    }
+
+    /// Keeps what the engine wrote for a request that it granted.
+    pub(crate) async fn keep(&self, redemption: &Redemption) -> Result<Kept, StorageError> {
+        redemption.keep(&self.inner).await
+    }
+
+    /// Ends a redemption for which nothing is issued.
+    pub(crate) async fn give_up(&self, redemption: &Redemption) {
+        redemption.give_up(&self.inner).await;
+    }
+
+    #[cfg(test)]
+    pub(crate) fn has_unrevoked(&self) -> bool {
+        !self.unrevoked().is_empty()
+    }
+
+    /// The family of `client_id`'s refresh token `token`; `None` when it has no such token.
+    pub(crate) async fn family_of(
+        &self,
+        token: &str,
+        client_id: &ClientId,
+    ) -> Result<Option<String>, StorageError> {
+        let record = self.get_refresh_token(token).await?;
+        let own = record.filter(|record| record.client_id == *client_id);
+        Ok(own.map(|record| record.family_id.as_str().to_owned()))
+    }
+
+    /// Whether the last attempt to revoke this family failed, so that tokens of it may be left.
+    pub(crate) fn is_unrevoked(&self, family_id: &str) -> bool {
+        self.unrevoked().contains_key(family_id)
+    }
+
+    fn unrevoked(&self) -> MutexGuard<'_, HashMap<String, RevocationWindow>> {
+        self.unrevoked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Storage for HashedStorage {
+    delegate_storage!(to inner;
+        put_client, compare_and_swap_client, delete_client, find_device_grant_by_user_code,
+    );
+
+    async fn get_client(&self, client_id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
+        match self.fixed.get(client_id.as_str()) {
+            Some(fixed) => Ok(Some(Arc::clone(fixed))),
+            None => self.inner.get_client(client_id).await,
+        }
+    }
+
+    async fn put_device_grant(&self, grant: DeviceGrant) -> Result<(), StorageError> {
+        self.inner.put_device_grant(stored_device_grant(grant)).await
+    }
+
+    async fn get_device_grant(
+        &self,
+        device_code: &str,
+    ) -> Result<Option<DeviceGrant>, StorageError> {
+        self.inner.get_device_grant(&stored(device_code)).await
+    }
+
+    async fn take_device_grant(
+        &self,
+        device_code: &str,
+    ) -> Result<Option<DeviceGrant>, StorageError> {
+        self.inner.take_device_grant(&stored(device_code)).await
+    }
+
+    async fn compare_and_swap_device_grant(
+        &self,
+        expected: &DeviceGrantState,
+        updated: DeviceGrant,
+    ) -> Result<bool, StorageError> {
+        self.inner.compare_and_swap_device_grant(expected, stored_device_grant(updated)).await
+    }
+
+    async fn put_authorization_code(
+        &self,
+        record: AuthorizationCodeRecord,
+    ) -> Result<(), StorageError> {
+        let record = stored_code(record);
+        match redemption::current() {
+            Some(redemption) => redemption.put_code(&self.inner, record).await,
+            None => self.inner.put_authorization_code(record).await,
+        }
+    }
+
+    async fn compare_and_swap_authorization_code(
+        &self,
+        expected: &AuthorizationCodeState,
+        updated: AuthorizationCodeRecord,
+    ) -> Result<bool, StorageError> {
+        let expected = stored_state(expected.clone());
+        let updated = stored_code(updated);
+        if let Some(redemption) = redemption::current()
+            && let Some(swapped) = redemption.swap_code(&expected, &updated)
+        {
+            return Ok(swapped);
+        }
+        self.inner.compare_and_swap_authorization_code(&expected, updated).await
+    }
+
+    async fn take_authorization_code(
+        &self,
+        code: &str,
+    ) -> Result<Option<AuthorizationCodeRecord>, StorageError> {
+        match redemption::current() {
+            Some(redemption) => redemption.take_code(&self.inner, &stored(code)).await,
+            None => self.inner.take_authorization_code(&stored(code)).await,
+        }
+    }
+
+    async fn put_token(&self, mut token: IssuedToken) -> Result<WriteOutcome, StorageError> {
+        token.access_token = stored(&token.access_token);
+        match redemption::current() {
+            Some(redemption) => Ok(redemption.put_token(token)),
+            None => self.inner.put_token(token).await,
+        }
+    }
+
+    async fn get_token(&self, token: &str) -> Result<Option<Arc<IssuedToken>>, StorageError> {
+        self.inner.get_token(&stored(token)).await
+    }
+
+    async fn delete_token(&self, token: &str) -> Result<(), StorageError> {
+        let token = stored(token);
+        if redemption::current().is_some_and(|redemption| redemption.delete_token(&token)) {
+            return Ok(());
+        }
+        self.inner.delete_token(&token).await
+    }
+
+    async fn put_refresh_token(
+        &self,
+        mut record: RefreshTokenRecord,
+    ) -> Result<WriteOutcome, StorageError> {
+        record.refresh_token = stored(&record.refresh_token);
+        match redemption::current() {
+            Some(redemption) => Ok(redemption.put_refresh_token(record)),
+            None => self.inner.put_refresh_token(record).await,
+        }
+    }
+
+    async fn get_refresh_token(
+        &self,
+        token: &str,
+    ) -> Result<Option<Arc<RefreshTokenRecord>>, StorageError> {
+        self.inner.get_refresh_token(&stored(token)).await
+    }
+
+    async fn take_refresh_token(
+        &self,
+        token: &str,
+    ) -> Result<Option<RefreshTokenRecord>, StorageError> {
+        let token = stored(token);
+        // SEC-310: the engine goes on after a family that it could not revoke, and takes the one
+        // token. That one must stay, for the client to try again with.
+        if !self.unrevoked().is_empty()
+            && let Some(record) = self.inner.get_refresh_token(&token).await?
+            && self.is_unrevoked(record.family_id.as_str())
+        {
+            return Err(StorageError::new("the family of this token must be revoked first"));
+        }
+        match redemption::current() {
+            Some(redemption) => redemption.take_refresh_token(&self.inner, &token).await,
+            None => self.inner.take_refresh_token(&token).await,
+        }
+    }
+
+    async fn revoke_token_family(
+        &self,
+        family_id: &str,
+        window: RevocationWindow,
+    ) -> Result<u64, StorageError> {
+        let revoked = self.inner.revoke_token_family(family_id, window).await;
+        match revoked {
+            Ok(_) => self.unrevoked().remove(family_id),
+            Err(_) => self.unrevoked().insert(family_id.to_owned(), window),
+        };
+        revoked
+    }
+
+    // `rotate_refresh_token` keeps its refusing default: the engine calls it for its retry window,
+    // which stores whole token answers and is off here. A [`Redemption`] calls that of the records.
+
+    async fn sweep_expired(&self, now: SystemTime) -> Result<u64, StorageError> {
+        let unrevoked: Vec<_> = self
+            .unrevoked()
+            .iter()
+            .map(|(family_id, window)| (family_id.clone(), *window))
+            .collect();
+        for (family_id, window) in unrevoked {
+            if self.revoke_token_family(&family_id, window).await.is_err() && now >= window.until {
+                // Its last token has expired.
+                self.unrevoked().remove(&family_id);
+            }
+        }
+        self.inner.sweep_expired(now).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+//! Opening a database, and bringing its tables up to date.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use oauth_as::StorageError;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, SqlSafeStr};
+
+use super::connection::failed;
+use super::{Database, SqlRecords};
+
+/// How long a statement waits for the database: for a connection, for a lock, for its end. Less than
+/// a request may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Connections that read while the one connection writes.
+const SQLITE_READERS: u32 = 4;
+const POSTGRESQL_CONNECTIONS: u32 = 10;
+
+impl SqlRecords {
+    /// Opens the SQLite database in the file `path`, and makes it when there is none.
+    ///
+    /// The file is for its owner alone: one that others may read is refused. A commit is on the disk
+    /// before it is answered (`synchronous=FULL`).
+    pub(crate) async fn open_sqlite(path: &Path) -> Result<Self, StorageError> {
+        make_private(path).map_err(|error| StorageError::new(error.to_string()))?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(PATIENCE)
+            .disable_statement_logging();
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .acquire_timeout(PATIENCE)
+            .connect_with(options.clone())
+            .await
+            .map_err(failed)?;
+        // Readers never write, not even a checkpoint: the writer alone moves the log into the file.
+        let readers = SqlitePoolOptions::new()
+            .max_connections(SQLITE_READERS)
+            .acquire_timeout(PATIENCE)
+            .connect_lazy_with(options.pragma("query_only", "ON"));
+        // In one transaction, so that of two processes that start at once the second one waits.
+        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        // What `Migrator::run` calls, whose bounds cannot be met by a borrowed connection.
+        let migrated = migrator().run_direct(None, &mut *transaction, false).await;
+        migrated.map_err(|error| not_migrated(&error))?;
+        transaction.commit().await.map_err(failed)?;
+        Ok(Self { database: Database::Sqlite { writer, readers } })
+    }
+
+    /// Opens the PostgreSQL database at `url`, `postgresql://USER:PASSWORD@HOST/DATABASE?…`.
+    ///
+    /// On another host it must show a certificate for its name, unless `url` says otherwise by
+    /// `sslmode`. What was committed is on the server's disk, whatever its own settings say.
+    pub(crate) async fn open_postgresql(url: &str) -> Result<Self, StorageError> {
+        let pool = PgPoolOptions::new()
+            .max_connections(POSTGRESQL_CONNECTIONS)
+            .acquire_timeout(PATIENCE)
+            .connect_with(postgresql_options(url)?)
+            .await
+            .map_err(failed)?;
+        migrator().run(&pool).await.map_err(|error| not_migrated(&error))?;
+        Ok(Self { database: Database::Postgresql(pool) })
+    }
+
+    /// Closes all connections; what is under way ends first.
+    pub(crate) async fn close(&self) {
+        match &self.database {
+            Database::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Database::Postgresql(pool) => pool.close().await,
+        }
+    }
+}
+
+fn postgresql_options(url: &str) -> Result<PgConnectOptions, StorageError> {
+    let mut options = PgConnectOptions::from_str(url)
+        .map_err(|_| StorageError::new("the PostgreSQL URL cannot be read"))?;
+    let patience = PATIENCE.as_millis().to_string();
+    options = options
+        .application_name("portcullis")
+        .options([
+            ("synchronous_commit", "on"),
+            ("default_transaction_isolation", "read committed"),
+            ("statement_timeout", patience.as_str()),
+            ("lock_timeout", patience.as_str()),
+        ])
+        .disable_statement_logging();
+    let host = options.get_host();
+    let is_local = options.get_socket().is_some()
+        || host.starts_with('/')
+        || matches!(host, "localhost" | "127.0.0.1" | "::1" | "[::1]");
+    if !is_local && !url.contains("sslmode=") && !url.contains("ssl-mode=") {
+        options = options.ssl_mode(PgSslMode::VerifyFull);
+    }
+    Ok(options)
+}
+
+/// Makes the file, readable and writable by its owner alone, or checks that it is. SQLite gives the
+/// files that it puts beside it the same mode.
+fn make_private(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    // A file that is there is not opened: to close it again would end the locks that SQLite has on it
+    // in this process.
+    match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => return made.map(drop),
+    }
+    #[cfg(unix)]
+    if std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path)?.permissions()) & 0o077 != 0 {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "others than its owner may use the database file",
+        ));
+    }
+    Ok(())
+}
+
+fn not_migrated(error: &sqlx::migrate::MigrateError) -> StorageError {
+    StorageError::new(format!("the tables cannot be brought up to date: {error}"))
+}
+
+/// All changes of the tables, oldest first. A change that was released is never edited.
+fn migrator() -> Migrator {
+    let records = include_str!("migrations/0001_records.sql");
+    Migrator::with_migrations(vec![Migration::new(
+        1,
+        "records".into(),
+        MigrationType::Simple,
+        records.into_sql_str(),
+        false,
+    )])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(url: &str, expected: PgSslMode) {
+        let mode = postgresql_options(url).unwrap().get_ssl_mode();
+        assert_eq!(format!("{mode:?}"), format!("{expected:?}"), "{url}");
+    }
+
+    #[test]
+    fn sec_240_a_database_elsewhere_must_prove_its_name() {
+        check("postgresql://u@db.example/p", PgSslMode::VerifyFull);
+        check("postgresql://u@192.0.2.1/p", PgSslMode::VerifyFull);
+        check("postgresql://u@db.example/p?sslmode=require", PgSslMode::Require);
+        check("postgresql://u@localhost/p", PgSslMode::Prefer);
+        check("postgresql://u@127.0.0.1:5433/p", PgSslMode::Prefer);
+        check("postgresql:///p?host=/run/postgresql&user=u", PgSslMode::Prefer);
+        assert!(postgresql_options("not a URL").is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn sec_240_the_file_is_for_its_owner_alone() {
+        use std::fs::Permissions;
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("records.db");
+        make_private(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(make_private(&path).is_ok());
+        for mode in [0o640, 0o604, 0o666] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            assert!(make_private(&path).is_err(), "{mode:o}");
+        }
+    }
+}

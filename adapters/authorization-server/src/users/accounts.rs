@@ -1,0 +1,165 @@
+//! The table of users, for whoever looks after it.
+
+use std::fmt;
+
+use oauth_as::StorageError;
+
+use super::{Account, hash};
+use crate::clock::{Clock, unix_secs};
+use crate::settings::{Settings, is_user_name};
+use crate::storage::{Database, Records};
+
+/// The table of users: adding, changing, disabling and removing them. A server that is running on the
+/// same database takes notice at once.
+#[derive(Clone)]
+pub struct Accounts {
+    records: Records,
+    clock: Clock,
+}
+
+/// Why an account could not be changed. Nothing has changed then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AccountError {
+    /// The name is empty, not printable ASCII, too long, or like that of a client.
+    Name,
+    /// The password is empty.
+    Password,
+    /// There is such a user already.
+    Taken,
+    /// There is no such user.
+    Unknown,
+    /// The operating system gave no randomness for a salt.
+    Entropy,
+    /// The database cannot be used. The text is for people.
+    Database(String),
+}
+
+impl Accounts {
+    /// Opens the users of a database; made, with its tables, when there is none.
+    ///
+    /// # Errors
+    /// [`AccountError::Database`] when it cannot be opened.
+    pub async fn open(database: &Database) -> Result<Self, AccountError> {
+        let records = Records::open(database).await?;
+        Ok(Self::new(records, Clock::system()))
+    }
+
+    pub(crate) fn of(records: &Records, settings: &Settings) -> Self {
+        Self::new(records.clone(), settings.clock.clone())
+    }
+
+    fn new(records: Records, clock: Clock) -> Self {
+        Self { records, clock }
+    }
+
+    /// Adds a user. Only the argon2id hash of the password is kept.
+    ///
+    /// # Errors
+    /// [`AccountError::Name`], [`AccountError::Password`], [`AccountError::Taken`],
+    /// [`AccountError::Entropy`], [`AccountError::Database`].
+    pub async fn add(&self, name: &str, password: &str) -> Result<(), AccountError> {
+        if !is_user_name(name) {
+            return Err(AccountError::Name);
+        }
+        let account = Account {
+            name: name.to_owned(),
+            password: hashed(password).await?,
+            is_disabled: false,
+            created_at_secs: unix_secs(self.clock.now()).unwrap_or_default(),
+        };
+        found(self.records.add_account(&account).await?, AccountError::Taken)
+    }
+
+    /// Sets a password, and ends the user's sign-ins.
+    ///
+    /// # Errors
+    /// [`AccountError::Password`], [`AccountError::Unknown`], [`AccountError::Entropy`],
+    /// [`AccountError::Database`].
+    pub async fn set_password(&self, name: &str, password: &str) -> Result<(), AccountError> {
+        let password = hashed(password).await?;
+        self.change(name, move |account| account.password = password).await
+    }
+
+    /// Disables a user: no sign-in any more, no more tokens for clients that the user agreed to, and
+    /// introspection calls those that are out inactive. Resource servers that verify tokens by
+    /// themselves take them to their end.
+    ///
+    /// # Errors
+    /// [`AccountError::Unknown`], [`AccountError::Database`].
+    pub async fn disable(&self, name: &str) -> Result<(), AccountError> {
+        self.change(name, |account| account.is_disabled = true).await
+    }
+
+    /// Lets a disabled user sign in again.
+    ///
+    /// # Errors
+    /// [`AccountError::Unknown`], [`AccountError::Database`].
+    pub async fn enable(&self, name: &str) -> Result<(), AccountError> {
+        self.change(name, |account| account.is_disabled = false).await
+    }
+
+    /// Removes a user, with the effects of [`Accounts::disable`].
+    ///
+    /// # Errors
+    /// [`AccountError::Unknown`], [`AccountError::Database`].
+    pub async fn remove(&self, name: &str) -> Result<(), AccountError> {
+        found(self.records.remove_account(name).await?, AccountError::Unknown)
+    }
+
+    /// All users, by name.
+    ///
+    /// # Errors
+    /// [`AccountError::Database`].
+    pub async fn list(&self) -> Result<Vec<Account>, AccountError> {
+        Ok(self.records.accounts().await?)
+    }
+
+    async fn change(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut Account) + Send,
+    ) -> Result<(), AccountError> {
+        found(self.records.change_account(name, change).await?, AccountError::Unknown)
+    }
+}
+
+async fn hashed(password: &str) -> Result<super::PasswordHash, AccountError> {
+    if password.is_empty() {
+        return Err(AccountError::Password);
+    }
+    let password = password.to_owned();
+    let hashed = tokio::task::spawn_blocking(move || hash(&password)).await;
+    hashed.ok().and_then(Result::ok).ok_or(AccountError::Entropy)
+}
+
+fn found(is_so: bool, otherwise: AccountError) -> Result<(), AccountError> {
+    if is_so { Ok(()) } else { Err(otherwise) }
+}
+
+impl From<StorageError> for AccountError {
+    fn from(error: StorageError) -> Self {
+        Self::Database(error.0)
+    }
+}
+
+impl fmt::Display for AccountError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name => f.write_str("a user's name must be printable ASCII, unlike a client id"),
+            Self::Password => f.write_str("the password is empty"),
+            Self::Taken => f.write_str("there is such a user already"),
+            Self::Unknown => f.write_str("there is no such user"),
+            Self::Entropy => f.write_str("the operating system gave no randomness"),
+            Self::Database(error) => write!(f, "the database cannot be used: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for AccountError {}
+
+impl fmt::Debug for Accounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Accounts(..)")
+    }
+}
