@@ -16,7 +16,7 @@ mod write;
 
 pub use public_key::PublicKey;
 pub use ring::{Mismatch, PublicKeyRing, VerifyingKey};
-pub use set::{KeySet, KeySetError, Skipped};
+pub use set::{KeySet, KeySetError, Skipped, document};
 pub use thumbprint::{THUMBPRINT_LEN, thumbprint};
 pub use write::{Published, write_set};
 

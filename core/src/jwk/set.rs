@@ -12,6 +12,7 @@ use crate::{
         scratch::Scratch,
     },
     limits::{DOCUMENT_DEPTH_MAX, METADATA_LEN_MAX_DESKTOP},
+    message::IncomingResponse,
 };
 
 /// Why a whole set is not used; the one that was read before it stays in use (SEC-111).
@@ -24,6 +25,9 @@ pub enum KeySetError {
     Json(JsonError),
     /// There is no `keys`.
     Missing,
+    /// The answer is not 200 with the media type `application/jwk-set+json` or `application/json`
+    /// (RFC 7517 §8.5); a redirect is not followed.
+    Response,
 }
 
 impl fmt::Display for KeySetError {
@@ -32,6 +36,7 @@ impl fmt::Display for KeySetError {
             Self::TooLong => f.write_str("key set too long"),
             Self::Json(error) => error.fmt(f),
             Self::Missing => f.write_str("key set without keys"),
+            Self::Response => f.write_str("answer is not a key set"),
         }
     }
 }
@@ -41,6 +46,15 @@ impl core::error::Error for KeySetError {}
 impl From<JsonError> for KeySetError {
     fn from(error: JsonError) -> Self {
         Self::Json(error)
+    }
+}
+
+/// The document in the answer to a request for a key set (SEC-111, SEC-173).
+pub fn document<'b>(response: &IncomingResponse<'b>) -> Result<&'b [u8], KeySetError> {
+    if response.status == 200 && (response.is_json() || response.is("application/jwk-set+json")) {
+        Ok(response.body)
+    } else {
+        Err(KeySetError::Response)
     }
 }
 

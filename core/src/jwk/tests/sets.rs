@@ -47,6 +47,25 @@ fn sec_111_what_is_no_set() {
 }
 
 #[test]
+fn sec_111_sec_173_answers_that_are_no_set() {
+    use crate::message::{Field, IncomingResponse};
+    let check = |status, media_type: &str, expected| {
+        let content_type = Field::One(media_type.as_bytes());
+        let response = IncomingResponse { status, content_type, body: b"{}" };
+        assert_eq!(document(&response).is_ok(), expected, "{status} {media_type}");
+    };
+    for good in ["application/json", "application/jwk-set+json", "Application/JWK-Set+JSON; x=y"] {
+        check(200, good, true);
+        for status in [201, 204, 301, 302, 304, 307, 400, 401, 404, 500, 503] {
+            check(status, good, false);
+        }
+    }
+    for other in ["text/html", "application/jwk+json", "application/jwt", "text/plain", ""] {
+        check(200, other, false);
+    }
+}
+
+#[test]
 fn sec_020_names_that_stand_twice() {
     check_json(&format!("{{\"keys\":[],\"keys\":[{{{EC}}}]}}"), JsonError::Duplicate);
     for twice in ["kty", "x", "kid", "\\u0078", "other"] {
