@@ -86,6 +86,7 @@ mod serve;
 mod server;
 mod sessions;
 mod settings;
+mod signing_keys;
 mod storage;
 mod throttle;
 mod tls;
@@ -98,4 +99,5 @@ pub use settings::{
     DEFAULT_KEY_ID, IntrospectionCredentials, Lifetimes, Limits, Resource, ScopeDescription,
     Settings, SettingsError, TokenFormat,
 };
+pub use signing_keys::KeyFolderError;
 pub use tls::{Tls, TlsError};

@@ -19,11 +19,12 @@ use portcullis_core::jwt::{HmacKey, KeyId};
 use crate::access_token::TokenMint;
 use crate::answers;
 use crate::audit::Audit;
-use crate::clock::Clock;
+use crate::clock::{Clock, unix_secs};
 use crate::registration::Registrations;
 use crate::secrets::FormTokens;
 use crate::sessions::Sessions;
 use crate::settings::{IntrospectionCredentials, Settings, SettingsError};
+use crate::signing_keys::{KeyFolderError, SigningKeys};
 use crate::storage::HashedStorage;
 use crate::throttle::Throttle;
 use crate::users::Users;
@@ -70,12 +71,14 @@ impl AuthorizationServer {
     /// Makes a server; users, clients and tokens live in memory and end with it.
     ///
     /// # Errors
-    /// The first setting that is wrong, or [`SettingsError::Entropy`] without randomness.
+    /// The first setting that is wrong, [`SettingsError::SigningKeys`] when the key folder cannot be used,
+    /// or [`SettingsError::Entropy`] without randomness.
     pub async fn new(settings: Settings) -> Result<Self, SettingsError> {
         settings.check()?;
         let engine = engine(&settings);
         register_resource_servers(&engine, &settings).await?;
         register_known_clients(&engine, &settings).await?;
+        let signing_keys = signing_keys(&settings).await?;
         let limits = settings.limits;
         let minute = Duration::from_secs(60);
         let endpoints = Endpoints::new(&settings.issuer);
@@ -83,7 +86,7 @@ impl AuthorizationServer {
             metadata: metadata::document(&settings, &endpoints)
                 .map_err(|_| SettingsError::Metadata)?,
             endpoints,
-            mint: TokenMint::new(&settings).map_err(|_| SettingsError::MasterKey)?,
+            mint: TokenMint::new(&settings, signing_keys).map_err(|_| SettingsError::MasterKey)?,
             sessions: Sessions::new(settings.lifetimes, limits),
             registrations: Registrations::default(),
             users: Users::new(settings.users.iter().cloned())
@@ -112,6 +115,35 @@ impl AuthorizationServer {
     #[must_use]
     pub fn introspection_credentials(&self, resource: &str) -> Option<&IntrospectionCredentials> {
         self.inner.settings.resource(resource).map(|resource| &resource.credentials)
+    }
+
+    /// The URL of the key set, when some resource takes tokens that are signed with a published key.
+    #[must_use]
+    pub fn jwks_uri(&self) -> Option<&str> {
+        (!self.inner.mint.signing_keys().is_empty()).then_some(self.inner.endpoints.jwks.as_str())
+    }
+
+    /// Makes new signing keys now, before the old ones are of age. They are published at once and sign
+    /// after [`Lifetimes::signing_key_publication`](crate::Lifetimes::signing_key_publication). To end a
+    /// key at once, delete its file, too.
+    ///
+    /// # Errors
+    /// The key folder cannot be used, or there are as many keys as a set may have.
+    pub async fn rotate_signing_keys(&self) -> Result<(), KeyFolderError> {
+        self.with_signing_keys(SigningKeys::rotate).await
+    }
+
+    /// Does something slow with the signing keys, beside the requests.
+    async fn with_signing_keys(
+        &self,
+        change: impl FnOnce(&SigningKeys, u64) -> Result<(), KeyFolderError> + Send + 'static,
+    ) -> Result<(), KeyFolderError> {
+        let inner = Arc::clone(&self.inner);
+        let changed = tokio::task::spawn_blocking(move || {
+            let now = unix_secs(inner.settings.clock.now()).unwrap_or_default();
+            change(inner.mint.signing_keys(), now)
+        });
+        changed.await.unwrap_or(Err(KeyFolderError::Key))
     }
 
     /// The introspection endpoint's URL.
@@ -155,13 +187,17 @@ impl AuthorizationServer {
             .layer(axum::middleware::map_response(harden))
     }
 
-    /// Forgets everything that has expired. [`AuthorizationServer::serve`] does it every minute; a
+    /// Forgets everything that has expired, and looks after the signing keys. [`AuthorizationServer::serve`] does it every minute; a
     /// service that mounts the router itself calls it from time to time.
     pub async fn sweep(&self) {
         let now = self.inner.settings.clock.now();
         self.inner.sessions.sweep(now);
         if self.inner.engine.store().sweep_expired(now).await.is_err() {
             tracing::warn!("expired records could not be removed");
+        }
+        // The keys that are known go on signing.
+        if let Err(error) = self.with_signing_keys(SigningKeys::tend).await {
+            tracing::error!(%error, "signing keys could not be looked after");
         }
     }
 }
@@ -185,6 +221,7 @@ pub(crate) struct Endpoints {
     pub(crate) registration: String,
     pub(crate) introspection: String,
     pub(crate) revocation: String,
+    pub(crate) jwks: String,
 }
 
 impl Endpoints {
@@ -199,8 +236,20 @@ impl Endpoints {
             registration: at("/register"),
             introspection: at("/introspect"),
             revocation: at("/revoke"),
+            jwks: at("/jwks"),
         }
     }
+}
+
+/// Making keys takes a while, and so may a disk.
+async fn signing_keys(settings: &Settings) -> Result<SigningKeys, SettingsError> {
+    let (algorithms, lifetimes) = (settings.public_algorithms(), settings.lifetimes);
+    let folder = settings.key_folder.clone();
+    let now = unix_secs(settings.clock.now()).unwrap_or_default();
+    let made = tokio::task::spawn_blocking(move || {
+        SigningKeys::new(algorithms, lifetimes, folder.as_deref(), now)
+    });
+    made.await.unwrap_or(Err(KeyFolderError::Key)).map_err(SettingsError::SigningKeys)
 }
 
 fn engine(settings: &Settings) -> Engine {

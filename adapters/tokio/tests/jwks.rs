@@ -21,10 +21,11 @@ fn serves(keys: &[&SigningKey]) -> Script {
 }
 
 fn jwks_at(server: &Scripted) -> JwksSettings {
-    let mut jwks = JwksSettings::default();
-    jwks.url = Some(format!("http://{}/jwks", server.address));
-    jwks.deadline_millis = 300;
-    jwks
+    JwksSettings {
+        url: Some(format!("http://{}/jwks", server.address)),
+        deadline_millis: 300,
+        ..JwksSettings::default()
+    }
 }
 
 fn settings_for(server: &Scripted) -> Settings {

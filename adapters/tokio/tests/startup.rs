@@ -110,8 +110,8 @@ async fn sec_372_introspection() {
 #[test]
 fn sec_372_key_sets() {
     let with = |change: fn(&mut JwksSettings)| {
-        let mut settings = JwksSettings::default();
-        settings.url = Some("https://as.example.com/jwks".to_owned());
+        let url = Some("https://as.example.com/jwks".to_owned());
+        let mut settings = JwksSettings { url, ..JwksSettings::default() };
         change(&mut settings);
         with_verification(Verification::Jwks(settings))
     };
@@ -141,8 +141,7 @@ fn sec_104_public_keys() {
     check_refused(with(""), "JSON");
     let from = |settings| with_verification(Verification::PublicKeys(settings));
     check_refused(from(PublicKeySettings::default()), "one of both");
-    let mut absent = PublicKeySettings::default();
-    absent.file = Some("/nowhere/at/all".into());
+    let mut absent = PublicKeySettings { file: Some("/nowhere/at/all".into()), document: None };
     check_refused(from(absent.clone()), "/nowhere/at/all");
     absent.document = Some(signing::key_set(&[&key]));
     check_refused(from(absent), "one of both");

@@ -9,5 +9,6 @@ mod logs;
 mod pages;
 mod registration;
 mod serving;
+mod signing_keys;
 mod tls;
 mod token;
