@@ -1,15 +1,17 @@
 //! What an authorization server is told before it starts.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use oauth_as::Scope;
 use portcullis_core::encoding::uri::Uri;
-use portcullis_core::jwt::KeyId;
+use portcullis_core::jwt::{Algorithm, KeyId};
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
 use crate::secrets;
+use crate::signing_keys::KeyFolderError;
 use crate::storage::Database;
 use crate::users::{self, PasswordHash};
 
@@ -43,6 +45,7 @@ pub struct Settings {
     pub(crate) clients: Vec<PublicClient>,
     pub(crate) master_key: Zeroizing<[u8; 32]>,
     pub(crate) key_id: String,
+    pub(crate) key_folder: Option<PathBuf>,
     pub(crate) clock: Clock,
     pub(crate) database: Database,
     /// Whether clients may register themselves (RFC 7591).
@@ -71,6 +74,7 @@ impl Settings {
             clients: Vec::new(),
             master_key: secrets::random_bytes().map_err(|_| SettingsError::Entropy)?.into(),
             key_id: DEFAULT_KEY_ID.to_owned(),
+            key_folder: None,
             clock: Clock::system(),
             database: Database::Memory,
             registration: true,
@@ -198,6 +202,18 @@ impl Settings {
         self
     }
 
+    /// Keeps the keys of ES256, EdDSA and RS256 in this folder, which is made if it is not there; keys are
+    /// made at the first start. Without it they live in memory and end with the process, and so do all
+    /// tokens that they signed. Processes of one server share a folder.
+    ///
+    /// On Unix the folder and the keys must be their owner's alone (0700, 0600), or the server does not
+    /// start. Elsewhere nothing of the kind is checked.
+    #[must_use]
+    pub fn with_key_folder(mut self, path: impl Into<PathBuf>) -> Self {
+        self.key_folder = Some(path.into());
+        self
+    }
+
     /// Replaces the system's clock.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
@@ -231,10 +247,24 @@ impl Settings {
             || self.lifetimes.access_token > Duration::from_secs(24 * 60 * 60)
             || self.lifetimes.authorization_code.as_secs() == 0
             || self.lifetimes.authorization_code > Duration::from_secs(600)
+            || self.lifetimes.signing_key < Duration::from_secs(24 * 60 * 60)
+            || self.lifetimes.signing_key_publication < Duration::from_secs(60)
+            || self.lifetimes.signing_key_publication > self.lifetimes.signing_key
         {
             return Err(SettingsError::Lifetime);
         }
         Ok(())
+    }
+
+    /// The algorithms of published keys that some resource wants, each once.
+    pub(crate) fn public_algorithms(&self) -> Vec<Algorithm> {
+        let mut found = Vec::new();
+        for algorithm in self.resources.iter().filter_map(|it| it.format.public_algorithm()) {
+            if !found.contains(&algorithm) {
+                found.push(algorithm);
+            }
+        }
+        found
     }
 
     pub(crate) fn resource(&self, identifier: &str) -> Option<&Resource> {
@@ -301,6 +331,11 @@ pub struct Lifetimes {
     pub session: Duration,
     /// A registered client that never obtained a token (LIM-16).
     pub unused_client: Duration,
+    /// How old a key for ES256, EdDSA or RS256 becomes before there is a new one; a day at least.
+    pub signing_key: Duration,
+    /// How long a new key is published before it signs (AS-15); a minute at least. Resource servers read
+    /// the key set more often than that.
+    pub signing_key_publication: Duration,
 }
 
 impl Default for Lifetimes {
@@ -312,6 +347,8 @@ impl Default for Lifetimes {
             pending_authorization: Duration::from_secs(10 * 60),
             session: Duration::from_secs(60 * 60),
             unused_client: Duration::from_secs(24 * 60 * 60),
+            signing_key: Duration::from_secs(90 * 24 * 60 * 60),
+            signing_key_publication: Duration::from_secs(60 * 60),
         }
     }
 }
@@ -389,6 +426,8 @@ pub enum SettingsError {
     MasterKey,
     /// The key id cannot be one.
     KeyId,
+    /// The signing keys, or their folder.
+    SigningKeys(KeyFolderError),
     /// The operating system gave no randomness.
     Entropy,
     /// The database cannot be opened, or its tables cannot be brought up to date; the log says why.
@@ -412,6 +451,7 @@ impl fmt::Display for SettingsError {
             Self::Metadata => "resources and scopes are more than a metadata document can name",
             Self::MasterKey => "the master key is a placeholder",
             Self::KeyId => "the key id is empty, too long, or has an unsuitable character",
+            Self::SigningKeys(error) => return error.fmt(f),
             Self::Entropy => "the operating system gave no randomness",
             Self::Database => "the database cannot be opened",
         })
