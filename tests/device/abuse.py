@@ -250,8 +250,8 @@ class Abuse:
                 except OSError:
                     pass
                 statuses, _ = connection.statuses(20)
-            for status in statuses or ["none"]:
-                answers[str(status)] = answers.get(str(status), 0) + 1
+            for status in [str(status) for status in statuses] or ["none"]:
+                answers[status] = answers.get(status, 0) + 1
 
         rounds = [self.random.randbytes(self.random.randrange(1, 2000)) for _ in range(GARBAGE_ROUNDS)]
         mutants = [self._mutant(self.random.choice(calls)) for _ in range(GARBAGE_ROUNDS)]

@@ -13,7 +13,7 @@ from wire import Caller, ask, request
 
 OLD, NEW, STRANGE, LATER = Key("old"), Key("new"), Key("strange"), Key("later")
 SEED = 20_261_128
-DAMAGES = 30
+DAMAGES = 16
 # Where in each copy the first records are, in bytes.
 RECORDS_LEN = 512
 # A LAN: neither loopback nor reached with TLS.

@@ -16,8 +16,8 @@ OLD, NEW, STRANGE = Key("old"), Key("new"), Key("strange")
 # A device of two million instructions in a second, so that a change of keys takes longer than it takes to end a process.
 SLOWLY = "shift=9,align=on"
 SEED = 20_261_128
-CUTS_BY_TIME, CUTS_BY_WRITE, CUTS_AFTER = 10, 8, 4
-PARTS = 24
+CUTS_BY_TIME, CUTS_BY_WRITE, CUTS_AFTER = 9, 8, 3
+PARTS = 16
 # Requests before and after the change, of each who asks meanwhile.
 AROUND = 3
 WAIT_SECS_MAX = 20
@@ -131,14 +131,16 @@ class Cuts:
         self.changed = device.flash.read_bytes()
 
     def cuts(self) -> None:
-        rounds = ["time"] * CUTS_BY_TIME + ["write"] * CUTS_BY_WRITE + ["answer"] * CUTS_AFTER
+        # When, and how much later at most. The first is at once, whatever the machine has to do beside.
+        rounds = [("asked", 1.2 * self.secs * at / CUTS_BY_TIME) for at in range(CUTS_BY_TIME)]
+        rounds += [("written", 0.15 * self.secs)] * CUTS_BY_WRITE + [("answered", 0)] * CUTS_AFTER
         title = f"SEC-508: {len(rounds)} cuts of power around a change of keys, seed {SEED}: the old keys or the new one, and what was answered is so"
         with self.report.case(title) as remarks:
             seen = {"old": 0, "new": 0}
             left = {"before": 0, "inside of": 0, "behind": 0}
             answers = 0
-            for moment in rounds:
-                answered = self._cut(moment)
+            for moment, later in rounds:
+                answered = self._cut(moment, later)
                 flash = self.device.flash.read_bytes()
                 at = {self.saved: "before", self.changed: "behind"}.get(flash, "inside of")
                 state = self._state()
@@ -156,7 +158,7 @@ class Cuts:
             if not all(seen.values()) or answers < CUTS_AFTER:
                 raise Failure(f"not all was seen: {remarks}")
 
-    def _cut(self, moment: str) -> bool:
+    def _cut(self, moment: str, later: float) -> bool:
         """Asks for the change and cuts the power; whether success was answered before.
 
         A device that turns the connection away is cut before the change: that happens as well.
@@ -170,16 +172,13 @@ class Cuts:
             connection.send(device.rotation(NEW))
             deadline = time.monotonic() + WAIT_SECS_MAX
             answer: Answer | None = None
-            match moment:
-                case "time":
-                    time.sleep(self.random.uniform(0, 1.2 * self.secs))
-                case "write":
-                    while device.flash.read_bytes() == self.saved and not connection.readable(0.001):
-                        if time.monotonic() > deadline:
-                            raise Failure("nothing is written, and nothing answered")
-                    time.sleep(self.random.uniform(0, 0.15 * self.secs))
-                case _:
-                    answer = connection.answer() or device.rotate(NEW)
+            if moment == "written":
+                while device.flash.read_bytes() == self.saved and not connection.readable(0.001):
+                    if time.monotonic() > deadline:
+                        raise Failure("nothing is written, and nothing answered")
+            elif moment == "answered":
+                answer = connection.answer() or device.rotate(NEW)
+            time.sleep(self.random.uniform(0, later))
             device.stop()
             try:
                 # What came before the power went is still on this side.

@@ -99,11 +99,13 @@ llvm() {
 
 # Keys that change, power that is cut, provisionings that are refused, calls that are cut off.
 lifecycle() {
+    debian libfaketime || echo "another time of day cannot be had: no libfaketime"
     python3 tests/device/lifecycle.py --firmware "$images/firmware"
 }
 
 # A hostile authorization server, and false ones, against a device that asks.
 rogue() {
+    command -v openssl >/dev/null || debian openssl || echo "no certificates can be made: no openssl"
     cargo build --quiet --locked --release || return
     python3 tests/device/rogue.py --introspecting "$images/introspecting" --program "$CARGO_TARGET_DIR/release/portcullis"
 }

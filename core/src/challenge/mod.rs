@@ -236,8 +236,8 @@ macro_rules! refusal {
 
 /// The text of `len` bytes before the quote and the brace that end a body.
 const fn described(body: &'static str, len: usize) -> &'static str {
-    let (text, _) = body.split_at(body.len() - 2);
-    text.split_at(text.len() - len).1
+    let (text, _) = body.split_at(body.len().saturating_sub(2));
+    text.split_at(text.len().saturating_sub(len)).1
 }
 
 const REPEATED: Refusal =
