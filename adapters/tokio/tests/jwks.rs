@@ -21,11 +21,7 @@ fn serves(keys: &[&SigningKey]) -> Script {
 }
 
 fn jwks_at(server: &Scripted) -> JwksSettings {
-    JwksSettings {
-        url: Some(format!("http://{}/jwks", server.address)),
-        deadline_millis: 300,
-        ..JwksSettings::default()
-    }
+    JwksSettings { url: Some(format!("http://{}/jwks", server.address)), ..JwksSettings::default() }
 }
 
 fn settings_for(server: &Scripted) -> Settings {
@@ -175,8 +171,7 @@ async fn sec_110_one_request_whoever_waits() {
         _ => unreachable!("a text"),
     };
     let server = Scripted::start(gated).await;
-    let mut jwks = jwks_at(&server);
-    jwks.deadline_millis = 60_000;
+    let jwks = JwksSettings { deadline_millis: 60_000, ..jwks_at(&server) };
     let bench = Bench::new(with_verification(Verification::Jwks(jwks)));
     let token = key.token();
     let mut waiting = Vec::new();
@@ -212,7 +207,7 @@ async fn sec_111_answers_that_are_no_keys_keep_the_old_set() {
     );
     let troubles = [
         Script::Reset,
-        Script::Silent(Duration::from_secs(2)),
+        Script::Silent(Duration::from_millis(50)),
         Script::with_type(500, "application/json", &set),
         Script::with_type(404, "application/json", &set),
         Script::with_type(200, "text/html", &set),
@@ -258,6 +253,14 @@ async fn rs_71_nobody_is_admitted_while_no_keys_are_known() {
     server.script(serves(&[&key]));
     bench.clock.set_monotonic(INTERVAL);
     check(&bench, &key.token(), 200).await;
+}
+
+#[tokio::test]
+async fn rs_71_no_answer_before_the_deadline_is_a_503() {
+    let server = Scripted::start(Script::Silent(Duration::from_secs(600))).await;
+    let jwks = JwksSettings { deadline_millis: 20, ..jwks_at(&server) };
+    let bench = Bench::new(with_verification(Verification::Jwks(jwks)));
+    check(&bench, &SigningKey::es256("k").token(), 503).await;
 }
 
 #[tokio::test]
