@@ -103,13 +103,18 @@ mod audit;
 mod authorize;
 mod browser;
 mod client_authentication;
+mod clients;
 mod clock;
 mod consent;
 mod form;
+mod forwarded;
+mod health;
 mod introspection;
 mod login;
+mod measure;
 mod metadata;
 mod pages;
+mod peer_rate;
 mod redirect_uri;
 mod registration;
 mod revocation;
@@ -124,12 +129,13 @@ mod tls;
 mod token;
 mod users;
 
+pub use clients::{ClientError, Clients, KnownClient, NewClient};
 pub use clock::Clock;
 pub use server::AuthorizationServer;
 pub use settings::{
     DEFAULT_KEY_ID, IntrospectionCredentials, Lifetimes, Limits, Resource, ScopeDescription,
     Settings, SettingsError, TokenFormat,
 };
-pub use storage::Database;
+pub use storage::{Database, DatabaseError};
 pub use tls::{Tls, TlsError};
 pub use users::{Account, AccountError, Accounts};

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use oauth_as::Scope;
 use portcullis_core::encoding::uri::Uri;
 use portcullis_core::jwt::KeyId;
@@ -45,6 +46,7 @@ pub struct Settings {
     pub(crate) key_id: String,
     pub(crate) clock: Clock,
     pub(crate) database: Database,
+    pub(crate) trusted_proxies: Vec<IpNet>,
     /// Whether clients may register themselves (RFC 7591).
     ///
     /// On: the clients of today need it. MCP deprecates it, and a deployment whose clients are all
@@ -73,6 +75,7 @@ impl Settings {
             key_id: DEFAULT_KEY_ID.to_owned(),
             clock: Clock::system(),
             database: Database::Memory,
+            trusted_proxies: Vec::new(),
             registration: true,
             lifetimes: Lifetimes::default(),
             limits: Limits::default(),
@@ -92,6 +95,7 @@ impl Settings {
         }
         settings.limits.registrations_per_peer_per_hour = 10_000;
         settings.limits.pending_authorizations_per_peer = 1_000;
+        settings.limits.requests_per_peer_per_second = 0;
         let (name, password) = DEMO_USER;
         settings.with_user(name, password)
     }
@@ -198,6 +202,15 @@ impl Settings {
         self
     }
 
+    /// Names the addresses of reverse proxies in front of this server. Of a request from one of them, the
+    /// last address in `X-Forwarded-For` that is no such proxy is the peer that limits count; it is read
+    /// from nobody else (SEC-211).
+    #[must_use]
+    pub fn with_trusted_proxies(mut self, proxies: impl IntoIterator<Item = IpNet>) -> Self {
+        self.trusted_proxies.extend(proxies);
+        self
+    }
+
     /// Replaces the system's clock.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
@@ -205,7 +218,11 @@ impl Settings {
         self
     }
 
-    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+    /// Checks all of it, as [`crate::AuthorizationServer::new`] does; the database is not touched.
+    ///
+    /// # Errors
+    /// The first setting that is wrong.
+    pub fn check(&self) -> Result<(), SettingsError> {
         check_issuer(&self.issuer)?;
         for (at, resource) in self.resources.iter().enumerate() {
             resource.check()?;
@@ -338,10 +355,15 @@ pub struct Limits {
     pub pending_authorizations_per_peer: usize,
     /// Wrong secrets in a minute, for one account or client and from one peer (LIM-20).
     pub wrong_secrets_per_minute: u32,
+    /// Requests of one peer in a second, in bursts of as many; zero sets no limit. Introspection, metadata
+    /// and keys are not counted: resource servers ask as often as their callers do (SEC-445).
+    pub requests_per_peer_per_second: u32,
     /// Connections that [`crate::AuthorizationServer::serve`] holds at once (LIM-15).
     pub connections: usize,
     /// Time for the head of a request, and for a TLS handshake (LIM-13, SEC-447).
     pub header_time: Duration,
+    /// Time for the body of a request and its answer (LIM-14).
+    pub request_time: Duration,
 }
 
 impl Default for Limits {
@@ -355,8 +377,10 @@ impl Default for Limits {
             pending_authorizations: 10_000,
             pending_authorizations_per_peer: 20,
             wrong_secrets_per_minute: 10,
+            requests_per_peer_per_second: 100,
             connections: 1_024,
             header_time: Duration::from_secs(10),
+            request_time: Duration::from_secs(30),
         }
     }
 }
