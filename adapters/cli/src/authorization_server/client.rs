@@ -80,7 +80,8 @@ impl Command {
             Self::Add(options) => in_runtime(add(options))?,
             Self::List(options) => in_runtime(list(options))?,
             Self::Remove(named) => in_runtime(async {
-                Ok(clients(&named.configured).await?.remove(&named.client_id).await?)
+                clients(&named.configured).await?.remove(&named.client_id).await?;
+                Ok(())
             })?,
         }
         Ok(ExitCode::SUCCESS)

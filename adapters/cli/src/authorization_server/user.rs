@@ -84,10 +84,11 @@ impl Command {
                 let password = read_password()?;
                 in_runtime(async {
                     let accounts = accounts(&configuration).await?;
-                    Ok(match is_new {
+                    match is_new {
                         true => accounts.add(&named.name, &password).await?,
                         false => accounts.set_password(&named.name, &password).await?,
-                    })
+                    }
+                    Ok(())
                 })?;
             }
             Self::Disable(named) | Self::Enable(named) | Self::Remove(named) => {
@@ -95,11 +96,12 @@ impl Command {
                 log::start_quiet(&configuration)?;
                 in_runtime(async {
                     let accounts = accounts(&configuration).await?;
-                    Ok(match self {
+                    match self {
                         Self::Disable(_) => accounts.disable(&named.name).await?,
                         Self::Enable(_) => accounts.enable(&named.name).await?,
                         _ => accounts.remove(&named.name).await?,
-                    })
+                    }
+                    Ok(())
                 })?;
             }
         }

@@ -6,6 +6,7 @@ mod people;
 #[path = "../../../../authorization-server/tests/support/postgresql.rs"]
 mod postgresql;
 mod process;
+mod unit;
 
 use crate::harness::*;
 use process::*;

@@ -29,7 +29,7 @@ fn users_are_added_changed_and_removed() {
         with_password("add", "carol", input).refused(1, words);
         with_password("passwd", "bob", input).refused(1, words);
     }
-    folder.run(&format!("user add carol {PASSWORD}").replace(' ', " ")).refused(2, "unexpected");
+    folder.run_with(&["user", "add", "carol", PASSWORD], "").refused(2, "unexpected");
     folder.run("user disable bob").ok();
     assert_eq!(names(&folder)[1], ("bob".to_owned(), true));
     let table = folder.run("user list").ok();

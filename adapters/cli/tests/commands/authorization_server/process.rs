@@ -3,10 +3,10 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
-    process::{Child, Command, ExitStatus},
-    sync::{Arc, Mutex, mpsc},
-    thread,
-    time::Instant,
+    process::{Child, Command},
+    sync::{Arc, Mutex},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -23,8 +23,39 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 pub(crate) struct Server {
     child: Child,
     pub(crate) port: u16,
-    pub(crate) shown: String,
-    logged: Arc<Mutex<String>>,
+    shown: Reader,
+    logged: Reader,
+}
+
+/// What comes out of a pipe, read on as long as something comes, whoever looks at it.
+struct Reader {
+    text: Arc<Mutex<String>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Reader {
+    fn new(pipe: impl Read + Send + 'static) -> Self {
+        let text = Arc::new(Mutex::new(String::new()));
+        let written = Arc::clone(&text);
+        let thread = thread::spawn(move || {
+            for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                *written.lock().unwrap() += &format!("{line}\n");
+            }
+        });
+        Self { text, thread: Some(thread) }
+    }
+
+    fn so_far(&self) -> String {
+        self.text.lock().unwrap().clone()
+    }
+
+    /// All of it, once the program has ended.
+    fn to_the_end(&mut self) -> String {
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+        self.so_far()
+    }
 }
 
 impl Server {
@@ -32,49 +63,37 @@ impl Server {
     pub(crate) fn start(folder: &Folder, port: u16, arguments: &[&str]) -> Self {
         let arguments = [&["authorization-server"], arguments].concat();
         let mut child = folder.command(&arguments).spawn().unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let logged = Arc::new(Mutex::new(String::new()));
-        let log = Arc::clone(&logged);
-        thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                *log.lock().unwrap() += &format!("{line}\n");
-            }
-        });
-        let (send, lines) = mpsc::channel();
-        // Reads on as long as the program prints, whoever listens.
-        thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
-                let _ = send.send(line);
-            }
-        });
-        let mut server = Self { child, port, shown: String::new(), logged };
-        while !server.shown.contains("\ndata ") {
-            match lines.recv_timeout(DEADLINE) {
-                Ok(line) => server.shown += &format!("{line}\n"),
-                Err(error) => panic!("{error}: {} {}", server.shown, server.logged()),
-            }
+        let shown = Reader::new(child.stdout.take().unwrap());
+        let logged = Reader::new(child.stderr.take().unwrap());
+        let mut server = Self { child, port, shown, logged };
+        let deadline = Instant::now() + DEADLINE;
+        while !server.shown.so_far().contains("\ndata ") {
+            let ended = server.child.try_wait().unwrap().is_some();
+            assert!(!ended && Instant::now() < deadline, "{}", server.logged.so_far());
+            thread::sleep(Duration::from_millis(5));
         }
         server
     }
 
-    pub(crate) fn logged(&self) -> String {
-        self.logged.lock().unwrap().clone()
-    }
-
     /// Asks for the end, as whoever runs services does.
-    pub(crate) fn terminate(mut self) -> (ExitStatus, String) {
+    pub(crate) fn ask_to_end(&self) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    }
+
+    /// Asks for the end, and waits for it.
+    pub(crate) fn terminate(mut self) -> Ended {
+        self.ask_to_end();
         let deadline = Instant::now() + DEADLINE;
         let status = loop {
             match self.child.try_wait().unwrap() {
-                Some(status) => break status,
-                None if Instant::now() > deadline => panic!("it does not end: {}", self.logged()),
-                None => thread::sleep(std::time::Duration::from_millis(5)),
+                Some(status) => break status.code().unwrap_or(-1),
+                None if Instant::now() > deadline => panic!("{}", self.logged.so_far()),
+                None => thread::sleep(Duration::from_millis(5)),
             }
         };
-        (status, self.logged())
+        let (stdout, stderr) = (self.shown.to_the_end(), self.logged.to_the_end());
+        Ended { status, stdout, stderr }
     }
 
     /// SIGKILL: nothing of it runs any more.
@@ -180,7 +199,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
         Self { status, head: head.to_owned(), body: body.to_owned() }
@@ -257,6 +276,7 @@ pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+/// A connection to a server that listens.
 pub(crate) fn connect(port: u16) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
