@@ -50,7 +50,7 @@ impl Reader {
     }
 
     /// All of it, once the program has ended.
-    fn to_the_end(&mut self) -> String {
+    fn rest(&mut self) -> String {
         if let Some(thread) = self.thread.take() {
             thread.join().unwrap();
         }
@@ -92,7 +92,7 @@ impl Server {
                 None => thread::sleep(Duration::from_millis(5)),
             }
         };
-        let (stdout, stderr) = (self.shown.to_the_end(), self.logged.to_the_end());
+        let (stdout, stderr) = (self.shown.rest(), self.logged.to_the_end());
         Ended { status, stdout, stderr }
     }
 
