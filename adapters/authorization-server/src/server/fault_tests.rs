@@ -1,5 +1,8 @@
 //! Every call of the storage fails once, in every request that changes tokens.
 
+use std::future::{Future, poll_fn};
+use std::task::Poll;
+
 use axum::body::{Body, to_bytes};
 use http::{Request, StatusCode};
 use oauth_as::{AuthorizationRequest, UserApproval};
@@ -352,6 +355,50 @@ async fn sec_562_a_failing_storage_registers_nobody() {
                 let cleared = at == 0 && answer.status() == StatusCode::CREATED;
                 assert!(cleared || answer.status() == StatusCode::SERVICE_UNAVAILABLE, "call {at}");
             }
+        }
+    }
+}
+
+/// Polls `work` at most so many times, then drops it as a connection does that has gone.
+async fn cut_off<T>(work: impl Future<Output = T>, polls: usize) -> Option<T> {
+    let mut work = Box::pin(work);
+    let mut left = polls;
+    poll_fn(|context| match left {
+        0 => Poll::Ready(None),
+        _ => {
+            left -= 1;
+            work.as_mut().poll(context).map(Some)
+        }
+    })
+    .await
+}
+
+/// A request for tokens is cut off wherever it waits; afterwards the code or token gives at most once,
+/// and the server goes on.
+#[tokio::test]
+async fn sec_561_a_request_that_is_cut_off_leaves_no_half_of_it() {
+    let folder = TempDir::new().unwrap();
+    let server = server(Some(&folder)).await;
+    for refresh in [false, true] {
+        for polls in 0.. {
+            let form = if refresh {
+                let (_, refresh_token) = tokens(&server, OPAQUE).await;
+                format!("grant_type=refresh_token&client_id=tool&refresh_token={refresh_token}")
+            } else {
+                redemption(&code(&server, OPAQUE).await)
+            };
+            if let Some((status, answer)) = cut_off(post(&server, "/token", &form), polls).await {
+                assert_eq!(status, StatusCode::OK, "{answer}");
+                assert!(polls >= 3, "it waits {polls} times only");
+                break;
+            }
+            let (status, answer) = post(&server, "/token", &form).await;
+            match status {
+                StatusCode::OK => assert!(issued(&answer)),
+                _ => assert_eq!(answer["error"], "invalid_grant", "cut off after {polls}"),
+            }
+            let (status, answer) = post(&server, "/token", &form).await;
+            assert_eq!((status, issued(&answer)), (StatusCode::BAD_REQUEST, false), "{polls}");
         }
     }
 }

@@ -121,10 +121,12 @@ fn sec_320_debug_has_no_secret() {
     let settings = Settings::new("https://as.example")
         .and_then(|settings| settings.with_user("alice", "hunter2hunter2"))
         .unwrap()
-        .with_resource(resource);
+        .with_resource(resource)
+        .with_database(Database::Postgresql("postgresql://u:hidden-password@db/p".into()));
     let text = format!("{settings:?}");
     assert!(text.contains("https://rs.example"));
-    for secret in ["hidden-secret-text", "hunter2hunter2", "argon2"] {
+    assert!(text.contains("Postgresql"));
+    for secret in ["hidden-secret-text", "hunter2hunter2", "argon2", "hidden-password"] {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
 }

@@ -57,18 +57,22 @@ impl TestDatabase {
 
     /// Rows of a table.
     pub(crate) async fn count(&self, table: &str) -> usize {
-        let statement = format!("SELECT COUNT(*) FROM {table}");
+        self.number(&format!("SELECT COUNT(*) FROM {table}")).await
+    }
+
+    /// The number that a statement gives.
+    pub(crate) async fn number(&self, statement: &str) -> usize {
         match &self.kind {
             Kind::Sqlite(folder) => {
                 let path = folder.path().join(SQLITE_FILE);
                 let options = SqliteConnectOptions::new().filename(path);
                 let mut connection = options.connect().await.unwrap();
-                let statement = sqlx::query_scalar(AssertSqlSafe(statement));
+                let statement = sqlx::query_scalar(AssertSqlSafe(statement.to_owned()));
                 let count: i64 = statement.fetch_one(&mut connection).await.unwrap();
                 usize::try_from(count).unwrap()
             }
             Kind::Postgresql(server) => {
-                server.query(self.name, &statement).unwrap().trim().parse().unwrap()
+                server.query(self.name, statement).unwrap().trim().parse().unwrap()
             }
         }
     }

@@ -4,10 +4,13 @@
 //! and what was under way must have happened wholly or not at all.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
 use http::{Method, StatusCode};
+use tokio::task::JoinHandle;
 
 use crate::databases::TestDatabase;
 use crate::harness::*;
@@ -15,8 +18,10 @@ use crate::processes::{Process, send};
 
 const WORKERS: usize = 4;
 const KILLS: usize = 4;
-/// The longest time from the start of the load to the kill.
-const LOAD_MAX_MILLIS: u64 = 600;
+/// Answered requests for tokens after which the kill may come.
+const ANSWERS_MIN: usize = 4 * WORKERS;
+/// The longest time from then to the kill.
+const DELAY_MAX_MICROS: u64 = 200_000;
 /// Refreshes of one grant before the next one begins.
 const REFRESHES: usize = 3;
 
@@ -75,14 +80,20 @@ async fn code(
 }
 
 /// Gets grants and refreshes them until the server is gone. Gives the ledger.
-async fn work(address: SocketAddr, client: Client, browser: Browser, name: String) -> Vec<Grant> {
+async fn work(
+    address: SocketAddr,
+    client: Client,
+    browser: Browser,
+    name: String,
+    answers: Arc<AtomicUsize>,
+) -> Vec<Grant> {
     let mut grants = Vec::new();
     for number in 0.. {
         let Some(code) = code(address, &client, &browser, &format!("{name}-{number}")).await else {
             break;
         };
         let mut grant = Grant { code, redeeming: true, ..Grant::default() };
-        let alive = fill(address, &client, &mut grant).await.is_some();
+        let alive = fill(address, &client, &mut grant, &answers).await.is_some();
         grants.push(grant);
         if !alive {
             break;
@@ -91,7 +102,12 @@ async fn work(address: SocketAddr, client: Client, browser: Browser, name: Strin
     grants
 }
 
-async fn fill(address: SocketAddr, client: &Client, grant: &mut Grant) -> Option<()> {
+async fn fill(
+    address: SocketAddr,
+    client: &Client,
+    grant: &mut Grant,
+    answers: &AtomicUsize,
+) -> Option<()> {
     let code = grant.code.clone();
     let mut form = redemption(&code).to_vec();
     form.push(("client_id", &client.id));
@@ -99,6 +115,7 @@ async fn fill(address: SocketAddr, client: &Client, grant: &mut Grant) -> Option
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
     grant.current = Some(answer.tokens());
     grant.redeeming = false;
+    answers.fetch_add(1, Ordering::Relaxed);
     for _ in 0..REFRESHES {
         let (_, refresh) = grant.current.clone().unwrap();
         let form = [
@@ -112,9 +129,24 @@ async fn fill(address: SocketAddr, client: &Client, grant: &mut Grant) -> Option
         grant.current = Some(answer.tokens());
         grant.spent.push(refresh);
         grant.refreshing = false;
+        answers.fetch_add(1, Ordering::Relaxed);
     }
     Some(())
 }
+
+/// What half a redemption leaves, or two of one code or token: of each, none must be there.
+const BROKEN: [&str; 3] = [
+    // A spent token, and nothing that came of it.
+    "SELECT COUNT(*) FROM refresh_tokens AS spent WHERE spent.state LIKE '%Spent%' AND NOT EXISTS \
+     (SELECT 1 FROM refresh_tokens AS next \
+      WHERE next.family_id = spent.family_id AND next.state LIKE '%Active%')",
+    // A family with two ends.
+    "SELECT COUNT(*) FROM (SELECT family_id FROM refresh_tokens WHERE state LIKE '%Active%' \
+     GROUP BY family_id HAVING COUNT(*) > 1) AS forked",
+    // A used code, and not the token that it gave.
+    "SELECT COUNT(*) FROM authorization_codes WHERE state LIKE '%Consumed%' AND NOT EXISTS \
+     (SELECT 1 FROM access_tokens WHERE authorization_codes.state LIKE '%' || token || '%')",
+];
 
 /// What must hold after the restart. Says whether an unanswered request had its effect.
 async fn check(server: &Server, client: &Client, grant: &Grant) -> Option<bool> {
@@ -148,18 +180,26 @@ async fn kill_over_and_over(database: &TestDatabase) {
     let browser = sign_in(&server, &client).await;
     let (mut grants_seen, mut happened, mut did_not) = (0, 0, 0);
     for round in 0..KILLS {
+        let answers = Arc::new(AtomicUsize::new(0));
         let workers: Vec<_> = (0..WORKERS)
             .map(|worker| {
                 let (client, browser) = (client.clone(), browser.clone());
                 let name = format!("{round}-{worker}");
-                tokio::spawn(work(process.address, client, browser, name))
+                tokio::spawn(work(process.address, client, browser, name, Arc::clone(&answers)))
             })
             .collect();
-        let random = getrandom::u64().unwrap();
-        tokio::time::sleep(Duration::from_millis(100 + random % LOAD_MAX_MILLIS)).await;
+        while answers.load(Ordering::Relaxed) < ANSWERS_MIN {
+            assert!(!workers.iter().all(JoinHandle::is_finished), "no load any more");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let delay = getrandom::u64().unwrap() % DELAY_MAX_MICROS;
+        tokio::time::sleep(Duration::from_micros(delay)).await;
         process.kill();
         process = Process::start(database);
         server = process.server().await;
+        for statement in BROKEN {
+            assert_eq!(database.number(statement).await, 0, "{statement}");
+        }
         for worker in workers {
             for grant in worker.await.unwrap() {
                 grants_seen += 1;
@@ -175,7 +215,6 @@ async fn kill_over_and_over(database: &TestDatabase) {
         "{KILLS} kills, {grants_seen} grants; of unanswered requests {happened} had their effect, \
          {did_not} had none"
     );
-    assert!(grants_seen >= KILLS, "too little load to tell anything");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
