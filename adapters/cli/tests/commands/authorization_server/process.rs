@@ -92,7 +92,7 @@ impl Server {
                 None => thread::sleep(Duration::from_millis(5)),
             }
         };
-        let (stdout, stderr) = (self.shown.rest(), self.logged.to_the_end());
+        let (stdout, stderr) = (self.shown.rest(), self.logged.rest());
         Ended { status, stdout, stderr }
     }
 
