@@ -2,7 +2,8 @@
 //!
 //! The protocol engine is the `oauth-as` crate; this crate is its host: routes, pages, users,
 //! sessions, registration, limits, and the tokens that resource servers verify by themselves.
-//! Records live in memory, in one SQLite file, or in a PostgreSQL database that several servers share.
+//! Records live in memory, in one SQLite file, or in a PostgreSQL database that several servers share;
+//! signing keys live in memory or in a folder.
 //!
 //! ```no_run
 //! use portcullis_authorization_server::{AuthorizationServer, Resource, Settings, TokenFormat};
@@ -73,7 +74,7 @@
 //! | AS-11, AS-20, AS-30 to AS-45 | not yet | client documents; AS-41 (hosts shown, loopback warning) is met on the consent page |
 //! | AS-13 | operator | `serve_tls` speaks TLS; `serve` plain HTTP, for loopback or behind TLS; the issuer must be `https` elsewhere; the program refuses plain HTTP on other addresses unless told to |
 //! | AS-14 | here | CORS on metadata, keys, token, registration, revocation; never on the pages or introspection |
-//! | AS-15 | here | no public keys yet: `/jwks` is an empty set, and the metadata does not point to it |
+//! | AS-15 | here | `/jwks`, named when it has keys: public parts with `kid` (RFC 7638), `alg` and `use`; published before they sign, kept until their last token is dead |
 //! | AS-21 | here | on by default, as the clients of today need it; one setting removes it |
 //! | AS-22 to AS-24, AS-120 to AS-126 | here | the engine treats the registered scope as a ceiling, knows no `application_type`, and always issues management credentials |
 //! | AS-50 to AS-56, AS-60, AS-71 | here | strict forms; loopback ports also for `localhost`, for confidential clients and for registrations without a port, which the engine does not match; one resource per request; private-use schemes are not taken |
@@ -87,10 +88,25 @@
 //! | AS-94 | engine | absolute lifetime of a chain; no separate idle limit yet |
 //! | AS-96 | both | 256 bits from the engine; only digests are stored |
 //! | AS-98, AS-113 | – | `client_credentials` is not offered |
-//! | AS-110 to AS-112, AS-114 | here | the engine signs no HS256: the JWT is minted around its opaque token, with `jti` naming the same record. RS256 not yet |
+//! | AS-110 to AS-112, AS-114 | here | HS256, ES256, EdDSA and RS256, chosen by each resource: the JWT is minted around the engine's opaque token, with `jti` naming the same record |
 //! | AS-130 to AS-132, AS-150 to AS-152 | not yet | registration management, PAR |
 //! | AS-140 to AS-142 | both | the engine decides, JWTs are led to their record; a grant that storage could not end is answered 503 and tried again |
 //! | AS-143 to AS-146 | both | the engine decides; clients that are no resource servers are kept out |
+//!
+//! # Signing keys
+//!
+//! [`TokenFormat::Es256`], [`TokenFormat::EdDsa`] and [`TokenFormat::Rs256`] sign with keys that anybody can
+//! read at `/jwks`. They are made at the first start and kept in the folder of
+//! [`Settings::with_key_folder`]: PKCS#8 in PEM, 0600 in a folder of 0700, and a server does not start with keys
+//! that others can read. A key gets a successor after [`Lifetimes::signing_key`] or by
+//! [`AuthorizationServer::rotate_signing_keys`]; the successor is published for
+//! [`Lifetimes::signing_key_publication`] before it signs, and the old key until nothing that it signed can be
+//! alive. The folder is read again every minute: to end a key at once, delete its file.
+//!
+//! The engine has signing of its own, which is not used: one format and one fixed key for all resources would
+//! leave no choice to a resource and no change of keys, and its RSA (the crate `rsa`) takes a time that depends
+//! on the private key (RUSTSEC-2023-0071). AWS-LC signs here, with RSA too; no other library ever holds a
+//! private key of this server (SEC-543).
 //!
 //! # Operations
 //!
@@ -134,6 +150,7 @@ mod serve;
 mod server;
 mod sessions;
 mod settings;
+mod signing_keys;
 mod storage;
 mod throttle;
 mod tls;
@@ -147,6 +164,7 @@ pub use settings::{
     DEFAULT_KEY_ID, IntrospectionCredentials, Lifetimes, Limits, Resource, ScopeDescription,
     Settings, SettingsError, TokenFormat,
 };
+pub use signing_keys::KeyFolderError;
 pub use storage::{Database, DatabaseError};
 pub use tls::{Tls, TlsError};
 pub use users::{Account, AccountError, Accounts};

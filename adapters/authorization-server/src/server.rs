@@ -21,11 +21,12 @@ use crate::access_token::TokenMint;
 use crate::answers;
 use crate::audit::Audit;
 use crate::clients::Clients;
-use crate::clock::Clock;
+use crate::clock::{Clock, unix_secs};
 use crate::peer_rate::{self, PeerRate};
 use crate::secrets::FormTokens;
 use crate::sessions::Sessions;
 use crate::settings::{IntrospectionCredentials, Settings, SettingsError};
+use crate::signing_keys::{KeyFolderError, SigningKeys};
 use crate::storage::{HashedStorage, Records};
 use crate::throttle::Throttle;
 use crate::users::{Accounts, PasswordUsers, Users};
@@ -74,9 +75,11 @@ impl AuthorizationServer {
     ///
     /// # Errors
     /// The first setting that is wrong, [`SettingsError::Database`] when the database cannot be
-    /// opened, or [`SettingsError::Entropy`] without randomness.
+    /// opened, [`SettingsError::SigningKeys`] when the key folder cannot be used, or
+    /// [`SettingsError::Entropy`] without randomness.
     pub async fn new(settings: Settings) -> Result<Self, SettingsError> {
         settings.check()?;
+        let signing_keys = signing_keys(&settings).await?;
         let records = Records::open(&settings.database).await.map_err(|error| {
             tracing::error!(%error, database = ?settings.database, "the database cannot be opened");
             SettingsError::Database
@@ -89,7 +92,7 @@ impl AuthorizationServer {
             metadata: metadata::document(&settings, &endpoints)
                 .map_err(|_| SettingsError::Metadata)?,
             endpoints,
-            mint: TokenMint::new(&settings).map_err(|_| SettingsError::MasterKey)?,
+            mint: TokenMint::new(&settings, signing_keys).map_err(|_| SettingsError::MasterKey)?,
             sessions: Sessions::new(records.clone(), settings.lifetimes, limits),
             accounts: Accounts::of(&records, &settings),
             users: Box::new(
@@ -125,6 +128,35 @@ impl AuthorizationServer {
     #[must_use]
     pub fn introspection_credentials(&self, resource: &str) -> Option<&IntrospectionCredentials> {
         self.inner.settings.resource(resource).map(|resource| &resource.credentials)
+    }
+
+    /// The URL of the key set, when some resource takes tokens that are signed with a published key.
+    #[must_use]
+    pub fn jwks_uri(&self) -> Option<&str> {
+        (!self.inner.mint.signing_keys().is_empty()).then_some(self.inner.endpoints.jwks.as_str())
+    }
+
+    /// Makes new signing keys now, before the old ones are of age. They are published at once and sign
+    /// after [`Lifetimes::signing_key_publication`](crate::Lifetimes::signing_key_publication). To end a
+    /// key at once, delete its file, too.
+    ///
+    /// # Errors
+    /// The key folder cannot be used, or there are as many keys as a set may have.
+    pub async fn rotate_signing_keys(&self) -> Result<(), KeyFolderError> {
+        self.with_signing_keys(SigningKeys::rotate).await
+    }
+
+    /// Does something slow with the signing keys, beside the requests.
+    async fn with_signing_keys(
+        &self,
+        change: impl FnOnce(&SigningKeys, u64) -> Result<(), KeyFolderError> + Send + 'static,
+    ) -> Result<(), KeyFolderError> {
+        let inner = Arc::clone(&self.inner);
+        let changed = tokio::task::spawn_blocking(move || {
+            let now = unix_secs(inner.settings.clock.now()).unwrap_or_default();
+            change(inner.mint.signing_keys(), now)
+        });
+        changed.await.unwrap_or(Err(KeyFolderError::Key))
     }
 
     /// The introspection endpoint's URL.
@@ -199,7 +231,8 @@ impl AuthorizationServer {
         self.inner.engine.store().records().close().await;
     }
 
-    /// Forgets everything that has expired. [`AuthorizationServer::serve`] does it every minute; a
+    /// Forgets everything that has expired, and looks after the signing keys.
+    /// [`AuthorizationServer::serve`] does it every minute; a
     /// service that mounts the router itself calls it from time to time.
     pub async fn sweep(&self) {
         let now = self.inner.settings.clock.now();
@@ -211,6 +244,10 @@ impl AuthorizationServer {
             tracing::warn!(%error, "expired records could not be removed");
         }
         registration::forget_unused(&self.inner, FORGOTTEN_PER_SWEEP, now).await;
+        // The keys that are known go on signing.
+        if let Err(error) = self.with_signing_keys(SigningKeys::tend).await {
+            tracing::error!(%error, "signing keys could not be looked after");
+        }
     }
 }
 
@@ -233,6 +270,7 @@ pub(crate) struct Endpoints {
     pub(crate) registration: String,
     pub(crate) introspection: String,
     pub(crate) revocation: String,
+    pub(crate) jwks: String,
 }
 
 impl Endpoints {
@@ -247,8 +285,20 @@ impl Endpoints {
             registration: at("/register"),
             introspection: at("/introspect"),
             revocation: at("/revoke"),
+            jwks: at("/jwks"),
         }
     }
+}
+
+/// Making keys takes a while, and so may a disk.
+async fn signing_keys(settings: &Settings) -> Result<SigningKeys, SettingsError> {
+    let (algorithms, lifetimes) = (settings.public_algorithms(), settings.lifetimes);
+    let folder = settings.key_folder.clone();
+    let now = unix_secs(settings.clock.now()).unwrap_or_default();
+    let made = tokio::task::spawn_blocking(move || {
+        SigningKeys::new(algorithms, lifetimes, folder.as_deref(), now)
+    });
+    made.await.unwrap_or(Err(KeyFolderError::Key)).map_err(SettingsError::SigningKeys)
 }
 
 fn engine(settings: &Settings, records: Records) -> Engine {

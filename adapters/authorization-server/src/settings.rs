@@ -1,21 +1,25 @@
 //! What an authorization server is told before it starts.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use oauth_as::Scope;
 use portcullis_core::encoding::uri::Uri;
-use portcullis_core::jwt::KeyId;
+use portcullis_core::jwt::{Algorithm, KeyId};
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
 use crate::secrets;
+use crate::signing_keys::KeyFolderError;
 use crate::storage::Database;
 use crate::users::{self, PasswordHash};
 
+mod limits;
 mod resource;
 
+pub use limits::{Lifetimes, Limits};
 pub use resource::{IntrospectionCredentials, Resource, ScopeDescription, TokenFormat};
 
 /// What a client id that this server makes starts with. No user may be named so: the subject of a
@@ -44,6 +48,7 @@ pub struct Settings {
     pub(crate) clients: Vec<PublicClient>,
     pub(crate) master_key: Zeroizing<[u8; 32]>,
     pub(crate) key_id: String,
+    pub(crate) key_folder: Option<PathBuf>,
     pub(crate) clock: Clock,
     pub(crate) database: Database,
     pub(crate) trusted_proxies: Vec<IpNet>,
@@ -73,6 +78,7 @@ impl Settings {
             clients: Vec::new(),
             master_key: secrets::random_bytes().map_err(|_| SettingsError::Entropy)?.into(),
             key_id: DEFAULT_KEY_ID.to_owned(),
+            key_folder: None,
             clock: Clock::system(),
             database: Database::Memory,
             trusted_proxies: Vec::new(),
@@ -211,6 +217,18 @@ impl Settings {
         self
     }
 
+    /// Keeps the keys of ES256, EdDSA and RS256 in this folder, which is made if it is not there; keys are
+    /// made at the first start. Without it they live in memory and end with the process, and so do all
+    /// tokens that they signed. Processes of one server share a folder.
+    ///
+    /// On Unix the folder and the keys must be their owner's alone (0700, 0600), or the server does not
+    /// start. Elsewhere nothing of the kind is checked.
+    #[must_use]
+    pub fn with_key_folder(mut self, path: impl Into<PathBuf>) -> Self {
+        self.key_folder = Some(path.into());
+        self
+    }
+
     /// Replaces the system's clock.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
@@ -248,10 +266,24 @@ impl Settings {
             || self.lifetimes.access_token > Duration::from_secs(24 * 60 * 60)
             || self.lifetimes.authorization_code.as_secs() == 0
             || self.lifetimes.authorization_code > Duration::from_secs(600)
+            || self.lifetimes.signing_key < Duration::from_secs(24 * 60 * 60)
+            || self.lifetimes.signing_key_publication < Duration::from_secs(60)
+            || self.lifetimes.signing_key_publication > self.lifetimes.signing_key
         {
             return Err(SettingsError::Lifetime);
         }
         Ok(())
+    }
+
+    /// The algorithms of published keys that some resource wants, each once.
+    pub(crate) fn public_algorithms(&self) -> Vec<Algorithm> {
+        let mut found = Vec::new();
+        for algorithm in self.resources.iter().filter_map(|it| it.format.public_algorithm()) {
+            if !found.contains(&algorithm) {
+                found.push(algorithm);
+            }
+        }
+        found
     }
 
     pub(crate) fn resource(&self, identifier: &str) -> Option<&Resource> {
@@ -302,89 +334,6 @@ fn check_issuer(issuer: &str) -> Result<(), SettingsError> {
     Ok(())
 }
 
-/// How long things live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Lifetimes {
-    /// An authorization code (AS-63).
-    pub authorization_code: Duration,
-    /// An access token, of either format (AS-91).
-    pub access_token: Duration,
-    /// A chain of refresh tokens, from the consent to its end (AS-94).
-    pub refresh_token: Duration,
-    /// A request that waits for the user to sign in and to decide.
-    pub pending_authorization: Duration,
-    /// A user's sign-in in one browser.
-    pub session: Duration,
-    /// A registered client that never obtained a token (LIM-16).
-    pub unused_client: Duration,
-}
-
-impl Default for Lifetimes {
-    fn default() -> Self {
-        Self {
-            authorization_code: Duration::from_secs(60),
-            access_token: Duration::from_secs(10 * 60),
-            refresh_token: Duration::from_secs(30 * 24 * 60 * 60),
-            pending_authorization: Duration::from_secs(10 * 60),
-            session: Duration::from_secs(60 * 60),
-            unused_client: Duration::from_secs(24 * 60 * 60),
-        }
-    }
-}
-
-/// Bounds on input, on state and on attempts. Test suites raise those on attempts.
-///
-/// Forms are bounded by the core's own limits (LIM-8), which cannot be moved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Limits {
-    /// Bytes of a registration request (LIM-9).
-    pub registration_bytes: usize,
-    /// Redirect URIs of one client (LIM-9).
-    pub redirect_uris: usize,
-    /// Bytes of one redirect URI (LIM-9).
-    pub redirect_uri_bytes: usize,
-    /// Registered clients that never obtained a token (LIM-16).
-    pub unused_clients: usize,
-    /// Registrations from one peer in an hour (LIM-16).
-    pub registrations_per_peer_per_hour: u32,
-    /// Requests that wait for a user, in all (LIM-17).
-    pub pending_authorizations: usize,
-    /// Requests that wait for a user, from one peer (LIM-17).
-    pub pending_authorizations_per_peer: usize,
-    /// Wrong secrets in a minute, for one account or client and from one peer (LIM-20).
-    pub wrong_secrets_per_minute: u32,
-    /// Requests of one peer in a second, in bursts of as many; zero sets no limit. Introspection, metadata
-    /// and keys are not counted: resource servers ask as often as their callers do (SEC-445).
-    pub requests_per_peer_per_second: u32,
-    /// Connections that [`crate::AuthorizationServer::serve`] holds at once (LIM-15).
-    pub connections: usize,
-    /// Time for the head of a request, and for a TLS handshake (LIM-13, SEC-447).
-    pub header_time: Duration,
-    /// Time for the body of a request and its answer (LIM-14).
-    pub request_time: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            registration_bytes: 16 * 1024,
-            redirect_uris: 16,
-            redirect_uri_bytes: 2 * 1024,
-            unused_clients: 1_000,
-            registrations_per_peer_per_hour: 10,
-            pending_authorizations: 10_000,
-            pending_authorizations_per_peer: 20,
-            wrong_secrets_per_minute: 10,
-            requests_per_peer_per_second: 100,
-            connections: 1_024,
-            header_time: Duration::from_secs(10),
-            request_time: Duration::from_secs(30),
-        }
-    }
-}
-
 /// Why a server cannot be made from these settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -413,6 +362,8 @@ pub enum SettingsError {
     MasterKey,
     /// The key id cannot be one.
     KeyId,
+    /// The signing keys, or their folder.
+    SigningKeys(KeyFolderError),
     /// The operating system gave no randomness.
     Entropy,
     /// The database cannot be opened, or its tables cannot be brought up to date; the log says why.
@@ -436,6 +387,7 @@ impl fmt::Display for SettingsError {
             Self::Metadata => "resources and scopes are more than a metadata document can name",
             Self::MasterKey => "the master key is a placeholder",
             Self::KeyId => "the key id is empty, too long, or has an unsuitable character",
+            Self::SigningKeys(error) => return error.fmt(f),
             Self::Entropy => "the operating system gave no randomness",
             Self::Database => "the database cannot be opened",
         })

@@ -167,6 +167,13 @@ pub(crate) fn make_private_folder(path: &Path) -> Result<(), FileError> {
     }
 }
 
+/// The files of a folder.
+pub(crate) fn list(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let entries = entries.map_err(|failure| at(folder)(Reason::Read(failure)))?;
+    Ok(entries.iter().map(fs::DirEntry::path).collect())
+}
+
 /// Opens a file to append to it; one that is made is for its owner alone.
 pub(crate) fn append(path: &Path) -> Result<File, FileError> {
     let mut options = OpenOptions::new();

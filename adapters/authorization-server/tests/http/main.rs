@@ -15,6 +15,7 @@ mod processes;
 mod races;
 mod registration;
 mod serving;
+mod signing_keys;
 mod stored;
 mod tls;
 mod token;

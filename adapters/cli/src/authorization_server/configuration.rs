@@ -75,6 +75,7 @@ pub(super) struct TlsFiles {
 struct Keys {
     master: Option<PathBuf>,
     kid: Option<String>,
+    signing: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -118,6 +119,8 @@ struct LifetimesSecs {
     pending_authorization_secs: Option<u64>,
     session_secs: Option<u64>,
     unused_client_secs: Option<u64>,
+    signing_key_secs: Option<u64>,
+    signing_key_publication_secs: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -153,6 +156,9 @@ pub(super) struct Resource {
 #[serde(rename_all = "lowercase")]
 pub(super) enum Format {
     Hs256,
+    Es256,
+    EdDsa,
+    Rs256,
     Opaque,
 }
 
@@ -160,6 +166,9 @@ impl From<Format> for TokenFormat {
     fn from(format: Format) -> Self {
         match format {
             Format::Hs256 => Self::Hs256,
+            Format::Es256 => Self::Es256,
+            Format::EdDsa => Self::EdDsa,
+            Format::Rs256 => Self::Rs256,
             Format::Opaque => Self::Opaque,
         }
     }
@@ -263,6 +272,14 @@ impl Configuration {
         }
     }
 
+    /// The folder of the keys that are published.
+    pub(super) fn signing_keys(&self) -> PathBuf {
+        match &self.keys.signing {
+            Some(path) => self.at(path),
+            None => self.data().join("keys"),
+        }
+    }
+
     pub(super) fn kid(&self) -> &str {
         self.keys.kid.as_deref().unwrap_or(DEFAULT_KEY_ID)
     }
@@ -326,6 +343,8 @@ impl Configuration {
         set(&mut lifetimes.pending_authorization, own.pending_authorization_secs);
         set(&mut lifetimes.session, own.session_secs);
         set(&mut lifetimes.unused_client, own.unused_client_secs);
+        set(&mut lifetimes.signing_key, own.signing_key_secs);
+        set(&mut lifetimes.signing_key_publication, own.signing_key_publication_secs);
         lifetimes
     }
 

@@ -35,6 +35,16 @@ pub(super) fn existing_master_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, fi
     files::read_master_key(path)
 }
 
+/// Whether the folder of the signing keys, if it is there, and the keys in it are their owner's alone. What
+/// is in them the server reads.
+pub(super) fn check_signing_keys(folder: &Path) -> Result<(), files::FileError> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    files::check_private(folder, files::Readers::Owner)?;
+    files::list(folder)?.iter().try_for_each(|key| files::check_private(key, files::Readers::Owner))
+}
+
 /// The certificate and its key. The key may be readable for a group, as those of Debian's `ssl-cert` are.
 pub(super) fn tls(of: &TlsFiles, at: impl Fn(&Path) -> std::path::PathBuf) -> Result<Tls, String> {
     let (certificate, key) = (at(&of.certificate), at(&of.key));

@@ -46,6 +46,8 @@ pub(super) fn problems(configuration: &Configuration) -> Vec<Problem> {
     {
         problems.push(Problem::new(error.to_string()));
     }
+    let kept = secret_files::check_signing_keys(&configuration.signing_keys());
+    problems.extend(kept.err().map(|error| Problem::new(error.to_string())));
     problems
 }
 
@@ -67,6 +69,7 @@ fn build(configuration: &Configuration, problems: &mut Vec<Problem>) -> Option<S
     }
     settings.limits = configuration.limits();
     settings.lifetimes = configuration.lifetimes();
+    settings = settings.with_key_folder(configuration.signing_keys());
     settings.registration = configuration.registration.unwrap_or(true);
     for resource in &configuration.resources {
         let name = format!("resource {}", resource.identifier);

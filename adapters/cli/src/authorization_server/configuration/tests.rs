@@ -38,6 +38,7 @@ fn the_example_tells_what_is_meant_by_nothing() {
     assert_eq!(whole.issuer(), nothing.issuer());
     assert_eq!((whole.data(), whole.kid()), (nothing.data(), nothing.kid()));
     assert_eq!(whole.master_key(), nothing.master_key());
+    assert_eq!(whole.signing_keys(), nothing.signing_keys());
     assert_eq!(whole.database(), nothing.database());
     assert_eq!(whole.log.format, nothing.log.format);
     assert_eq!(whole.registration, Some(true));

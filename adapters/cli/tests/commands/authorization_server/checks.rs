@@ -114,6 +114,36 @@ fn sec_240_what_others_can_read_is_refused() {
     assert_eq!(mode(&folder, "portcullis-data"), 0o700);
 }
 
+#[cfg(unix)]
+#[test]
+fn sec_240_signing_keys_are_made_once_and_for_their_owner_alone() {
+    let (folder, port) = (Folder::new(), free_port());
+    folder.write("portcullis.toml", configuration(port, "").replace("hs256", "es256"));
+    let server = Server::start(&folder, port, &[]);
+    let keys = server.get("/jwks").json();
+    assert_eq!(keys["keys"][0]["alg"], "ES256");
+    server.terminate();
+    let server = Server::start(&folder, port, &[]);
+    assert_eq!(server.get("/jwks").json(), keys);
+    server.terminate();
+    let made: Vec<_> = std::fs::read_dir(folder.path("portcullis-data/keys"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".pem"))
+        .collect();
+    assert_eq!(made.len(), 1);
+    let key = format!("portcullis-data/keys/{}", made[0]);
+    for (name, good, bad) in [(&key as &str, 0o600, 0o640), ("portcullis-data/keys", 0o700, 0o750)]
+    {
+        assert_eq!(mode(&folder, name), good, "{name}");
+        set_mode(&folder, name, bad);
+        folder.run("authorization-server --check").refused(1, "others may read");
+        folder.run("authorization-server").refused(1, "key");
+        set_mode(&folder, name, good);
+        folder.run("authorization-server --check").ok();
+    }
+}
+
 #[test]
 fn a_master_key_is_never_overwritten() {
     let (folder, port) = configured("");
