@@ -8,6 +8,7 @@ use portcullis_core::encoding::percent::Encoded;
 use portcullis_core::encoding::scratch::Scratch;
 
 use crate::answers::{self, Response};
+use crate::audit;
 use crate::form::Form;
 use crate::server::Inner;
 use crate::throttle::Peer;
@@ -103,6 +104,7 @@ impl ClientCredentials {
             .wrong_secrets
             .is_exhausted(&self.throttle_key(peer), server.settings.clock.now());
         (self.secret.is_some() && exhausted).then(|| {
+            audit::limited("wrong secrets", peer);
             answers::error_with_status(
                 StatusCode::TOO_MANY_REQUESTS,
                 ErrorCode::InvalidClient,

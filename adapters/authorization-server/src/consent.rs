@@ -11,7 +11,7 @@ use oauth_as::authorization::AuthorizationError;
 use oauth_as::{ErrorCode, UserApproval};
 
 use crate::answers::Response;
-use crate::audit::printable;
+use crate::audit::{audit, printable};
 use crate::authorize::validate_again;
 use crate::browser::{Browser, GONE, Submission, UNAVAILABLE};
 use crate::form::Form;
@@ -88,7 +88,7 @@ pub(crate) async fn submit(State(server): State<Arc<Inner>>, request: Request) -
         Ok(submission) => submission,
         Err(refusal) => return refusal,
     };
-    let Submission { form, browser, .. } = &submission;
+    let Submission { form, browser, peer } = &submission;
     let now = server.settings.clock.now();
     let subject = match server.sessions.subject(browser.digest(), now).await {
         Ok(Some(subject)) => subject,
@@ -108,9 +108,9 @@ pub(crate) async fn submit(State(server): State<Arc<Inner>>, request: Request) -
     let Outcome::Ask(asked) = pending.outcome else {
         return refuse(StatusCode::BAD_REQUEST, GONE);
     };
-    tracing::info!(
-        client_id = %pending.client_id, subject = %printable(&subject), scope = %asked.scope,
-        approved, "user decided"
+    audit!(
+        info, "user decided", client_id = %pending.client_id, subject = %printable(&subject),
+        resource = %asked.resource, scope = %asked.scope, approved, %peer
     );
     decide(&server, &asked, approved, &subject).await
 }

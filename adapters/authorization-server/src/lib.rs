@@ -72,7 +72,7 @@
 //! | AS-02 to AS-08, AS-10, AS-12 | here | the engine's document names a device endpoint and grants that are not offered |
 //! | AS-09, AS-84 | not yet | no `private_key_jwt`; assertions are refused |
 //! | AS-11, AS-20, AS-30 to AS-45 | not yet | client documents; AS-41 (hosts shown, loopback warning) is met on the consent page |
-//! | AS-13 | operator | `serve_tls` speaks TLS; `serve` plain HTTP, for loopback or behind TLS; the issuer must be `https` elsewhere |
+//! | AS-13 | operator | `serve_tls` speaks TLS; `serve` plain HTTP, for loopback or behind TLS; the issuer must be `https` elsewhere; the program refuses plain HTTP on other addresses unless told to |
 //! | AS-14 | here | CORS on metadata, keys, token, registration, revocation; never on the pages or introspection |
 //! | AS-15 | here | `/jwks`, named when it has keys: public parts with `kid` (RFC 7638), `alg` and `use`; published before they sign, kept until their last token is dead |
 //! | AS-21 | here | on by default, as the clients of today need it; one setting removes it |
@@ -108,9 +108,20 @@
 //! on the private key (RUSTSEC-2023-0071). AWS-LC signs here, with RSA too; no other library ever holds a
 //! private key of this server (SEC-543).
 //!
-//! Limits and lifetimes are in [`Limits`] and [`Lifetimes`]; tries to guess a secret (LIM-20) are counted
-//! in windows of a minute, without a growing delay yet. Logs (`tracing`) carry names and
-//! outcomes, never a code, token, secret, password or cookie.
+//! # Operations
+//!
+//! The program `portcullis` is this crate with a configuration file: `portcullis authorization-server`.
+//!
+//! - **Limits and lifetimes** are in [`Limits`] and [`Lifetimes`]. They count peers: IPv4 addresses, and
+//!   IPv6 networks of /64. A window of tries to guess a secret that was used up is followed by one of twice
+//!   its length, up to a quarter of an hour (LIM-20). Behind a reverse proxy,
+//!   [`Settings::with_trusted_proxies`] says whose `X-Forwarded-For` is believed.
+//! - **Health**: `GET /health` answers 200 while the process lives, `GET /ready` while its database answers.
+//! - **Audit**: one `tracing` event with the target `audit` for each grant, refusal, sign-in, consent,
+//!   registration, revocation and change by an administrator: who, which client, which resource, what came
+//!   of it. Logs carry names and outcomes, never a code, token, secret, password or cookie.
+//! - **Metrics** (crate `metrics`): `portcullis_audit_events_total{event}`,
+//!   `portcullis_http_requests_total{route,status}`, `portcullis_http_request_seconds{route}`.
 #![forbid(unsafe_code)]
 
 mod access_token;
@@ -119,13 +130,18 @@ mod audit;
 mod authorize;
 mod browser;
 mod client_authentication;
+mod clients;
 mod clock;
 mod consent;
 mod form;
+mod forwarded;
+mod health;
 mod introspection;
 mod login;
+mod measure;
 mod metadata;
 mod pages;
+mod peer_rate;
 mod redirect_uri;
 mod registration;
 mod revocation;
@@ -141,6 +157,7 @@ mod tls;
 mod token;
 mod users;
 
+pub use clients::{ClientError, Clients, KnownClient, NewClient};
 pub use clock::Clock;
 pub use server::AuthorizationServer;
 pub use settings::{
@@ -148,6 +165,6 @@ pub use settings::{
     Settings, SettingsError, TokenFormat,
 };
 pub use signing_keys::KeyFolderError;
-pub use storage::Database;
+pub use storage::{Database, DatabaseError};
 pub use tls::{Tls, TlsError};
 pub use users::{Account, AccountError, Accounts};

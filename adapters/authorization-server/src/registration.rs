@@ -17,13 +17,14 @@ use oauth_as::{
 use serde::Serialize;
 
 use crate::answers::{self, BodyError, Response};
+use crate::audit::{self, audit};
 use crate::clock::unix_secs;
 use crate::secrets::{EntropyError, random_text};
 use crate::server::{Inner, every_scope};
 use crate::settings::CLIENT_ID_PREFIX;
 use crate::throttle::Peer;
 
-mod metadata;
+pub(crate) mod metadata;
 
 use metadata::Accepted;
 
@@ -62,11 +63,16 @@ pub(crate) async fn register(State(server): State<Arc<Inner>>, request: Request)
     };
     let accepted = match metadata::read(&body, &server.settings) {
         Ok(accepted) => accepted,
-        Err(error) => return answers::json(StatusCode::BAD_REQUEST, &error),
+        Err(error) => {
+            let peer = Peer::of(&head.extensions);
+            audit!(info, "registration refused", error = ?error.error, %peer);
+            return answers::json(StatusCode::BAD_REQUEST, &error);
+        }
     };
     let now = server.settings.clock.now();
-    let peer = format!("{:?}", Peer::of(&head.extensions));
-    if !server.registrations_by_peer.admit(&peer, now) {
+    let peer = Peer::of(&head.extensions);
+    if !server.registrations_by_peer.as_ref().is_some_and(|rate| rate.admit(peer)) {
+        audit::limited("registrations of one peer", peer);
         return answers::error_with_status(
             StatusCode::TOO_MANY_REQUESTS,
             ErrorCode::TemporarilyUnavailable,
@@ -103,6 +109,7 @@ async fn store(server: &Inner, accepted: Accepted, now: SystemTime) -> Response 
     match records.note_unused_client(&client_id, unused_max, now).await {
         Ok(true) => {}
         Ok(false) => {
+            audit!(warn, "limit reached", limit = "unused clients");
             return answers::error_with_status(
                 StatusCode::SERVICE_UNAVAILABLE,
                 ErrorCode::TemporarilyUnavailable,
@@ -117,7 +124,7 @@ async fn store(server: &Inner, accepted: Accepted, now: SystemTime) -> Response 
         let _ = records.mark_client_used(&client_id).await;
         return unavailable();
     }
-    tracing::info!(%client_id, public = secret.is_none(), "client registered");
+    audit!(info, "client registered", %client_id, public = secret.is_none());
     let registered = Registered {
         client_id: client_id.as_str(),
         client_secret_expires_at: secret.as_ref().map(|_| 0),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, get, post};
 use bytes::Bytes;
 use http::StatusCode;
@@ -19,7 +20,9 @@ use portcullis_core::jwt::{HmacKey, KeyId};
 use crate::access_token::TokenMint;
 use crate::answers;
 use crate::audit::Audit;
+use crate::clients::Clients;
 use crate::clock::{Clock, unix_secs};
+use crate::peer_rate::{self, PeerRate};
 use crate::secrets::FormTokens;
 use crate::sessions::Sessions;
 use crate::settings::{IntrospectionCredentials, Settings, SettingsError};
@@ -28,7 +31,8 @@ use crate::storage::{HashedStorage, Records};
 use crate::throttle::Throttle;
 use crate::users::{Accounts, PasswordUsers, Users};
 use crate::{
-    authorize, consent, introspection, login, metadata, pages, registration, revocation, token,
+    authorize, consent, health, introspection, login, measure, metadata, pages, registration,
+    revocation, token,
 };
 
 pub(crate) type Engine = oauth_as::AuthorizationServer<HashedStorage, Clock>;
@@ -42,6 +46,8 @@ pub struct AuthorizationServer {
     pub(crate) inner: Arc<Inner>,
 }
 
+/// Where the metadata document is, before the path of the issuer.
+const WELL_KNOWN: &str = "/.well-known/oauth-authorization-server";
 /// Unused clients that one sweep deletes; what is left then waits for the next one.
 const FORGOTTEN_PER_SWEEP: usize = 1_000;
 
@@ -59,7 +65,8 @@ pub(crate) struct Inner {
     pub(crate) form_tokens: FormTokens,
     pub(crate) wrong_secrets: Throttle,
     pub(crate) wrong_passwords: Throttle,
-    pub(crate) registrations_by_peer: Throttle,
+    pub(crate) registrations_by_peer: Option<PeerRate>,
+    pub(crate) requests_by_peer: Option<PeerRate>,
 }
 
 impl AuthorizationServer {
@@ -96,9 +103,13 @@ impl AuthorizationServer {
                 .map_err(|_| SettingsError::MasterKey)?,
             wrong_secrets: Throttle::new(limits.wrong_secrets_per_minute, minute),
             wrong_passwords: Throttle::new(limits.wrong_secrets_per_minute, minute),
-            registrations_by_peer: Throttle::new(
+            registrations_by_peer: PeerRate::per_hour(
                 limits.registrations_per_peer_per_hour,
-                Duration::from_secs(60 * 60),
+                &settings.clock,
+            ),
+            requests_by_peer: PeerRate::per_second(
+                limits.requests_per_peer_per_second,
+                &settings.clock,
             ),
             engine,
             settings,
@@ -154,6 +165,13 @@ impl AuthorizationServer {
         &self.inner.endpoints.introspection
     }
 
+    /// The URL of the metadata document (RFC 8414 §3.1).
+    #[must_use]
+    pub fn metadata_url(&self) -> String {
+        let Endpoints { origin, path, .. } = &self.inner.endpoints;
+        format!("{origin}{WELL_KNOWN}{path}")
+    }
+
     /// The issuer identifier.
     #[must_use]
     pub fn issuer(&self) -> &str {
@@ -168,10 +186,7 @@ impl AuthorizationServer {
         let Endpoints { path, .. } = &self.inner.endpoints;
         let at = |endpoint: &str| format!("{path}{endpoint}");
         let mut router = Router::new()
-            .route(
-                &format!("/.well-known/oauth-authorization-server{path}"),
-                for_scripts(get(metadata::show)),
-            )
+            .route(&format!("{WELL_KNOWN}{path}"), for_scripts(get(metadata::show)))
             .route(&at("/jwks"), for_scripts(get(metadata::keys)))
             .route(&at("/authorize"), get(authorize::authorize))
             .route(&at("/style.css"), get(pages::style))
@@ -184,8 +199,12 @@ impl AuthorizationServer {
             router = router.route(&at("/register"), for_scripts(post(registration::register)));
         }
         router
+            .route("/health", get(health::health))
+            .route("/ready", get(health::ready))
             .fallback(async || answers::status_only(StatusCode::NOT_FOUND))
             .with_state(Arc::clone(&self.inner))
+            .layer(from_fn_with_state(Arc::clone(&self.inner), peer_rate::limit))
+            .layer(from_fn(measure::request))
             .layer(axum::middleware::map_response(harden))
     }
 
@@ -193,6 +212,18 @@ impl AuthorizationServer {
     #[must_use]
     pub fn accounts(&self) -> &Accounts {
         &self.inner.accounts
+    }
+
+    /// The clients in the database: those that registered themselves, and those that an administrator
+    /// added. Those that the settings name are not in it.
+    #[must_use]
+    pub fn clients(&self) -> Clients {
+        Clients::of(self.inner.engine.store().records(), &self.inner.settings)
+    }
+
+    /// Whether the database answers.
+    pub async fn is_ready(&self) -> bool {
+        health::is_ready(&self.inner).await
     }
 
     /// Closes the database, once what is under way has ended. Nothing works afterwards.
@@ -205,6 +236,8 @@ impl AuthorizationServer {
     /// service that mounts the router itself calls it from time to time.
     pub async fn sweep(&self) {
         let now = self.inner.settings.clock.now();
+        let rates = [&self.inner.registrations_by_peer, &self.inner.requests_by_peer];
+        rates.into_iter().flatten().for_each(PeerRate::forget_idle);
         // What fails now is done the next time.
         let _ = self.inner.sessions.sweep(now).await;
         if let Err(error) = self.inner.engine.store().sweep_expired(now).await {
@@ -283,7 +316,8 @@ fn engine(settings: &Settings, records: Records) -> Engine {
         ResourceServerRegistration::new(client_id, [&resource.identifier])
     });
     config.resource_servers = Some(resource_servers.collect());
-    let storage = HashedStorage::new(records, fixed_clients(settings));
+    let storage =
+        HashedStorage::new(records, fixed_clients(settings)).with_scopes(every_scope(settings));
     Engine::with_clock(config, storage, settings.clock.clone()).with_event_sink(Box::new(Audit))
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use oauth_as::Scope;
 use portcullis_core::encoding::uri::Uri;
 use portcullis_core::jwt::{Algorithm, KeyId};
@@ -15,8 +16,10 @@ use crate::signing_keys::KeyFolderError;
 use crate::storage::Database;
 use crate::users::{self, PasswordHash};
 
+mod limits;
 mod resource;
 
+pub use limits::{Lifetimes, Limits};
 pub use resource::{IntrospectionCredentials, Resource, ScopeDescription, TokenFormat};
 
 /// What a client id that this server makes starts with. No user may be named so: the subject of a
@@ -48,6 +51,7 @@ pub struct Settings {
     pub(crate) key_folder: Option<PathBuf>,
     pub(crate) clock: Clock,
     pub(crate) database: Database,
+    pub(crate) trusted_proxies: Vec<IpNet>,
     /// Whether clients may register themselves (RFC 7591).
     ///
     /// On: the clients of today need it. MCP deprecates it, and a deployment whose clients are all
@@ -77,6 +81,7 @@ impl Settings {
             key_folder: None,
             clock: Clock::system(),
             database: Database::Memory,
+            trusted_proxies: Vec::new(),
             registration: true,
             lifetimes: Lifetimes::default(),
             limits: Limits::default(),
@@ -96,6 +101,7 @@ impl Settings {
         }
         settings.limits.registrations_per_peer_per_hour = 10_000;
         settings.limits.pending_authorizations_per_peer = 1_000;
+        settings.limits.requests_per_peer_per_second = 0;
         let (name, password) = DEMO_USER;
         settings.with_user(name, password)
     }
@@ -202,6 +208,15 @@ impl Settings {
         self
     }
 
+    /// Names the addresses of reverse proxies in front of this server. Of a request from one of them, the
+    /// last address in `X-Forwarded-For` that is no such proxy is the peer that limits count; it is read
+    /// from nobody else (SEC-211).
+    #[must_use]
+    pub fn with_trusted_proxies(mut self, proxies: impl IntoIterator<Item = IpNet>) -> Self {
+        self.trusted_proxies.extend(proxies);
+        self
+    }
+
     /// Keeps the keys of ES256, EdDSA and RS256 in this folder, which is made if it is not there; keys are
     /// made at the first start. Without it they live in memory and end with the process, and so do all
     /// tokens that they signed. Processes of one server share a folder.
@@ -221,7 +236,11 @@ impl Settings {
         self
     }
 
-    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+    /// Checks all of it, as [`crate::AuthorizationServer::new`] does; the database is not touched.
+    ///
+    /// # Errors
+    /// The first setting that is wrong.
+    pub fn check(&self) -> Result<(), SettingsError> {
         check_issuer(&self.issuer)?;
         for (at, resource) in self.resources.iter().enumerate() {
             resource.check()?;
@@ -313,89 +332,6 @@ fn check_issuer(issuer: &str) -> Result<(), SettingsError> {
         return Err(SettingsError::Issuer);
     }
     Ok(())
-}
-
-/// How long things live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Lifetimes {
-    /// An authorization code (AS-63).
-    pub authorization_code: Duration,
-    /// An access token, of either format (AS-91).
-    pub access_token: Duration,
-    /// A chain of refresh tokens, from the consent to its end (AS-94).
-    pub refresh_token: Duration,
-    /// A request that waits for the user to sign in and to decide.
-    pub pending_authorization: Duration,
-    /// A user's sign-in in one browser.
-    pub session: Duration,
-    /// A registered client that never obtained a token (LIM-16).
-    pub unused_client: Duration,
-    /// How old a key for ES256, EdDSA or RS256 becomes before there is a new one; a day at least.
-    pub signing_key: Duration,
-    /// How long a new key is published before it signs (AS-15); a minute at least. Resource servers read
-    /// the key set more often than that.
-    pub signing_key_publication: Duration,
-}
-
-impl Default for Lifetimes {
-    fn default() -> Self {
-        Self {
-            authorization_code: Duration::from_secs(60),
-            access_token: Duration::from_secs(10 * 60),
-            refresh_token: Duration::from_secs(30 * 24 * 60 * 60),
-            pending_authorization: Duration::from_secs(10 * 60),
-            session: Duration::from_secs(60 * 60),
-            unused_client: Duration::from_secs(24 * 60 * 60),
-            signing_key: Duration::from_secs(90 * 24 * 60 * 60),
-            signing_key_publication: Duration::from_secs(60 * 60),
-        }
-    }
-}
-
-/// Bounds on input, on state and on attempts. Test suites raise those on attempts.
-///
-/// Forms are bounded by the core's own limits (LIM-8), which cannot be moved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Limits {
-    /// Bytes of a registration request (LIM-9).
-    pub registration_bytes: usize,
-    /// Redirect URIs of one client (LIM-9).
-    pub redirect_uris: usize,
-    /// Bytes of one redirect URI (LIM-9).
-    pub redirect_uri_bytes: usize,
-    /// Registered clients that never obtained a token (LIM-16).
-    pub unused_clients: usize,
-    /// Registrations from one peer in an hour (LIM-16).
-    pub registrations_per_peer_per_hour: u32,
-    /// Requests that wait for a user, in all (LIM-17).
-    pub pending_authorizations: usize,
-    /// Requests that wait for a user, from one peer (LIM-17).
-    pub pending_authorizations_per_peer: usize,
-    /// Wrong secrets in a minute, for one account or client and from one peer (LIM-20).
-    pub wrong_secrets_per_minute: u32,
-    /// Connections that [`crate::AuthorizationServer::serve`] holds at once (LIM-15).
-    pub connections: usize,
-    /// Time for the head of a request, and for a TLS handshake (LIM-13, SEC-447).
-    pub header_time: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            registration_bytes: 16 * 1024,
-            redirect_uris: 16,
-            redirect_uri_bytes: 2 * 1024,
-            unused_clients: 1_000,
-            registrations_per_peer_per_hour: 10,
-            pending_authorizations: 10_000,
-            pending_authorizations_per_peer: 20,
-            wrong_secrets_per_minute: 10,
-            connections: 1_024,
-            header_time: Duration::from_secs(10),
-        }
-    }
 }
 
 /// Why a server cannot be made from these settings.
