@@ -27,6 +27,7 @@ pub mod client;
 pub mod encoding;
 pub mod error;
 pub mod introspection;
+pub mod jwk;
 pub mod jwt;
 pub mod limits;
 pub mod mcp;

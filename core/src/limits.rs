@@ -64,6 +64,11 @@ pub const METADATA_LEN_MAX_DESKTOP: usize = 64 * 1024;
 /// LIM-11: longest fetched metadata document or introspection answer in bytes, microcontroller.
 pub const METADATA_LEN_MAX: usize = 2 * 1024;
 
+/// LIM-12: most keys of a key set that are looked at, desktop.
+pub const JWKS_KEYS_MAX_DESKTOP: usize = 32;
+/// LIM-12: most keys of a key set that are looked at, microcontroller.
+pub const JWKS_KEYS_MAX: usize = 4;
+
 /// LIM-13: time for a whole header section from its first byte in milliseconds, microcontroller.
 pub const HEAD_MILLIS_MAX: u32 = 5_000;
 /// LIM-14: time for a body, and for sending an answer, in milliseconds, microcontroller.
@@ -100,8 +105,10 @@ pub const HMAC_KEY_LEN_MIN: usize = 32;
 /// Longest HS256 key in bytes: one SHA-256 block, beyond which HMAC would hash it first.
 pub const HMAC_KEY_LEN_MAX: usize = 64;
 
-/// Longest signature in bytes: that of a 4096-bit RSA key.
-pub const SIGNATURE_LEN_MAX: usize = 512;
+/// Longest modulus of an RSA key in bytes: 4096 bits.
+pub const RSA_MODULUS_LEN_MAX: usize = 512;
+/// Longest signature in bytes: that of the longest RSA key.
+pub const SIGNATURE_LEN_MAX: usize = RSA_MODULUS_LEN_MAX;
 /// Scratch that [`crate::resource_server::ResourceServer::decide`] needs at most, in bytes: a decoded
 /// header and claims set (LIM-5), what of them has to be unescaped, and the signature.
 pub const SCRATCH_LEN: usize = 2 * (JOSE_HEADER_LEN_MAX + CLAIMS_LEN_MAX) + SIGNATURE_LEN_MAX;

@@ -166,9 +166,14 @@ impl IncomingResponse<'_> {
     /// Whether there is one `Content-Type`, and it is `application/json`, whatever its parameters
     /// (RFC 9110 §8.3.1).
     pub fn is_json(&self) -> bool {
+        self.is("application/json")
+    }
+
+    /// Whether there is one `Content-Type`, and it is this media type, whatever its parameters.
+    pub fn is(&self, wanted: &str) -> bool {
         let value = self.content_type.one().unwrap_or_default();
         let media_type = value.split(|byte| *byte == b';').next().unwrap_or_default();
-        media_type.trim_ascii().eq_ignore_ascii_case(b"application/json")
+        media_type.trim_ascii().eq_ignore_ascii_case(wanted.as_bytes())
     }
 }
 

@@ -20,6 +20,10 @@ pub enum TokenError {
     Algorithm,
     /// No key fits the header's `kid`.
     Key,
+    /// The keys of the issuer are not known, or not since it may have changed them (RS-71): whether one
+    /// fits cannot be told now. The one word here that is no refusal of the token, see
+    /// [`Unavailable::Keys`](crate::challenge::Unavailable::Keys).
+    KeysUnavailable,
     /// The signature does not verify.
     Signature,
     /// `typ` is not that of an access token (RFC 9068 §4).
@@ -52,6 +56,7 @@ impl TokenError {
             Self::Malformed => "token malformed",
             Self::Algorithm => "algorithm not allowed for the key",
             Self::Key => "no such key",
+            Self::KeysUnavailable => "keys of the issuer not known",
             Self::Signature => "signature does not verify",
             Self::Type => "not an access token",
             Self::Header => "header parameter not supported",

@@ -15,10 +15,11 @@ board() {
     features=(--no-default-features --features "$*")
 }
 
-# A compiler for the board's target: Debian's packages, or rustup's target.
+# A compiler for the board's target: one that builds the core library too, so that all is built for size, or rustup's target.
 compiler() {
-    [ -d "$(rustc --print sysroot)/lib/rustlib/$target/lib" ] ||
+    library_builder >/dev/null ||
         debian rustc-web cargo-web rust-web-src lld-22 ||
+        rustup component add rust-src ||
         rustup target add "$target"
 }
 
@@ -37,9 +38,9 @@ build_image() {
     image=$(ls -t "$CARGO_TARGET_DIR"{,/bare}/"$target/release/$binary" 2>/dev/null | head -n 1)
 }
 
-# Exports what cargo is told beside its arguments.
+# Exports what cargo is told beside its arguments. With `panics=speak` a panic says its reason, as in any program.
 flags_of_target() {
-    local lld sources variable flags=()
+    local builder lld sources variable flags=()
     variable=CARGO_TARGET_$(tr 'a-z-' 'A-Z_' <<<"$target")
     # rustup brings its own linker; Debian's compiler is told where the system's is.
     lld=$(compgen -c | grep -E '^ld\.lld(-[0-9]+)?$' | sort -V | tail -n 1) || true
@@ -48,9 +49,21 @@ flags_of_target() {
     for sources in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/ "$PWD/"; do
         flags+=("--remap-path-prefix=$sources=")
     done
+    # A panic is a trap, and the fault handler tells its address, from which the image's tables tell the function. Reasons and
+    # places of what is not to happen would take 20 KiB of flash.
+    if builder=$(library_builder); then
+        [ "${panics:-trap}" != trap ] || ! traps "$builder" || flags+=(-Zunstable-options -Cpanic=immediate-abort)
+        # How much stack each function takes stands beside the image.
+        flags+=(-Zemit-stack-sizes)
+    fi
     export "${variable}_RUSTFLAGS=${flags[*]}"
     # Where the core library is built too, it is built for size.
     export CARGO_UNSTABLE_BUILD_STD_FEATURES=optimize_for_size
+}
+
+# Whether a compiler can make a panic a trap.
+traps() {
+    RUSTC_BOOTSTRAP=1 "$1" -Zunstable-options -Cpanic=immediate-abort --print cfg >/dev/null 2>&1
 }
 
 # The memory that the image takes; the stack comes on top.

@@ -28,9 +28,16 @@ BUDGETS = Path(__file__).with_name("budgets.toml")
 FLASH = (".vector_table", ".text", ".rodata", ".data", ".gnu.sgstubs")
 RAM = (".data", ".bss", ".uninit")
 OWN = ("portcullis-core", "portcullis-embassy")
+# Where the adapter keeps keys.
+KEYS = "adapters/embassy/src/keys/"
 CONNECTIONS = 4
 MEASURE_SECS_MAX = 60
 BUSY_ROUNDS = 25
+# What the measuring image counts, and how far apart counts are that are the same: its timer counts by 40 instructions.
+COUNTED = {"decide", "largest", "wrong_first", "wrong_last", "hmac", "key_zeros", "key_mixed", "base64"}
+SAME = 8
+# The processor of the board, and how long the shortest deadline of a peer is (LIM-14).
+INSTRUCTIONS_PER_MS, PATIENCE_MS = 25_000, 5_000
 
 
 @dataclass
@@ -40,19 +47,23 @@ class Parts:
     innermost: Counter[str]
     charged: Counter[str]
     constants: Counter[str]
+    of_keys: int
 
     @classmethod
     def of(cls, image: Image) -> Parts:
         frames = image.frames((line.address for line in image.lines), with_functions=False)
         innermost: Counter[str] = Counter()
         charged: Counter[str] = Counter()
+        of_keys = 0
         for line in image.lines:
             own = frames[line.address]
             innermost[own[0].crate if own else UNKNOWN] += line.len
             charged[owner(own)] += line.len
+            if own and KEYS in own[0].file:
+                of_keys += line.len
         if sum(charged.values()) != image.sections[".text"].len:
             raise Failure("not every byte of the code was looked at")
-        return cls(innermost, charged, cls._constants(image, {at: owner(own) for at, own in frames.items()}))
+        return cls(innermost, charged, cls._constants(image, {at: owner(own) for at, own in frames.items()}), of_keys)
 
     @staticmethod
     def _constants(image: Image, owners: dict[int, str]) -> Counter[str]:
@@ -157,9 +168,25 @@ def instructions(measure: Path) -> dict[str, int]:
     command += ["-semihosting-config", "enable=on,target=native", "-icount", "shift=0", "-kernel", str(measure)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=MEASURE_SECS_MAX)
     counts = {name: int(count) for name, count in re.findall(r"^(\w+) (\d+)$", done.stdout, re.MULTILINE)}
-    if done.returncode != 0 or not {"decide", "hmac", "base64"} <= set(counts):
+    if done.returncode != 0 or set(counts) != COUNTED:
         raise Failure(f"the measuring image says {done.stdout[-200:]!r}")
     return counts
+
+
+def evenly(report: Report, counts: dict[str, int]) -> None:
+    """SEC-525, SEC-519: neither a secret nor a token makes the device think for long."""
+    for what, one, other in (
+        ("refusing takes the same, whichever end of a signature is wrong", "wrong_first", "wrong_last"),
+        ("a signature's check takes the same with any key", "key_zeros", "key_mixed"),
+    ):
+        apart = abs(counts[one] - counts[other])
+        report.line(f"SEC-525: {what}: {counts[one]} and {counts[other]} instructions", f"{apart} apart" if apart > SAME else None)
+    millis = counts["largest"] / INSTRUCTIONS_PER_MS
+    report.line(f"SEC-519: the longest decision takes {millis:.0f} ms, of {PATIENCE_MS} ms that a peer waits at least",
+                "too long" if millis > PATIENCE_MS / 10 else None)
+    # The comparison must be able to fail.
+    differ = abs(counts["decide"] - counts["wrong_first"]) > SAME
+    report.line("a token that is admitted does not take the same", None if differ else "it does")
 
 
 def over(measured: int, most: int) -> str | None:
@@ -197,7 +224,10 @@ def main() -> None:
         table(parts, counts)
         print(f"static RAM {static}, stack {stack} of {stack_region(options.firmware).len} bytes reserved")
         print(f"core and adapter {own} bytes, with what of Rust's library was inlined into them {with_library}")
-        measured = {"flash": flash, "ram": static + stack, "own": own, "decide": counts["decide"]}
+        keys = parts.of_keys
+        evenly(report, counts)
+        measured = {"flash": flash, "ram": static + stack, "own": own, "request_path": own - keys}
+        measured |= {name: counts[name] for name in ("decide", "largest")}
         for name, row in budgets.items():
             most = int(str(row["max"]))
             title = f"{row['what']}: {measured[name]} of {most} {row['unit']}"

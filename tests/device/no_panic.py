@@ -1,6 +1,7 @@
-"""No call of a panic function comes from the project's own code in the linked firmware.
+"""No panic comes from the project's own code in the linked firmware.
 
-The network stack and other libraries check what cannot happen, and the compiler checks that no finished
+In the image that runs, a panic is a trap: it has no panic function at all. Who could panic is told by the same
+firmware built with panics that say their reasons: in that one each panic is a call. The network stack and other libraries check what cannot happen, and the compiler checks that no finished
 `async` function is polled again: a firmware without any panic is not to be had with them. So every place
 that calls, branches to or points at a panic function is found in the image, and charged to the crate that
 wrote it, by the line tables of what was inlined there. The project's own code must have none; of the others
@@ -77,13 +78,17 @@ def crate_of_function(name: str) -> str:
     return {"core": "rust core", "firmware": "firmware/main", "microcontroller": "firmware/lib"}.get(crate, crate)
 
 
+def panic_functions(image: Image) -> dict[int, str]:
+    return {at: name for at, name in image.functions.items() if ENTRIES.search(name)}
+
+
 class Search:
     """All places of an image that can panic."""
 
     def __init__(self, image: Image) -> None:
         self.image = image
         self._starts = sorted(image.functions)
-        self.entries = {at: name for at, name in image.functions.items() if ENTRIES.search(name)}
+        self.entries = panic_functions(image)
         if not self.entries:
             raise Failure("the image has no panic function at all: it was not looked at rightly")
         self._targets = self._branches()
@@ -235,13 +240,19 @@ def check(report: Report, search: Search, rows: dict[str, dict[str, object]]) ->
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--firmware", type=Path, required=True)
+    parser.add_argument("--linked", type=Path, required=True, help="the firmware")
+    parser.add_argument("--speaking", type=Path, required=True, help="the same, with panics that say their reasons")
     parser.add_argument("--planted", type=Path, required=True, help="an image with one panic in its own code")
     parser.add_argument("--clean", type=Path, required=True, help="the same image without it")
     options = parser.parse_args()
     report = Report()
+    with report.case("no panic function is linked into the firmware that runs") as remarks:
+        linked = Image(options.linked)
+        if found := sorted(panic_functions(linked).values()):
+            raise Failure(f"{len(found)}: {', '.join(found)[:300]}")
+        remarks.append(f"{sum(line.code == 'trap' for line in linked.lines)} traps")
     with report.case("the firmware is looked through"):
-        check(report, Search(Image(options.firmware)), listed())
+        check(report, Search(Image(options.speaking)), listed())
     for path, expected in ((options.clean, 0), (options.planted, 1)):
         with report.case(f"an image with {expected} planted panics: {expected} found"):
             found = [site for site in Search(Image(path, "tests/device/measure")).sites if site.crate == "measure"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import socket
@@ -127,7 +128,10 @@ class Device:
         self.port = 0
         self.identity: Identity | None = None
         self._document = document
-        self._icount = icount
+        # How its instructions are counted from the next start on.
+        self.icount = icount
+        # What the emulator's own environment has beside ours.
+        self.environment: dict[str, str] = {}
         self._restrict = "off" if reaches_host else "on"
         # A network of its own has no port here, and the device any URL.
         self._network = network
@@ -166,11 +170,12 @@ class Device:
         command += ["-nic", network, "-kernel", str(self.firmware), "-S"]
         command += ["-qmp", f"unix:{monitor},server=on,wait=off"]
         command += ["-device", f"loader,file={pattern},addr={stack.start:#x},force-raw=on"]
-        if self._icount is not None:
-            command += ["-icount", self._icount]
+        if self.icount is not None:
+            command += ["-icount", self.icount]
         with self.log_path.open("ab") as log:
             self._log_start = log.tell()
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            environment = os.environ | self.environment
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
         self._monitor = Monitor(monitor, deadline)
         if self._network is None:
             forwarded = re.search(r"HOST_FORWARD.*?127\.0\.0\.1 +(\d+)", self._monitor.say("info usernet"))

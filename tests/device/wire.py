@@ -110,6 +110,11 @@ class Connection:
         content, self.received = self.received[: int(length)], self.received[int(length) :]
         return Answer(status, tuple(fields), content)
 
+    def reply(self, data: bytes) -> Answer | None:
+        """The answer to one more request; nothing when the connection ended before it was taken."""
+        self.send_while_open(data)
+        return self.answer()
+
     def statuses(self, most: int) -> tuple[list[int], bool]:
         """The status of each answer, and whether the device ended the connection behind the last."""
         statuses: list[int] = []

@@ -5,9 +5,8 @@ set -u
 
 status=0 tried=0
 compiler_for() {
-    if [ ! -d "$(rustc --print sysroot)/lib/rustlib/$1/lib" ] && [ ! -e /usr/lib/rustlib/src ] &&
-        [ ! -e "$(/usr/bin/rustc --print sysroot 2>/dev/null)/lib/rustlib/src" ]; then
-        echo "skip - $1: no compiler for it (rustup target, or Debian's rustc-web, cargo-web, rust-web-src)"
+    if ! library_builder >/dev/null && [ ! -d "$(rustc --print sysroot)/lib/rustlib/$1/lib" ]; then
+        echo "skip - $1: no compiler for it (Debian's rustc-web, cargo-web, rust-web-src, or rustup's rust-src or target)"
         return 1
     fi
     tried=1

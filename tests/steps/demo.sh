@@ -6,7 +6,7 @@ set -u
 cargo build --quiet --locked --release || exit 1
 status=0
 program=$CARGO_TARGET_DIR/release/portcullis
-for mode in offline introspection; do
+for mode in offline introspection jwks; do
     case_of "demo --once --verify $mode" timeout 60 "$program" demo --once --verify $mode \
         --authorization-server-port 0 --server-port 0 --redirect-port 0 || status=1
 done

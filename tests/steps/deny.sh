@@ -5,7 +5,10 @@ set -u
 
 cargo_tool cargo-deny 0.20.2 || exit 1
 status=0
-# Everything a check needs is in the lock file and in what cargo fetched; only the core/fuzz lock is apart.
+# Everything a check needs is in the lock files and in what cargo fetches for them.
+while read -r lock; do
+    cargo fetch --quiet --locked --manifest-path "${lock%.lock}.toml" || exit 1
+done < <(git ls-files '*Cargo.lock')
 check() { "$TOOL" --offline --log-level error "$@"; }
 case_of "licences, bans, sources" check check licenses bans sources || status=1
 
@@ -22,7 +25,10 @@ tar -xzf "$archive" -C "$database" || exit 1
 touch "$database/.git/FETCH_HEAD"
 echo "$(find "$database/crates" -name '*.md' | wc -l) advisories of $(basename "$archive" .tgz)"
 case_of "advisories" check check advisories || status=1
-case_of "advisories, fuzz targets" check --manifest-path core/fuzz/Cargo.toml --config deny.toml check advisories || status=1
+for apart in $(git ls-files '*/Cargo.lock'); do
+    case_of "advisories, ${apart%/Cargo.lock}" \
+        check --manifest-path "${apart%.lock}.toml" --config deny.toml check advisories || status=1
+done
 
 # The check must be able to fail: an advisory against a crate that is certainly there.
 mkdir -p "$database/crates/serde"

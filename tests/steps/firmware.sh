@@ -9,7 +9,7 @@ test_manifest=tests/firmware/Cargo.toml
 measure_manifest=tests/device/measure/Cargo.toml
 
 # Each part prints its cases, and ends with an error when one of them failed.
-parts=(lints scenarios budgets panics peers abuse)
+parts=(lints scenarios budgets panics lifecycle rogue peers abuse)
 
 # What the parts are about: `firmware` and `test_image` are their paths, and in `$images` lie those of tests/device.
 images=$CACHE/device
@@ -21,11 +21,17 @@ images() {
     cp "$firmware" "$images/firmware"
     case_of "the test image builds" build_image $test_manifest test-image || return
     test_image=$image
+    case_of "the measuring image builds" build_image $measure_manifest measure || return
+    cp "$image" "$images/measure"
+    # The same with panics that say their reasons: there it shows who could panic.
+    local panics=speak
+    case_of "the example firmware builds, with panics that speak" build || return
+    cp "$firmware" "$images/speaking"
+    case_of "the measuring image builds, with panics that speak" build_image $measure_manifest measure || return
+    cp "$image" "$images/clean"
     case_of "the measuring image builds, with a planted panic" \
         build_image $measure_manifest measure --features planted || return
     cp "$image" "$images/planted"
-    case_of "the measuring image builds" build_image $measure_manifest measure || return
-    cp "$image" "$images/measure"
 }
 
 build_with() {
@@ -34,10 +40,10 @@ build_with() {
     build
 }
 
-# What only a bare target compiles: Debian has the lints of its compiler, rustup needs the target.
+# What only a bare target compiles: Debian has the lints of its compiler in a package of their own.
 lints() {
     local status=0
-    if [ ! -d "$(rustc --print sysroot)/lib/rustlib/$target/lib" ] && ! debian rust-web-clippy; then
+    if [ "$(library_builder)" = /usr/bin/rustc ] && ! debian rust-web-clippy; then
         echo "skip - lints of what is built for the device only: no clippy for $target (Debian's rust-web-clippy)"
         return
     fi
@@ -62,14 +68,26 @@ scenarios() {
 
 # Flash, RAM and instructions, each within its budget.
 budgets() {
-    llvm || return 0
-    python3 tests/device/budgets.py --firmware "$images/firmware" --measure "$images/measure"
+    local status=0
+    built_for_size && llvm || return 0
+    python3 tests/device/budgets.py --firmware "$images/firmware" --measure "$images/measure" || status=1
+    python3 tests/device/stack.py --firmware "$images/firmware" || status=1
+    return $status
 }
 
 # No panic comes from the project's own code; of others no more than listed.
 panics() {
-    llvm || return 0
-    python3 tests/device/no_panic.py --firmware "$images/firmware" --clean "$images/measure" --planted "$images/planted"
+    built_for_size && llvm || return 0
+    python3 tests/device/no_panic.py --linked "$images/firmware" --speaking "$images/speaking" \
+        --clean "$images/clean" --planted "$images/planted"
+}
+
+# Whether the core library is built as the rest of the firmware is.
+built_for_size() {
+    library_builder >/dev/null || {
+        echo "skip - budgets and panics of the linked firmware: its core library comes as rustup built it"
+        return 1
+    }
 }
 
 llvm() {
@@ -77,6 +95,19 @@ llvm() {
         echo "skip - what the linked firmware is made of: no llvm-objdump"
         return 1
     }
+}
+
+# Keys that change, power that is cut, provisionings that are refused, calls that are cut off.
+lifecycle() {
+    debian libfaketime || echo "another time of day cannot be had: no libfaketime"
+    python3 tests/device/lifecycle.py --firmware "$images/firmware"
+}
+
+# A hostile authorization server, and false ones, against a device that asks.
+rogue() {
+    command -v openssl >/dev/null || debian openssl || echo "no certificates can be made: no openssl"
+    cargo build --quiet --locked --release || return
+    python3 tests/device/rogue.py --introspecting "$images/introspecting" --program "$CARGO_TARGET_DIR/release/portcullis"
 }
 
 # The official clients through the whole flow against the device, in both ways to verify tokens.
@@ -96,7 +127,7 @@ abuse() {
 }
 
 compiler >/dev/null 2>&1 || {
-    echo "skip - the firmware: no compiler for $target (rustup's target, or Debian's rustc-web, cargo-web, rust-web-src)"
+    echo "skip - the firmware: no compiler for $target (Debian's rustc-web, cargo-web, rust-web-src, or rustup's rust-src or target)"
     exit $SKIPPED
 }
 debian qemu-system-arm >/dev/null 2>&1 || command -v qemu-system-arm >/dev/null || {

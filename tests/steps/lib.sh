@@ -78,15 +78,24 @@ cargo_tool() {
     return $status
 }
 
-# Runs cargo with a compiler that can build the core library for bare targets: Debian's, which comes with
-# the library's source. rustup's own compiler serves where its target is installed.
+# Prints the compiler that can build the core library for bare targets, for it has the library's source: Debian's, or
+# rustup's with its component rust-src.
+library_builder() {
+    local rustc
+    for rustc in /usr/bin/rustc "$(command -v rustc)"; do
+        [ -d "$("$rustc" --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library/core" ] && echo "$rustc" && return
+    done
+    return 1
+}
+
+# Runs cargo for a bare target: the core library is built with everything else, or comes with rustup's target.
 bare_cargo() {
-    local target=$1 command=$2
+    local target=$1 command=$2 builder
     shift 2
-    if [ -d "$(rustc --print sysroot)/lib/rustlib/$target/lib" ]; then
-        cargo "$command" --target "$target" "$@"
+    if builder=$(library_builder); then
+        env PATH="$(dirname "$builder"):$PATH" RUSTC="$builder" RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$CARGO_TARGET_DIR/bare" \
+            cargo "$command" -Z build-std=core --target "$target" "$@"
     else
-        env PATH="/usr/bin:$PATH" RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$CARGO_TARGET_DIR/bare" \
-            /usr/bin/cargo "$command" -Z build-std=core --target "$target" "$@"
+        cargo "$command" --target "$target" "$@"
     fi
 }

@@ -53,7 +53,7 @@ check_planted() {
 check host "$(host_image "")"
 check_planted host "$(host_image planted)"
 target=thumbv7em-none-eabihf
-if [ -x /usr/bin/rustc ] || [ -d "$(rustc --print sysroot)/lib/rustlib/$target/lib" ]; then
+if library_builder >/dev/null || [ -d "$(rustc --print sysroot)/lib/rustlib/$target/lib" ]; then
     check $target "$(bare_image $target "")"
     check_planted $target "$(bare_image $target planted)"
 else

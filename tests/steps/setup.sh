@@ -12,4 +12,7 @@ debian gcc g++ git python3 python3-venv || { command -v c++ && python3 -c 'impor
 debian postgresql || echo "no PostgreSQL could be installed: tests that need it say so and return"
 # Compiler and library source for the microcontroller targets; `rust-lld` is a dangling link without lld.
 debian rustc-web cargo-web rust-web-src lld-22 || echo "no compiler for bare targets could be installed"
-cargo fetch --quiet --locked
+# For every lock file, so that later steps can do without a network.
+while read -r lock; do
+    cargo fetch --quiet --locked --manifest-path "${lock%.lock}.toml" || exit 1
+done < <(git ls-files '*Cargo.lock')

@@ -1,4 +1,4 @@
-//! HS256 access tokens around the opaque ones (RFC 9068).
+//! JWT access tokens around the opaque ones (RFC 9068).
 //!
 //! The engine issues an opaque token and keeps its record. For a resource that verifies by itself
 //! the client gets a JWT instead, made from that record: `jti` is the name under which storage
@@ -10,7 +10,8 @@ use std::collections::HashMap;
 use oauth_as::IssuedToken;
 use portcullis_core::encoding::scratch::Scratch;
 use portcullis_core::jwt::{
-    HmacKey, KeyError, KeyId, KeyRing, MasterKey, MintClaims, UnverifiedJwt, derive_key, mint,
+    Algorithm, HmacKey, KeyError, KeyId, KeyRing, MasterKey, MintClaims, UnverifiedJwt, derive_key,
+    mint, mint_with,
 };
 use portcullis_core::limits::{SCRATCH_LEN, TOKEN_LEN_MAX};
 use portcullis_core::scope::ScopeSet;
@@ -18,33 +19,46 @@ use portcullis_core::time::UnixTime;
 
 use crate::clock::unix_secs;
 use crate::settings::{Settings, TokenFormat};
+use crate::signing_keys::SigningKeys;
 use crate::storage::{stored_by_id, token_id};
 
 /// The token could not be made: a claim is missing or the token would be too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NotMinted;
 
-/// Makes and recognises the JWTs of all resources that verify by HMAC.
+/// Makes and recognises the JWTs of all resources that verify by themselves.
 pub(crate) struct TokenMint {
     issuer: String,
     master: MasterKey,
     key_id: KeyId,
     /// One key for each resource (design: no device holds another device's key).
     rings: HashMap<String, KeyRing>,
+    /// The resources whose tokens are signed with published keys, and how.
+    public: HashMap<String, Algorithm>,
+    signing_keys: SigningKeys,
 }
 
 impl TokenMint {
-    pub(crate) fn new(settings: &Settings) -> Result<Self, KeyError> {
+    pub(crate) fn new(settings: &Settings, signing_keys: SigningKeys) -> Result<Self, KeyError> {
         let master = MasterKey::new(settings.master_key.as_slice())?;
         let key_id = KeyId::new(&settings.key_id)?;
-        let mut rings = HashMap::new();
+        let (mut rings, mut public) = (HashMap::new(), HashMap::new());
         for resource in &settings.resources {
+            if let Some(algorithm) = resource.format.public_algorithm() {
+                public.insert(resource.identifier.clone(), algorithm);
+            }
             if resource.format == TokenFormat::Hs256 {
                 let key = derive_key(&master, &resource.identifier, &key_id)?;
                 rings.insert(resource.identifier.clone(), KeyRing::new(key_id.clone(), key));
             }
         }
-        Ok(Self { issuer: settings.issuer.clone(), master, key_id, rings })
+        let issuer = settings.issuer.clone();
+        Ok(Self { issuer, master, key_id, rings, public, signing_keys })
+    }
+
+    /// The keys that are published.
+    pub(crate) fn signing_keys(&self) -> &SigningKeys {
+        &self.signing_keys
     }
 
     /// The key that a resource server of an HS256 resource verifies with.
@@ -56,13 +70,12 @@ impl TokenMint {
 
     /// Whether tokens for this resource are JWTs.
     pub(crate) fn mints_for(&self, resource: &str) -> bool {
-        self.rings.contains_key(resource)
+        self.rings.contains_key(resource) || self.public.contains_key(resource)
     }
 
     /// The JWT for `record`, the record of the opaque token `opaque` (AS-110 to AS-112).
     pub(crate) fn mint(&self, opaque: &str, record: &IssuedToken) -> Result<String, NotMinted> {
         let [resource] = record.resource.as_slice() else { return Err(NotMinted) };
-        let ring = self.rings.get(resource).ok_or(NotMinted)?;
         let scope = record.scope.to_string();
         let id = token_id(opaque);
         let time = |instant| unix_secs(instant).map(UnixTime::from_secs).ok_or(NotMinted);
@@ -78,9 +91,15 @@ impl TokenMint {
             id: &id,
         };
         let mut room = [0; TOKEN_LEN_MAX];
-        mint(&claims, ring.current(), &self.key_id, &mut room)
-            .map(str::to_owned)
-            .map_err(|_| NotMinted)
+        let minted = if let Some(ring) = self.rings.get(resource) {
+            mint(&claims, ring.current(), &self.key_id, &mut room)
+        } else {
+            let algorithm = *self.public.get(resource).ok_or(NotMinted)?;
+            let key = self.signing_keys.signing(algorithm, claims.issued_at.as_secs());
+            let key = key.ok_or(NotMinted)?;
+            mint_with(&claims, key.as_ref(), key.id(), &mut room)
+        };
+        minted.map(str::to_owned).map_err(|_| NotMinted)
     }
 
     /// The stored name of the record behind `token`, if it is a JWT that was made here.
@@ -91,12 +110,21 @@ impl TokenMint {
         let mut room = [0; SCRATCH_LEN];
         let mut scratch = Scratch::new(&mut room);
         let jwt = UnverifiedJwt::parse(token, &mut scratch).ok()?;
-        let verified = self.rings.iter().find_map(|(resource, ring)| {
-            jwt.verify(ring).ok().map(|verified| (resource, verified))
+        let by_ring = self.rings.iter().find_map(|(resource, ring)| {
+            jwt.verify(ring).ok().map(|verified| (Some(resource.as_str()), verified))
         });
-        let (resource, verified) = verified?;
+        let (resource, verified) = match by_ring {
+            Some(found) => found,
+            // One key signs for many resources.
+            None => (None, jwt.verify(self.signing_keys.current().verifier()).ok()?),
+        };
         let facts = verified.claims(&mut scratch).ok()?;
-        if facts.issuer != self.issuer || facts.audience.as_slice() != [resource.as_str()] {
+        let [audience] = facts.audience.as_slice() else { return None };
+        let is_for_it = match resource {
+            Some(resource) => *audience == resource,
+            None => self.public.get(*audience) == Some(&jwt.header().algorithm()),
+        };
+        if facts.issuer != self.issuer || !is_for_it {
             return None;
         }
         facts.id.map(stored_by_id)
@@ -126,6 +154,12 @@ mod tests {
             .with_resource(resource("https://opaque.example", TokenFormat::Opaque))
     }
 
+    fn new_mint(settings: &Settings) -> TokenMint {
+        let algorithms = settings.public_algorithms();
+        let keys = SigningKeys::new(algorithms, settings.lifetimes, None, 1_000).unwrap();
+        TokenMint::new(settings, keys).unwrap()
+    }
+
     fn record(resource: &str) -> IssuedToken {
         let mut record = IssuedToken::new(
             "stored",
@@ -141,7 +175,7 @@ mod tests {
 
     #[test]
     fn as_111_claims_of_the_record() {
-        let mint = TokenMint::new(&settings()).unwrap();
+        let mint = new_mint(&settings());
         let token = mint.mint("opaque", &record(A)).unwrap();
         let (id, key) = mint.resource_key(A).unwrap();
         let ring = KeyRing::new(id, key);
@@ -166,7 +200,7 @@ mod tests {
                     [7; 31].into_iter().chain([8]).collect::<Vec<_>>().try_into().unwrap(),
                 )
                 .unwrap();
-            let mint = TokenMint::new(&settings).unwrap();
+            let mint = new_mint(&settings);
             let token = mint.mint("opaque", &record(A)).unwrap();
             let (id, _) = mint.resource_key(A).unwrap();
             let mut room = [0; SCRATCH_LEN];
@@ -185,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_jwt_leads_to_its_record_and_a_flipped_one_nowhere() {
-        let mint = TokenMint::new(&settings()).unwrap();
+        let mint = new_mint(&settings());
         let token = mint.mint("opaque", &record(A)).unwrap();
         assert_eq!(mint.record_name(&token), Some(stored_by_id(&token_id("opaque"))));
         for at in [0, token.len() / 2, token.len() - 2] {
@@ -193,7 +227,7 @@ mod tests {
             flipped[at] = if flipped[at] == b'A' { b'B' } else { b'A' };
             assert_eq!(mint.record_name(&String::from_utf8(flipped).unwrap()), None, "{at}");
         }
-        let foreign = TokenMint::new(&settings()).unwrap();
+        let foreign = new_mint(&settings());
         assert_eq!(foreign.record_name(&token), None, "another master key");
         assert_eq!(mint.record_name(&token_id("opaque")), None);
         assert_eq!(mint.record_name(""), None);
@@ -201,7 +235,7 @@ mod tests {
 
     #[test]
     fn each_resource_has_its_own_key_and_opaque_ones_have_none() {
-        let mint = TokenMint::new(&settings()).unwrap();
+        let mint = new_mint(&settings());
         let verifies = |token: &str, resource: &str| {
             let (id, key) = mint.resource_key(resource).unwrap();
             let mut room = [0; SCRATCH_LEN];

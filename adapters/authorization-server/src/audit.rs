@@ -1,6 +1,25 @@
-//! Decisions of the protocol engine, as log events without secrets (SEC-326).
+//! Who was granted or refused what, and what administrators changed (SEC-326).
+//!
+//! One event for each decision, with the target `audit`, so that a subscriber can keep them apart: names
+//! and outcomes, never a secret. Each is counted, too: `portcullis_audit_events_total{event}`.
 
 use oauth_as::events::{Event, EventSink};
+
+use crate::throttle::Peer;
+
+/// Reports and counts one decision: level, event, fields.
+macro_rules! audit {
+    ($level:ident, $event:literal $(, $($fields:tt)+)?) => {{
+        metrics::counter!("portcullis_audit_events_total", "event" => $event).increment(1);
+        tracing::$level!(target: "audit", $($($fields)+,)? $event);
+    }};
+}
+pub(crate) use audit;
+
+/// Somebody asked for more than anybody may (LIM-16, LIM-17, LIM-20).
+pub(crate) fn limited(what: &'static str, peer: Peer) {
+    audit!(warn, "limit reached", limit = what, %peer);
+}
 
 /// Passes what the engine reports to `tracing`. Its events carry names and outcomes only.
 pub(crate) struct Audit;
@@ -12,22 +31,22 @@ impl EventSink for Audit {
             Event::TokenIssued { .. } => {}
             Event::GrantRefused { client_id, grant_type, error } => {
                 let client_id = printable(client_id);
-                tracing::info!(%client_id, %grant_type, %error, "grant refused");
+                audit!(info, "grant refused", %client_id, %grant_type, %error);
             }
             Event::ClientAuthenticationFailed { client_id, failure } => {
                 let client_id = printable(client_id);
-                tracing::warn!(%client_id, %failure, "client authentication failed");
+                audit!(warn, "client authentication failed", %client_id, %failure);
             }
             Event::AuthorizationCodeReplayDetected { client_id, containment_failed, .. } => {
-                tracing::warn!(%client_id, containment_failed, "authorization code replayed");
+                audit!(warn, "authorization code replayed", %client_id, containment_failed);
             }
             Event::RefreshTokenReuseDetected { client_id, records_revoked, .. } => {
-                tracing::warn!(%client_id, records_revoked, "refresh token reused");
+                audit!(warn, "refresh token reused", %client_id, records_revoked);
             }
             Event::TokenRevoked { client_id, token_type, cascade_failed } => {
-                tracing::info!(%client_id, ?token_type, cascade_failed, "token revoked");
+                audit!(info, "token revoked", %client_id, ?token_type, cascade_failed);
             }
-            _ => tracing::info!("other event of the protocol engine"),
+            _ => audit!(info, "other event of the protocol engine"),
         }
     }
 }

@@ -15,6 +15,7 @@ use oauth_as::{
 };
 
 use crate::answers::Response;
+use crate::audit::audit;
 use crate::browser::{self, Browser};
 use crate::client_document::LookUpError;
 use crate::form::Form;
@@ -69,7 +70,8 @@ pub(crate) async fn authorize(State(server): State<Arc<Inner>>, request: Request
         Ok(response) => response,
         Err(refusal) => {
             let (status, message) = refusal.message();
-            tracing::info!(?refusal, "authorization request refused");
+            let peer = Peer::of(&head.extensions);
+            audit!(info, "authorization request refused", ?refusal, %peer);
             pages::error(&server.endpoints.path, status, message)
         }
     }

@@ -9,6 +9,7 @@ use portcullis_core::encoding::percent::Encoded;
 use portcullis_core::encoding::scratch::Scratch;
 
 use crate::answers::{self, Response};
+use crate::audit;
 use crate::client_document::LookUpError;
 use crate::form::Form;
 use crate::server::Inner;
@@ -168,6 +169,7 @@ impl ClientCredentials {
             .wrong_secrets
             .is_exhausted(&self.throttle_key(peer), server.settings.clock.now());
         (self.is_proof() && exhausted).then(|| {
+            audit::limited("wrong secrets", peer);
             answers::error_with_status(
                 StatusCode::TOO_MANY_REQUESTS,
                 ErrorCode::InvalidClient,

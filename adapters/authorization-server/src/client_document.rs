@@ -14,6 +14,7 @@ use portcullis_core::encoding::uri::Uri;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::audit::audit;
 use crate::settings::{ClientDocuments, Settings};
 use crate::throttle::{Peer, Throttle};
 
@@ -153,19 +154,19 @@ impl Documents {
         let fetched = match fetched {
             Ok(fetched) => fetched,
             Err(reason) => {
-                tracing::info!(client_id = url.as_str(), %reason, "client document not fetched");
+                audit!(info, "client document not fetched", client_id = url.as_str(), %reason);
                 self.cache().fail(url.as_str(), now);
                 return false;
             }
         };
         match read::client(url, &fetched.body, settings) {
             Ok(client) => {
-                tracing::info!(client_id = url.as_str(), "client document fetched");
+                audit!(info, "client document fetched", client_id = url.as_str());
                 self.cache().keep(url.as_str(), Arc::new(client), fetched.max_age, now);
                 true
             }
             Err(reason) => {
-                tracing::info!(client_id = url.as_str(), ?reason, "client document refused");
+                audit!(info, "client document refused", client_id = url.as_str(), ?reason);
                 self.cache().fail(url.as_str(), now);
                 false
             }

@@ -1,28 +1,42 @@
 //! The time, as one value that is handed in.
 
 use std::fmt;
-use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// What the system's monotonic clock is counted from.
+static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// Where the server reads the time. Everything that expires asks the same clock, the protocol
 /// engine included, so that a test can move all of it at once.
 #[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
+pub struct Clock {
+    now: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+    is_system: bool,
+}
 
 impl Clock {
     /// The clock of the operating system.
     #[must_use]
     pub fn system() -> Self {
-        Self(Arc::new(SystemTime::now))
+        Self { now: Arc::new(SystemTime::now), is_system: true }
     }
 
     /// A clock that answers whatever `now` answers.
     pub fn from_fn(now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        Self(Arc::new(now))
+        Self { now: Arc::new(now), is_system: false }
     }
 
     pub(crate) fn now(&self) -> SystemTime {
-        (self.0)()
+        (self.now)()
+    }
+
+    /// Time since some fixed moment, which setting the system's clock does not change.
+    pub(crate) fn monotonic(&self) -> Duration {
+        match self.is_system {
+            true => STARTED.elapsed(),
+            false => self.now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use oauth_as::server::DeviceApprovalError;
 use oauth_as::{ErrorCode, UserApproval};
 
 use crate::answers::Response;
-use crate::audit::printable;
+use crate::audit::{audit, printable};
 use crate::authorize::validate_again;
 use crate::browser::{Browser, GONE, Submission, UNAVAILABLE};
 use crate::client_document::{DocumentUrl, LookUpError};
@@ -87,7 +87,7 @@ pub(crate) async fn submit(State(server): State<Arc<Inner>>, request: Request) -
         Ok(submission) => submission,
         Err(refusal) => return refusal,
     };
-    let Submission { form, browser, .. } = &submission;
+    let Submission { form, browser, peer } = &submission;
     let now = server.settings.clock.now();
     let subject = match server.sessions.subject(browser.digest(), now).await {
         Ok(Some(subject)) => subject,
@@ -104,9 +104,9 @@ pub(crate) async fn submit(State(server): State<Arc<Inner>>, request: Request) -
         Ok(None) => return refuse(StatusCode::BAD_REQUEST, GONE),
         Err(Unavailable) => return refuse(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE),
     };
-    let scope = match &pending.outcome {
-        Outcome::Ask(asked) => &asked.scope,
-        Outcome::Device(asked) => &asked.scope,
+    let (resource, scope) = match &pending.outcome {
+        Outcome::Ask(asked) => (&asked.resource, &asked.scope),
+        Outcome::Device(asked) => (&asked.resource, &asked.scope),
         Outcome::Refuse(_) => return refuse(StatusCode::BAD_REQUEST, GONE),
     };
     // What a document says may have changed while the user was reading (SEC-286).
@@ -115,9 +115,9 @@ pub(crate) async fn submit(State(server): State<Arc<Inner>>, request: Request) -
         Err(LookUpError::Unknown) => return refuse(StatusCode::BAD_REQUEST, GONE),
         Err(LookUpError::TooMany) => return refuse(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE),
     }
-    tracing::info!(
-        client_id = %pending.client_id, subject = %printable(&subject), scope = %scope,
-        approved, "user decided"
+    audit!(
+        info, "user decided", client_id = %pending.client_id, subject = %printable(&subject),
+        %resource, %scope, approved, %peer
     );
     match &pending.outcome {
         Outcome::Ask(asked) => decide(&server, asked, approved, &subject).await,

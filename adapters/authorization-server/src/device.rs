@@ -13,7 +13,7 @@ use http::StatusCode;
 use oauth_as::{DeviceAuthorizationResponse, ErrorCode, ErrorResponse, ScopeSet};
 
 use crate::answers::{self, Response};
-use crate::audit::printable;
+use crate::audit::{audit, printable};
 use crate::authorize::{granted_scope, target};
 use crate::client_authentication::ClientRequest;
 use crate::server::Inner;
@@ -43,7 +43,7 @@ pub(crate) async fn authorize(State(server): State<Arc<Inner>>, request: Request
     match begin(&server, &request).await {
         Ok(codes) => {
             let client_id = printable(request.credentials.client_id.as_str());
-            tracing::info!(%client_id, "device waits for its user");
+            audit!(info, "device waits for its user", %client_id);
             answers::json(StatusCode::OK, &codes)
         }
         Err(error) => request.answer_error(&server, &error),

@@ -12,6 +12,7 @@ use oauth_as::device::{DeviceGrantState, normalize_user_code};
 use oauth_as::{Storage, StorageError};
 
 use crate::answers::Response;
+use crate::audit::audit;
 use crate::browser::{self, Browser, Submission, UNAVAILABLE};
 use crate::pages::{self, DevicePage};
 use crate::secrets::random_text;
@@ -63,7 +64,7 @@ pub(crate) async fn submit(State(server): State<Arc<Inner>>, request: Request) -
     let pending = match find(&server, &user_code).await {
         Ok(Some(pending)) => pending,
         Ok(None) => {
-            tracing::info!("unknown user code");
+            audit!(info, "unknown user code");
             return pages::see_other(&format!("{path}/device?failed=1"));
         }
         Err(error) => {

@@ -2,7 +2,8 @@
 //!
 //! The protocol engine is the `oauth-as` crate; this crate is its host: routes, pages, users,
 //! sessions, registration, limits, and the tokens that resource servers verify by themselves.
-//! Records live in memory, in one SQLite file, or in a PostgreSQL database that several servers share.
+//! Records live in memory, in one SQLite file, or in a PostgreSQL database that several servers share;
+//! signing keys live in memory or in a folder.
 //!
 //! ```no_run
 //! use portcullis_authorization_server::{AuthorizationServer, Resource, Settings, TokenFormat};
@@ -73,9 +74,9 @@
 //! | AS-09, AS-84 | both | the engine judges assertions, aws-lc their signatures; ES256, EdDSA and RS256, for services that the settings name |
 //! | AS-11, AS-20, AS-30 to AS-35, AS-37 to AS-45 | here | client documents: the engine fetches nothing, and takes neither loopback redirects beside others nor scopes beyond the document. Redirects on another origin than the document's are left out; consent is asked every time, so that no change goes unseen (AS-44); logos are not shown |
 //! | AS-36 | not met | a document with keys is refused: clients that authenticate are known beforehand |
-//! | AS-13 | operator | `serve_tls` speaks TLS; `serve` plain HTTP, for loopback or behind TLS; the issuer must be `https` elsewhere |
+//! | AS-13 | operator | `serve_tls` speaks TLS; `serve` plain HTTP, for loopback or behind TLS; the issuer must be `https` elsewhere; the program refuses plain HTTP on other addresses unless told to |
 //! | AS-14 | here | CORS on metadata, keys, token, registration, revocation; never on the pages or introspection |
-//! | AS-15 | here | no public keys yet: `/jwks` is an empty set, and the metadata does not point to it |
+//! | AS-15 | here | `/jwks`, named when it has keys: public parts with `kid` (RFC 7638), `alg` and `use`; published before they sign, kept until their last token is dead |
 //! | AS-21 | here | on by default, as the clients of today need it; one setting removes it |
 //! | AS-22 to AS-24, AS-120 to AS-126 | here | the engine treats the registered scope as a ceiling and knows no `application_type` |
 //! | AS-50 to AS-56, AS-60, AS-71 | here | strict forms; loopback ports also for `localhost`, for confidential clients and for registrations without a port, which the engine does not match; one resource per request; private-use schemes are not taken |
@@ -91,15 +92,41 @@
 //! | AS-98 | both | the engine keeps others out; a service gets the scopes that the settings grant it, for one resource |
 //! | AS-113 | here | ids of services begin with `service-`, and no user may be named so |
 //! | RFC 8628 | both | the engine keeps device grants and their pace, but not their resource, which is kept beside them; the page for the code, limits on guesses and on devices, and the consent page are ours. No link carries a code |
-//! | AS-110 to AS-112, AS-114 | here | the engine signs no HS256: the JWT is minted around its opaque token, with `jti` naming the same record. RS256 not yet |
+//! | AS-110 to AS-112, AS-114 | here | HS256, ES256, EdDSA and RS256, chosen by each resource: the JWT is minted around the engine's opaque token, with `jti` naming the same record |
 //! | AS-130 to AS-132 | here | as registration; a read does not show the secret, which is kept as a hash, nor scope and `application_type`, which are not kept. A client cannot change between public and confidential |
 //! | AS-150 to AS-152 | not met | PAR: MCP names it nowhere, and no client known to us sends it. The engine's endpoint judges redirect URIs and resources by its own rules, not by those of AS-55 and AS-60 |
 //! | AS-140 to AS-142 | both | the engine decides, JWTs are led to their record; a grant that storage could not end is answered 503 and tried again |
 //! | AS-143 to AS-146 | both | the engine decides; clients that are no resource servers are kept out |
 //!
-//! Limits and lifetimes are in [`Limits`] and [`Lifetimes`]; tries to guess a secret (LIM-20) are counted
-//! in windows of a minute, without a growing delay yet. Logs (`tracing`) carry names and
-//! outcomes, never a code, token, secret, password or cookie.
+//! # Signing keys
+//!
+//! [`TokenFormat::Es256`], [`TokenFormat::EdDsa`] and [`TokenFormat::Rs256`] sign with keys that anybody can
+//! read at `/jwks`. They are made at the first start and kept in the folder of
+//! [`Settings::with_key_folder`]: PKCS#8 in PEM, 0600 in a folder of 0700, and a server does not start with keys
+//! that others can read. A key gets a successor after [`Lifetimes::signing_key`] or by
+//! [`AuthorizationServer::rotate_signing_keys`]; the successor is published for
+//! [`Lifetimes::signing_key_publication`] before it signs, and the old key until nothing that it signed can be
+//! alive. The folder is read again every minute: to end a key at once, delete its file.
+//!
+//! The engine has signing of its own, which is not used: one format and one fixed key for all resources would
+//! leave no choice to a resource and no change of keys, and its RSA (the crate `rsa`) takes a time that depends
+//! on the private key (RUSTSEC-2023-0071). AWS-LC signs here, with RSA too; no other library ever holds a
+//! private key of this server (SEC-543).
+//!
+//! # Operations
+//!
+//! The program `portcullis` is this crate with a configuration file: `portcullis authorization-server`.
+//!
+//! - **Limits and lifetimes** are in [`Limits`] and [`Lifetimes`]. They count peers: IPv4 addresses, and
+//!   IPv6 networks of /64. A window of tries to guess a secret that was used up is followed by one of twice
+//!   its length, up to a quarter of an hour (LIM-20). Behind a reverse proxy,
+//!   [`Settings::with_trusted_proxies`] says whose `X-Forwarded-For` is believed.
+//! - **Health**: `GET /health` answers 200 while the process lives, `GET /ready` while its database answers.
+//! - **Audit**: one `tracing` event with the target `audit` for each grant, refusal, sign-in, consent,
+//!   registration, revocation and change by an administrator: who, which client, which resource, what came
+//!   of it. Logs carry names and outcomes, never a code, token, secret, password or cookie.
+//! - **Metrics** (crate `metrics`): `portcullis_audit_events_total{event}`,
+//!   `portcullis_http_requests_total{route,status}`, `portcullis_http_request_seconds{route}`.
 #![forbid(unsafe_code)]
 
 mod access_token;
@@ -110,15 +137,20 @@ mod authorize;
 mod browser;
 mod client_authentication;
 mod client_document;
+mod clients;
 mod clock;
 mod consent;
 mod device;
 mod device_page;
 mod form;
+mod forwarded;
+mod health;
 mod introspection;
 mod login;
+mod measure;
 mod metadata;
 mod pages;
+mod peer_rate;
 mod redirect_uri;
 mod registration;
 mod revocation;
@@ -127,18 +159,21 @@ mod serve;
 mod server;
 mod sessions;
 mod settings;
+mod signing_keys;
 mod storage;
 mod throttle;
 mod tls;
 mod token;
 mod users;
 
+pub use clients::{ClientError, Clients, KnownClient, NewClient};
 pub use clock::Clock;
 pub use server::AuthorizationServer;
 pub use settings::{
     ClientDocuments, DEFAULT_KEY_ID, IntrospectionCredentials, Lifetimes, Limits, Resource,
     ScopeDescription, ServiceAuthentication, Settings, SettingsError, TokenFormat,
 };
-pub use storage::Database;
+pub use signing_keys::KeyFolderError;
+pub use storage::{Database, DatabaseError};
 pub use tls::{Tls, TlsError};
 pub use users::{Account, AccountError, Accounts};

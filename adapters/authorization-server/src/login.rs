@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use http::{StatusCode, header};
 
 use crate::answers::Response;
-use crate::audit::printable;
+use crate::audit::{self, audit, printable};
 use crate::browser::{self, Browser, GONE, Submission, UNAVAILABLE};
 use crate::form::Form;
 use crate::pages::{self, LoginPage};
@@ -62,11 +62,14 @@ pub(crate) async fn submit(State(server): State<Arc<Inner>>, request: Request) -
     match check_password(&server, name, password, *peer).await {
         Check::Throttled => refuse(
             StatusCode::TOO_MANY_REQUESTS,
-            "Too many attempts to sign in. Wait a minute and try again.",
+            "Too many attempts to sign in. Wait some minutes and try again.",
         ),
         Check::Wrong => pages::see_other(&format!("{path}/login?request={id}&failed=1")),
         Check::Unavailable => unavailable(path),
-        Check::Right => signed_in(&server, name, browser, id, &pending).await,
+        Check::Right => {
+            audit!(info, "user signed in", subject = %printable(name), %peer);
+            signed_in(&server, name, browser, id, &pending).await
+        }
     }
 }
 
@@ -87,12 +90,14 @@ async fn check_password(server: &Inner, name: &str, password: &str, peer: Peer) 
     let keys = [format!("account {}", printable(name)), format!("{peer:?}")];
     let admitted = keys.iter().take_while(|key| throttle.admit(key, now)).count();
     let check = if admitted < keys.len() {
+        audit::limited("wrong passwords", peer);
         Check::Throttled
     } else {
         match server.users.authenticate(name, password).await {
             Ok(true) => Check::Right,
             Ok(false) => {
-                tracing::info!("sign-in failed");
+                // Without the name: it may be a password that was typed into the wrong field.
+                audit!(info, "sign-in failed", %peer);
                 return Check::Wrong;
             }
             Err(error) => {
@@ -119,7 +124,6 @@ async fn signed_in(
     let Ok(secret) = server.sessions.sign_in(name, id, before.digest(), now).await else {
         return unavailable(path);
     };
-    tracing::info!(subject = %printable(name), "user signed in");
     let mut response = match &pending.outcome {
         Outcome::Ask(_) | Outcome::Device(_) => {
             pages::see_other(&format!("{path}/consent?request={id}"))

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use bytes::Bytes;
-use http::StatusCode;
 use http::header::{self, HeaderValue};
 use oauth_as::GrantType;
 use oauth_as::client_assertion::PRIVATE_KEY_JWT;
@@ -13,7 +12,7 @@ use portcullis_core::limits::METADATA_LEN_MAX_DESKTOP;
 use portcullis_core::metadata::MetadataError;
 use portcullis_core::metadata::authorization_server_document::AuthorizationServerDocument;
 
-use crate::answers::{self, Response};
+use crate::answers::Response;
 use crate::assertions;
 use crate::server::{Endpoints, Inner};
 use crate::settings::Settings;
@@ -64,7 +63,8 @@ pub(crate) fn document(settings: &Settings, endpoints: &Endpoints) -> Result<Byt
         token_endpoint_auth_signing_alg_values_supported: &assertions::ALGORITHMS,
         authorization_response_iss_parameter_supported: true,
         client_id_metadata_document_supported: settings.client_documents.offered,
-        // No `jwks_uri` as long as there are no public keys.
+        // AS-15: no key set is named where there are no keys in it.
+        jwks_uri: (!settings.public_algorithms().is_empty()).then_some(endpoints.jwks.as_str()),
         ..AuthorizationServerDocument::default()
     };
     let mut room = vec![0; METADATA_LEN_MAX_DESKTOP];
@@ -80,11 +80,15 @@ pub(crate) async fn show(State(server): State<Arc<Inner>>) -> Response {
     response
 }
 
-/// `GET /jwks`: no public keys yet, since HS256 keys are secrets of one resource server each and
-/// are never published (AS-15). The metadata does not point here until there is something to find.
-pub(crate) async fn keys() -> Response {
-    let mut response = answers::json(StatusCode::OK, &serde_json::json!({ "keys": [] }));
-    let media_type = HeaderValue::from_static("application/jwk-set+json");
-    response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+/// `GET /jwks`: the public keys of ES256, EdDSA and RS256 tokens (AS-15). HS256 keys are secrets of one
+/// resource server each and are never published; where there are no others the set is empty.
+pub(crate) async fn keys(State(server): State<Arc<Inner>>) -> Response {
+    let keys = server.mint.signing_keys();
+    let mut response = Response::new(Body::from(keys.current().document()));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/jwk-set+json"));
+    if let Ok(value) = format!("public, max-age={}", keys.cache_secs_max()).parse() {
+        headers.insert(header::CACHE_CONTROL, value);
+    }
     response
 }

@@ -17,6 +17,7 @@ use oauth_as::{
 use serde::Serialize;
 
 use crate::answers::{self, BodyError, Response};
+use crate::audit::{self, audit};
 use crate::clock::unix_secs;
 use crate::secrets::{EntropyError, random_text};
 use crate::server::{Inner, every_scope};
@@ -58,11 +59,16 @@ pub(crate) async fn register(State(server): State<Arc<Inner>>, request: Request)
     };
     let accepted = match metadata::read(&body, &server.settings) {
         Ok(accepted) => accepted,
-        Err(error) => return answers::json(StatusCode::BAD_REQUEST, &error),
+        Err(error) => {
+            let peer = Peer::of(&head.extensions);
+            audit!(info, "registration refused", error = ?error.error, %peer);
+            return answers::json(StatusCode::BAD_REQUEST, &error);
+        }
     };
     let now = server.settings.clock.now();
-    let peer = format!("{:?}", Peer::of(&head.extensions));
-    if !server.registrations_by_peer.admit(&peer, now) {
+    let peer = Peer::of(&head.extensions);
+    if !server.registrations_by_peer.as_ref().is_some_and(|rate| rate.admit(peer)) {
+        audit::limited("registrations of one peer", peer);
         return answers::error_with_status(
             StatusCode::TOO_MANY_REQUESTS,
             ErrorCode::TemporarilyUnavailable,
@@ -120,6 +126,7 @@ async fn store(server: &Inner, accepted: Accepted, now: SystemTime) -> Response 
     match records.note_unused_client(&client_id, unused_max, now).await {
         Ok(true) => {}
         Ok(false) => {
+            audit!(warn, "limit reached", limit = "unused clients");
             return answers::error_with_status(
                 StatusCode::SERVICE_UNAVAILABLE,
                 ErrorCode::TemporarilyUnavailable,
@@ -144,7 +151,7 @@ async fn store(server: &Inner, accepted: Accepted, now: SystemTime) -> Response 
         let _ = records.mark_client_used(&client_id).await;
         return unavailable();
     }
-    tracing::info!(%client_id, public = secret.is_none(), "client registered");
+    audit!(info, "client registered", %client_id, public = secret.is_none());
     let registered = Registered {
         client_id: client_id.as_str(),
         client_secret_expires_at: secret_expires_at,

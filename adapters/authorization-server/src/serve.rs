@@ -19,19 +19,19 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-use crate::answers;
 use crate::server::AuthorizationServer;
 use crate::tls::Tls;
+use crate::{answers, forwarded};
 
-/// For body and answer together (LIM-14).
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
 impl AuthorizationServer {
     /// Answers `listener` until `shutdown` is ready, then lets open requests end.
     ///
     /// Plain HTTP: for loopback, or with something in front that speaks TLS (AS-13). With such a proxy
-    /// all callers count as one peer, because forwarded addresses are not believed.
+    /// all callers count as one peer, unless [`Settings::with_trusted_proxies`] names it.
+    ///
+    /// [`Settings::with_trusted_proxies`]: crate::Settings::with_trusted_proxies
     ///
     /// # Errors
     /// When the listener has no address any more.
@@ -72,20 +72,27 @@ impl AuthorizationServer {
         let address = listener.local_addr()?;
         tracing::info!(%address, issuer = self.issuer(), "authorization server listens");
         let own = &self.inner.settings.limits;
-        let limits = ListenerLimits {
+        let request_time = own.request_time;
+        let proxies = self.inner.settings.trusted_proxies.clone();
+        let mut limits = ListenerLimits {
             connections: own.connections,
             header_time: own.header_time,
             ..ListenerLimits::default()
         };
+        if !proxies.is_empty() {
+            // All of them may be those of one proxy, which has limits of its own.
+            limits.connections_per_peer = limits.connections;
+        }
         let router = self.router();
         let service = tower::service_fn(move |request: Request<Incoming>| {
             let mut request = request.map(Body::new);
             if let Some(peer) = request.extensions().get::<SocketAddr>().copied() {
+                let peer = forwarded::peer(peer, request.headers(), &proxies);
                 request.extensions_mut().insert(ConnectInfo(peer));
             }
             let answer = router.clone().oneshot(request);
             async move {
-                Ok::<_, Infallible>(match timeout(REQUEST_TIMEOUT, answer).await {
+                Ok::<_, Infallible>(match timeout(request_time, answer).await {
                     Ok(Ok(response)) => response,
                     Ok(Err(never)) => match never {},
                     Err(_) => answers::status_only(StatusCode::REQUEST_TIMEOUT),

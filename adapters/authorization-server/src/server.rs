@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, get, post};
 use bytes::Bytes;
 use http::StatusCode;
@@ -20,17 +21,20 @@ use crate::access_token::TokenMint;
 use crate::answers;
 use crate::audit::Audit;
 use crate::client_document::{Documents, LookUpError, is_document_id};
-use crate::clock::Clock;
+use crate::clients::Clients;
+use crate::clock::{Clock, unix_secs};
+use crate::peer_rate::{self, PeerRate};
 use crate::registration::management;
 use crate::secrets::FormTokens;
 use crate::sessions::Sessions;
 use crate::settings::{IntrospectionCredentials, Settings, SettingsError};
+use crate::signing_keys::{KeyFolderError, SigningKeys};
 use crate::storage::{HashedStorage, Records};
 use crate::throttle::{Peer, Throttle};
 use crate::users::{Accounts, PasswordUsers, Users};
 use crate::{
-    assertions, authorize, consent, device, device_page, introspection, login, metadata, pages,
-    registration, revocation, token,
+    assertions, authorize, consent, device, device_page, health, introspection, login, measure,
+    metadata, pages, registration, revocation, token,
 };
 
 pub(crate) type Engine = oauth_as::AuthorizationServer<HashedStorage, Clock>;
@@ -44,6 +48,8 @@ pub struct AuthorizationServer {
     pub(crate) inner: Arc<Inner>,
 }
 
+/// Where the metadata document is, before the path of the issuer.
+const WELL_KNOWN: &str = "/.well-known/oauth-authorization-server";
 /// Unused clients that one sweep deletes; what is left then waits for the next one.
 const FORGOTTEN_PER_SWEEP: usize = 1_000;
 
@@ -64,7 +70,8 @@ pub(crate) struct Inner {
     pub(crate) wrong_passwords: Throttle,
     pub(crate) wrong_user_codes: Throttle,
     pub(crate) devices_by_peer: Throttle,
-    pub(crate) registrations_by_peer: Throttle,
+    pub(crate) registrations_by_peer: Option<PeerRate>,
+    pub(crate) requests_by_peer: Option<PeerRate>,
 }
 
 impl AuthorizationServer {
@@ -73,9 +80,11 @@ impl AuthorizationServer {
     ///
     /// # Errors
     /// The first setting that is wrong, [`SettingsError::Database`] when the database cannot be
-    /// opened, or [`SettingsError::Entropy`] without randomness.
+    /// opened, [`SettingsError::SigningKeys`] when the key folder cannot be used, or
+    /// [`SettingsError::Entropy`] without randomness.
     pub async fn new(settings: Settings) -> Result<Self, SettingsError> {
         settings.check()?;
+        let signing_keys = signing_keys(&settings).await?;
         let records = Records::open(&settings.database).await.map_err(|error| {
             tracing::error!(%error, database = ?settings.database, "the database cannot be opened");
             SettingsError::Database
@@ -89,7 +98,7 @@ impl AuthorizationServer {
             metadata: metadata::document(&settings, &endpoints)
                 .map_err(|_| SettingsError::Metadata)?,
             endpoints,
-            mint: TokenMint::new(&settings).map_err(|_| SettingsError::MasterKey)?,
+            mint: TokenMint::new(&settings, signing_keys).map_err(|_| SettingsError::MasterKey)?,
             sessions: Sessions::new(records.clone(), settings.lifetimes, limits),
             accounts: Accounts::of(&records, &settings),
             users: Box::new(
@@ -102,9 +111,13 @@ impl AuthorizationServer {
             wrong_passwords: Throttle::new(limits.wrong_secrets_per_minute, minute),
             wrong_user_codes: Throttle::new(limits.wrong_secrets_per_minute, minute),
             devices_by_peer: Throttle::new(limits.device_grants_per_peer_per_minute, minute),
-            registrations_by_peer: Throttle::new(
+            registrations_by_peer: PeerRate::per_hour(
                 limits.registrations_per_peer_per_hour,
-                Duration::from_secs(60 * 60),
+                &settings.clock,
+            ),
+            requests_by_peer: PeerRate::per_second(
+                limits.requests_per_peer_per_second,
+                &settings.clock,
             ),
             engine,
             documents,
@@ -126,10 +139,46 @@ impl AuthorizationServer {
         self.inner.settings.resource(resource).map(|resource| &resource.credentials)
     }
 
+    /// The URL of the key set, when some resource takes tokens that are signed with a published key.
+    #[must_use]
+    pub fn jwks_uri(&self) -> Option<&str> {
+        (!self.inner.mint.signing_keys().is_empty()).then_some(self.inner.endpoints.jwks.as_str())
+    }
+
+    /// Makes new signing keys now, before the old ones are of age. They are published at once and sign
+    /// after [`Lifetimes::signing_key_publication`](crate::Lifetimes::signing_key_publication). To end a
+    /// key at once, delete its file, too.
+    ///
+    /// # Errors
+    /// The key folder cannot be used, or there are as many keys as a set may have.
+    pub async fn rotate_signing_keys(&self) -> Result<(), KeyFolderError> {
+        self.with_signing_keys(SigningKeys::rotate).await
+    }
+
+    /// Does something slow with the signing keys, beside the requests.
+    async fn with_signing_keys(
+        &self,
+        change: impl FnOnce(&SigningKeys, u64) -> Result<(), KeyFolderError> + Send + 'static,
+    ) -> Result<(), KeyFolderError> {
+        let inner = Arc::clone(&self.inner);
+        let changed = tokio::task::spawn_blocking(move || {
+            let now = unix_secs(inner.settings.clock.now()).unwrap_or_default();
+            change(inner.mint.signing_keys(), now)
+        });
+        changed.await.unwrap_or(Err(KeyFolderError::Key))
+    }
+
     /// The introspection endpoint's URL.
     #[must_use]
     pub fn introspection_endpoint(&self) -> &str {
         &self.inner.endpoints.introspection
+    }
+
+    /// The URL of the metadata document (RFC 8414 §3.1).
+    #[must_use]
+    pub fn metadata_url(&self) -> String {
+        let Endpoints { origin, path, .. } = &self.inner.endpoints;
+        format!("{origin}{WELL_KNOWN}{path}")
     }
 
     /// The issuer identifier.
@@ -146,10 +195,7 @@ impl AuthorizationServer {
         let Endpoints { path, .. } = &self.inner.endpoints;
         let at = |endpoint: &str| format!("{path}{endpoint}");
         let mut router = Router::new()
-            .route(
-                &format!("/.well-known/oauth-authorization-server{path}"),
-                for_scripts(get(metadata::show)),
-            )
+            .route(&format!("{WELL_KNOWN}{path}"), for_scripts(get(metadata::show)))
             .route(&at("/jwks"), for_scripts(get(metadata::keys)))
             .route(&at("/authorize"), get(authorize::authorize))
             .route(&at("/style.css"), get(pages::style))
@@ -167,8 +213,12 @@ impl AuthorizationServer {
                 .route(&at("/register/{client_id}"), own);
         }
         router
+            .route("/health", get(health::health))
+            .route("/ready", get(health::ready))
             .fallback(async || answers::status_only(StatusCode::NOT_FOUND))
             .with_state(Arc::clone(&self.inner))
+            .layer(from_fn_with_state(Arc::clone(&self.inner), peer_rate::limit))
+            .layer(from_fn(measure::request))
             .layer(axum::middleware::map_response(harden))
     }
 
@@ -178,21 +228,40 @@ impl AuthorizationServer {
         &self.inner.accounts
     }
 
+    /// The clients in the database: those that registered themselves, and those that an administrator
+    /// added. Those that the settings name are not in it.
+    #[must_use]
+    pub fn clients(&self) -> Clients {
+        Clients::of(self.inner.engine.store().records(), &self.inner.settings)
+    }
+
+    /// Whether the database answers.
+    pub async fn is_ready(&self) -> bool {
+        health::is_ready(&self.inner).await
+    }
+
     /// Closes the database, once what is under way has ended. Nothing works afterwards.
     pub async fn close(&self) {
         self.inner.engine.store().records().close().await;
     }
 
-    /// Forgets everything that has expired. [`AuthorizationServer::serve`] does it every minute; a
+    /// Forgets everything that has expired, and looks after the signing keys.
+    /// [`AuthorizationServer::serve`] does it every minute; a
     /// service that mounts the router itself calls it from time to time.
     pub async fn sweep(&self) {
         let now = self.inner.settings.clock.now();
+        let rates = [&self.inner.registrations_by_peer, &self.inner.requests_by_peer];
+        rates.into_iter().flatten().for_each(PeerRate::forget_idle);
         // What fails now is done the next time.
         let _ = self.inner.sessions.sweep(now).await;
         if let Err(error) = self.inner.engine.store().sweep_expired(now).await {
             tracing::warn!(%error, "expired records could not be removed");
         }
         registration::forget_unused(&self.inner, FORGOTTEN_PER_SWEEP, now).await;
+        // The keys that are known go on signing.
+        if let Err(error) = self.with_signing_keys(SigningKeys::tend).await {
+            tracing::error!(%error, "signing keys could not be looked after");
+        }
     }
 }
 
@@ -230,6 +299,7 @@ pub(crate) struct Endpoints {
     pub(crate) device_authorization: String,
     /// Where users type in the codes of devices.
     pub(crate) device: String,
+    pub(crate) jwks: String,
 }
 
 impl Endpoints {
@@ -251,8 +321,20 @@ impl Endpoints {
             revocation: at("/revoke"),
             device_authorization: at("/device_authorization"),
             device: at("/device"),
+            jwks: at("/jwks"),
         }
     }
+}
+
+/// Making keys takes a while, and so may a disk.
+async fn signing_keys(settings: &Settings) -> Result<SigningKeys, SettingsError> {
+    let (algorithms, lifetimes) = (settings.public_algorithms(), settings.lifetimes);
+    let folder = settings.key_folder.clone();
+    let now = unix_secs(settings.clock.now()).unwrap_or_default();
+    let made = tokio::task::spawn_blocking(move || {
+        SigningKeys::new(algorithms, lifetimes, folder.as_deref(), now)
+    });
+    made.await.unwrap_or(Err(KeyFolderError::Key)).map_err(SettingsError::SigningKeys)
 }
 
 fn engine(
@@ -278,7 +360,9 @@ fn engine(
         ResourceServerRegistration::new(client_id, [&resource.identifier])
     });
     config.resource_servers = Some(resource_servers.collect());
-    let storage = HashedStorage::new(records, fixed_clients(settings)).with_documents(documents);
+    let storage = HashedStorage::new(records, fixed_clients(settings))
+        .with_scopes(every_scope(settings))
+        .with_documents(documents);
     let engine = Engine::with_clock(config, storage, settings.clock.clone());
     assertions::verifiers().fold(engine, Engine::with_jws_verifier).with_event_sink(Box::new(Audit))
 }

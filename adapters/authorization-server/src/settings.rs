@@ -1,25 +1,30 @@
 //! What an authorization server is told before it starts.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use oauth_as::Scope;
 use portcullis_core::encoding::uri::Uri;
-use portcullis_core::jwt::KeyId;
+use portcullis_core::jwt::{Algorithm, KeyId};
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
 use crate::secrets;
+use crate::signing_keys::KeyFolderError;
 use crate::storage::Database;
 use crate::users::{self, PasswordHash};
 
 mod client_documents;
 mod clients;
+mod limits;
 mod resource;
 
 pub use client_documents::ClientDocuments;
 pub use clients::ServiceAuthentication;
 pub(crate) use clients::{PublicClient, ServiceClient};
+pub use limits::{Lifetimes, Limits};
 pub use resource::{IntrospectionCredentials, Resource, ScopeDescription, TokenFormat};
 
 /// What a client id that this server makes starts with. No user may be named so: the subject of a
@@ -53,8 +58,10 @@ pub struct Settings {
     pub(crate) services: Vec<ServiceClient>,
     pub(crate) master_key: Zeroizing<[u8; 32]>,
     pub(crate) key_id: String,
+    pub(crate) key_folder: Option<PathBuf>,
     pub(crate) clock: Clock,
     pub(crate) database: Database,
+    pub(crate) trusted_proxies: Vec<IpNet>,
     /// Whether clients may register themselves (RFC 7591).
     ///
     /// On: the clients of today need it. MCP deprecates it, and a deployment whose clients are all
@@ -84,8 +91,10 @@ impl Settings {
             services: Vec::new(),
             master_key: secrets::random_bytes().map_err(|_| SettingsError::Entropy)?.into(),
             key_id: DEFAULT_KEY_ID.to_owned(),
+            key_folder: None,
             clock: Clock::system(),
             database: Database::Memory,
+            trusted_proxies: Vec::new(),
             registration: true,
             client_documents: ClientDocuments::default(),
             lifetimes: Lifetimes::default(),
@@ -109,6 +118,7 @@ impl Settings {
         settings.limits.document_fetches_per_peer_per_minute = 1_000;
         settings.limits.document_fetches_per_host_per_minute = 1_000;
         settings.limits.device_grants_per_peer_per_minute = 1_000;
+        settings.limits.requests_per_peer_per_second = 0;
         let (name, password) = DEMO_USER;
         settings.with_user(name, password)
     }
@@ -179,6 +189,27 @@ impl Settings {
         self
     }
 
+    /// Names the addresses of reverse proxies in front of this server. Of a request from one of them, the
+    /// last address in `X-Forwarded-For` that is no such proxy is the peer that limits count; it is read
+    /// from nobody else (SEC-211).
+    #[must_use]
+    pub fn with_trusted_proxies(mut self, proxies: impl IntoIterator<Item = IpNet>) -> Self {
+        self.trusted_proxies.extend(proxies);
+        self
+    }
+
+    /// Keeps the keys of ES256, EdDSA and RS256 in this folder, which is made if it is not there; keys are
+    /// made at the first start. Without it they live in memory and end with the process, and so do all
+    /// tokens that they signed. Processes of one server share a folder.
+    ///
+    /// On Unix the folder and the keys must be their owner's alone (0700, 0600), or the server does not
+    /// start. Elsewhere nothing of the kind is checked.
+    #[must_use]
+    pub fn with_key_folder(mut self, path: impl Into<PathBuf>) -> Self {
+        self.key_folder = Some(path.into());
+        self
+    }
+
     /// Replaces the system's clock.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
@@ -186,7 +217,11 @@ impl Settings {
         self
     }
 
-    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+    /// Checks all of it, as [`crate::AuthorizationServer::new`] does; the database is not touched.
+    ///
+    /// # Errors
+    /// The first setting that is wrong.
+    pub fn check(&self) -> Result<(), SettingsError> {
         check_issuer(&self.issuer)?;
         for (at, resource) in self.resources.iter().enumerate() {
             resource.check()?;
@@ -218,10 +253,24 @@ impl Settings {
             || self.lifetimes.access_token > Duration::from_secs(24 * 60 * 60)
             || self.lifetimes.authorization_code.as_secs() == 0
             || self.lifetimes.authorization_code > Duration::from_secs(600)
+            || self.lifetimes.signing_key < Duration::from_secs(24 * 60 * 60)
+            || self.lifetimes.signing_key_publication < Duration::from_secs(60)
+            || self.lifetimes.signing_key_publication > self.lifetimes.signing_key
         {
             return Err(SettingsError::Lifetime);
         }
         Ok(())
+    }
+
+    /// The algorithms of published keys that some resource wants, each once.
+    pub(crate) fn public_algorithms(&self) -> Vec<Algorithm> {
+        let mut found = Vec::new();
+        for algorithm in self.resources.iter().filter_map(|it| it.format.public_algorithm()) {
+            if !found.contains(&algorithm) {
+                found.push(algorithm);
+            }
+        }
+        found
     }
 
     pub(crate) fn resource(&self, identifier: &str) -> Option<&Resource> {
@@ -264,91 +313,6 @@ fn check_issuer(issuer: &str) -> Result<(), SettingsError> {
     Ok(())
 }
 
-/// How long things live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Lifetimes {
-    /// An authorization code (AS-63).
-    pub authorization_code: Duration,
-    /// An access token, of either format (AS-91).
-    pub access_token: Duration,
-    /// A chain of refresh tokens, from the consent to its end (AS-94).
-    pub refresh_token: Duration,
-    /// A request that waits for the user to sign in and to decide.
-    pub pending_authorization: Duration,
-    /// A user's sign-in in one browser.
-    pub session: Duration,
-    /// A registered client that never obtained a token (LIM-16).
-    pub unused_client: Duration,
-}
-
-impl Default for Lifetimes {
-    fn default() -> Self {
-        Self {
-            authorization_code: Duration::from_secs(60),
-            access_token: Duration::from_secs(10 * 60),
-            refresh_token: Duration::from_secs(30 * 24 * 60 * 60),
-            pending_authorization: Duration::from_secs(10 * 60),
-            session: Duration::from_secs(60 * 60),
-            unused_client: Duration::from_secs(24 * 60 * 60),
-        }
-    }
-}
-
-/// Bounds on input, on state and on attempts. Test suites raise those on attempts.
-///
-/// Forms are bounded by the core's own limits (LIM-8), which cannot be moved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Limits {
-    /// Bytes of a registration request (LIM-9).
-    pub registration_bytes: usize,
-    /// Redirect URIs of one client (LIM-9).
-    pub redirect_uris: usize,
-    /// Bytes of one redirect URI (LIM-9).
-    pub redirect_uri_bytes: usize,
-    /// Registered clients that never obtained a token (LIM-16).
-    pub unused_clients: usize,
-    /// Registrations from one peer in an hour (LIM-16).
-    pub registrations_per_peer_per_hour: u32,
-    /// Requests that wait for a user, in all (LIM-17).
-    pub pending_authorizations: usize,
-    /// Requests that wait for a user, from one peer (LIM-17).
-    pub pending_authorizations_per_peer: usize,
-    /// Wrong secrets in a minute, for one account or client and from one peer (LIM-20).
-    pub wrong_secrets_per_minute: u32,
-    /// Client documents fetched for one peer in a minute (SEC-287).
-    pub document_fetches_per_peer_per_minute: u32,
-    /// Client documents fetched from one host in a minute, of clients that were not known (SEC-287).
-    pub document_fetches_per_host_per_minute: u32,
-    /// Devices that ask for a code, from one peer in a minute (RFC 8628).
-    pub device_grants_per_peer_per_minute: u32,
-    /// Connections that [`crate::AuthorizationServer::serve`] holds at once (LIM-15).
-    pub connections: usize,
-    /// Time for the head of a request, and for a TLS handshake (LIM-13, SEC-447).
-    pub header_time: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            registration_bytes: 16 * 1024,
-            redirect_uris: 16,
-            redirect_uri_bytes: 2 * 1024,
-            unused_clients: 1_000,
-            registrations_per_peer_per_hour: 10,
-            pending_authorizations: 10_000,
-            pending_authorizations_per_peer: 20,
-            wrong_secrets_per_minute: 10,
-            device_grants_per_peer_per_minute: 20,
-            document_fetches_per_peer_per_minute: 20,
-            document_fetches_per_host_per_minute: 60,
-            connections: 1_024,
-            header_time: Duration::from_secs(10),
-        }
-    }
-}
-
 /// Why a server cannot be made from these settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -382,6 +346,8 @@ pub enum SettingsError {
     MasterKey,
     /// The key id cannot be one.
     KeyId,
+    /// The signing keys, or their folder.
+    SigningKeys(KeyFolderError),
     /// The operating system gave no randomness.
     Entropy,
     /// The database cannot be opened, or its tables cannot be brought up to date; the log says why.
@@ -412,6 +378,7 @@ impl fmt::Display for SettingsError {
             Self::Metadata => "resources and scopes are more than a metadata document can name",
             Self::MasterKey => "the master key is a placeholder",
             Self::KeyId => "the key id is empty, too long, or has an unsuitable character",
+            Self::SigningKeys(error) => return error.fmt(f),
             Self::Entropy => "the operating system gave no randomness",
             Self::Database => "the database cannot be opened",
         })

@@ -44,6 +44,7 @@ use crate::sessions::{Pending, Waiting};
 use crate::settings::Limits;
 use crate::users::Account;
 
+mod check;
 #[cfg(test)]
 pub(crate) mod faulty;
 mod hashed;
@@ -51,6 +52,7 @@ mod memory;
 mod redemption;
 mod sql;
 
+pub use check::DatabaseError;
 pub(crate) use hashed::{HashedStorage, presented, stored_by_id, token_id};
 use memory::MemoryRecords;
 pub(crate) use redemption::{CodeProof, Kept, Redemption};
@@ -196,6 +198,8 @@ impl Records {
         ) -> ();
         pub(crate) fn subject(browser: Digest, now: SystemTime) -> Option<String>;
         pub(crate) fn sweep_browsers(now: SystemTime) -> u64;
+        pub(crate) fn ping() -> ();
+        pub(crate) fn clients_after(client_id: &str, count: usize) -> Vec<Client>;
         pub(crate) fn account(name: &str) -> Option<Account>;
         pub(crate) fn accounts() -> Vec<Account>;
         pub(crate) fn add_account(account: &Account) -> bool;

@@ -1,6 +1,7 @@
 //! Counting attempts by whoever makes them.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -10,6 +11,10 @@ use http::Extensions;
 
 /// Keys remembered at once; past it, ended windows go, then the oldest (constant memory).
 const KEYS_MAX: usize = 10_000;
+/// Longest window: whoever guesses in the name of a user locks that user out for no longer.
+const WINDOW_MAX: Duration = Duration::from_secs(15 * 60);
+/// After this time without an attempt windows are short again.
+const QUIET: Duration = Duration::from_secs(60 * 60);
 
 /// Who is at the other end of the connection, as far as limits care: an IPv4 address, or the /64
 /// of an IPv6 one, since a single host owns all of it (SEC-211). Forwarded headers are not read.
@@ -35,7 +40,14 @@ impl From<IpAddr> for Peer {
     }
 }
 
-/// At most so many attempts for each key in one window of time.
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// At most so many attempts for each key in one window of time. A window that was used up is followed by
+/// one of twice its length (LIM-20), until nobody has tried for a while.
 pub(crate) struct Throttle {
     attempts_max: u32,
     window: Duration,
@@ -45,6 +57,7 @@ pub(crate) struct Throttle {
 struct Window {
     started: SystemTime,
     attempts: u32,
+    doublings: u32,
 }
 
 impl Throttle {
@@ -93,19 +106,39 @@ impl Throttle {
         if windows.len() >= KEYS_MAX && !windows.contains_key(key) {
             self.make_room(windows, now);
         }
-        let window = windows.entry(key.to_owned()).or_insert(Window { started: now, attempts: 0 });
+        let first = Window { started: now, attempts: 0, doublings: 0 };
+        let window = windows.entry(key.to_owned()).or_insert(first);
         if !self.is_open(window, now) {
-            *window = Window { started: now, attempts: 0 };
+            let doublings = match self.is_remembered(window, now) {
+                true if window.attempts >= self.attempts_max => window.doublings.saturating_add(1),
+                true => window.doublings,
+                false => 0,
+            };
+            *window = Window { started: now, attempts: 0, doublings };
         }
         window
     }
 
+    fn length(&self, window: &Window) -> Duration {
+        let factor = 1_u32.checked_shl(window.doublings).unwrap_or(u32::MAX);
+        self.window.saturating_mul(factor).min(WINDOW_MAX.max(self.window))
+    }
+
     fn is_open(&self, window: &Window, now: SystemTime) -> bool {
-        now.duration_since(window.started).is_ok_and(|age| age < self.window)
+        now.duration_since(window.started).is_ok_and(|age| age < self.length(window))
+    }
+
+    /// Whether the length of the next window depends on this one.
+    fn is_remembered(&self, window: &Window, now: SystemTime) -> bool {
+        let until = self.length(window).saturating_add(QUIET);
+        now.duration_since(window.started).is_ok_and(|age| age < until)
     }
 
     fn make_room(&self, windows: &mut HashMap<String, Window>, now: SystemTime) {
-        windows.retain(|_, window| self.is_open(window, now));
+        windows.retain(|_, window| {
+            let counts = window.doublings > 0 || window.attempts >= self.attempts_max;
+            self.is_open(window, now) || (counts && self.is_remembered(window, now))
+        });
         if windows.len() >= KEYS_MAX {
             let oldest = windows.iter().min_by_key(|(_, window)| window.started);
             if let Some(key) = oldest.map(|(key, _)| key.clone()) {
@@ -133,6 +166,30 @@ mod tests {
         assert!(!throttle.admit("a", at(59)));
         assert!(throttle.admit("b", at(59)));
         assert!(throttle.admit("a", at(60)));
+    }
+
+    /// Fills the window that opens at `at_secs`; gives the seconds until the next attempt is admitted.
+    fn fill(throttle: &Throttle, at_secs: u64) -> u64 {
+        let at = |secs: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(secs);
+        while throttle.admit("a", at(at_secs)) {}
+        (0..).find(|wait| !throttle.is_exhausted("a", at(at_secs + wait))).unwrap()
+    }
+
+    #[test]
+    fn lim_20_the_delay_doubles_up_to_its_limit() {
+        let throttle = Throttle::new(2, Duration::from_secs(60));
+        let mut at_secs = 0;
+        for expected in [60, 120, 240, 480, 900, 900] {
+            let delay = fill(&throttle, at_secs);
+            assert_eq!(delay, expected);
+            at_secs += delay;
+        }
+        // A window that is not used up neither doubles the delay nor ends it.
+        assert!(throttle.admit("a", SystemTime::UNIX_EPOCH + Duration::from_secs(at_secs)));
+        assert_eq!(fill(&throttle, at_secs + 900), 900);
+        // After an hour without an attempt it starts anew.
+        assert_eq!(fill(&throttle, at_secs + 900 + 900 + 3_600), 60);
+        assert!(throttle.admit("b", SystemTime::UNIX_EPOCH), "another key");
     }
 
     #[test]

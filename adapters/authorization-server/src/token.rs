@@ -11,7 +11,7 @@ use oauth_as::{
 };
 
 use crate::answers::{self, Response};
-use crate::audit::printable;
+use crate::audit::{audit, printable};
 use crate::authorize::{granted_scope, target};
 use crate::client_authentication::{ClientCredentials, ClientRequest};
 use crate::form::Form;
@@ -59,9 +59,9 @@ async fn grant(
             Ok(Kept::All) => {
                 let refresh_issued = issued.refresh_token.is_some();
                 let subject = record.subject.as_deref().map(printable);
-                tracing::info!(
-                    client_id = %record.client_id, %grant_type, subject, scope = %record.scope,
-                    refresh_issued, "token issued"
+                audit!(
+                    info, "token issued", client_id = %record.client_id, %grant_type, subject,
+                    resource = ?record.resource, scope = %record.scope, refresh_issued
                 );
                 return Ok(issued);
             }

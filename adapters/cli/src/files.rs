@@ -35,6 +35,8 @@ enum Reason {
     Text,
     Key(KeyTextError),
     MasterKey,
+    /// Others may read or change it.
+    NotPrivate,
 }
 
 impl fmt::Display for FileError {
@@ -47,6 +49,7 @@ impl fmt::Display for FileError {
             Reason::TooLong(len_max) => write!(f, "is longer than {len_max} bytes"),
             Reason::Text => f.write_str("is not a text"),
             Reason::Key(error) => error.fmt(f),
+            Reason::NotPrivate => f.write_str("others may read or change it (chmod go= helps)"),
             Reason::MasterKey => f.write_str("a master key has 32 bytes that are not all the same"),
         }
     }
@@ -70,6 +73,18 @@ pub(crate) fn read(path: &Path, len_max: usize) -> Result<Zeroizing<Vec<u8>>, Fi
 pub(crate) fn read_stdin_line(len_max: usize) -> Result<Zeroizing<String>, FileError> {
     let error = at(Path::new("standard input"));
     let bytes = read_all(io::stdin().lock(), len_max + 2).map_err(&error)?;
+    let text = line(bytes).map_err(&error)?;
+    if text.len() > len_max { Err(error(Reason::TooLong(len_max))) } else { Ok(text) }
+}
+
+/// One line of standard input, of at most `len_max` bytes beside the line end; what follows stays unread.
+pub(crate) fn read_stdin_first_line(len_max: usize) -> Result<Zeroizing<String>, FileError> {
+    let error = at(Path::new("standard input"));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(len_max + 2));
+    let len_read = u64::try_from(len_max + 2).unwrap_or(u64::MAX);
+    let mut input = io::stdin().lock().take(len_read);
+    io::BufRead::read_until(&mut input, b'\n', &mut bytes)
+        .map_err(|failure| error(Reason::Read(failure)))?;
     let text = line(bytes).map_err(&error)?;
     if text.len() > len_max { Err(error(Reason::TooLong(len_max))) } else { Ok(text) }
 }
@@ -109,6 +124,63 @@ pub(crate) fn write_new(path: &Path, content: &[u8]) -> Result<(), FileError> {
         let _ = fs::remove_file(path);
         error(Reason::Write(failure))
     })
+}
+
+/// Who may read a secret file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Readers {
+    Owner,
+    /// Its owner and a group.
+    Group,
+}
+
+/// Refuses a file that others may read or change. Where there are no such permissions nothing is checked.
+pub(crate) fn check_private(path: &Path, readers: Readers) -> Result<(), FileError> {
+    let error = at(path);
+    let metadata = fs::metadata(path).map_err(|failure| error(Reason::Read(failure)))?;
+    #[cfg(unix)]
+    {
+        let refused = match readers {
+            Readers::Owner => 0o077,
+            Readers::Group => 0o037,
+        };
+        let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions());
+        if mode & refused != 0 {
+            return Err(error(Reason::NotPrivate));
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (metadata, readers);
+    Ok(())
+}
+
+/// Makes a folder for its owner alone, unless it is there.
+pub(crate) fn make_private_folder(path: &Path) -> Result<(), FileError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    // The folder that a bare name is in is the working folder.
+    match path.as_os_str().is_empty() {
+        true => Ok(()),
+        false => builder.create(path).map_err(|failure| at(path)(Reason::Write(failure))),
+    }
+}
+
+/// The files of a folder.
+pub(crate) fn list(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let entries = entries.map_err(|failure| at(folder)(Reason::Read(failure)))?;
+    Ok(entries.iter().map(fs::DirEntry::path).collect())
+}
+
+/// Opens a file to append to it; one that is made is for its owner alone.
+pub(crate) fn append(path: &Path) -> Result<File, FileError> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(|failure| at(path)(Reason::Write(failure)))
 }
 
 /// Makes a folder, unless it is there.

@@ -1,6 +1,7 @@
 //! `portcullis`: OAuth 2.1 for MCP servers, as a program.
 #![forbid(unsafe_code)]
 
+mod authorization_server;
 mod demo;
 mod device;
 mod files;
@@ -27,6 +28,14 @@ struct Arguments {
 enum Command {
     /// Authorization server, protected MCP server and one whole flow, step by step, on this machine.
     Demo(Box<demo::Options>),
+    /// The authorization server: in an empty folder it makes its keys and database, and serves.
+    AuthorizationServer(Box<authorization_server::Options>),
+    /// Users of the authorization server: those who may sign in.
+    #[command(subcommand)]
+    User(Box<authorization_server::UserCommand>),
+    /// Clients of the authorization server that do not register themselves.
+    #[command(subcommand)]
+    Client(Box<authorization_server::ClientCommand>),
     /// Keys: a master key, the key of one resource server, what one device is provisioned with.
     #[command(subcommand)]
     Key(Box<key::Command>),
@@ -39,6 +48,11 @@ fn main() -> ExitCode {
     let Arguments { command } = Arguments::parse();
     let (result, trouble) = match command {
         Command::Demo(options) => (run_demo(&options), ExitCode::FAILURE),
+        Command::AuthorizationServer(options) => {
+            (authorization_server::run(&options).map_err(Into::into), ExitCode::FAILURE)
+        }
+        Command::User(command) => (command.run().map_err(Into::into), ExitCode::FAILURE),
+        Command::Client(command) => (command.run().map_err(Into::into), ExitCode::FAILURE),
         Command::Key(command) => (command.run().map_err(Into::into), ExitCode::FAILURE),
         Command::Token(command) => (command.run().map_err(Into::into), command.trouble()),
     };

@@ -85,6 +85,33 @@ impl Table {
     }
 }
 
+/// A list with a heading: one line for each entry, escaped as in a [`Table`].
+pub(crate) struct Rows(comfy_table::Table);
+
+impl Rows {
+    pub(crate) fn new(heading: &[&str]) -> Self {
+        let mut table = comfy_table::Table::new();
+        table.load_style(comfy_table::presets::NOTHING).set_header(heading);
+        Self(table)
+    }
+
+    pub(crate) fn push(&mut self, entry: &[&str]) {
+        self.0.add_row(entry.iter().map(|value| printable(value)));
+    }
+
+    pub(crate) fn print(&self) -> Result<(), OutputError> {
+        self.0.lines().try_for_each(|text| line(text.trim()))
+    }
+}
+
+/// The day of an instant in seconds since 1970, in UTC.
+pub(crate) fn day(unix_secs: u64) -> String {
+    let known = i64::try_from(unix_secs)
+        .ok()
+        .and_then(|secs| time::OffsetDateTime::from_unix_timestamp(secs).ok());
+    known.map_or_else(|| "?".to_owned(), |instant| instant.date().to_string())
+}
+
 /// Prints one line to standard output.
 pub(crate) fn line(text: &str) -> Result<(), OutputError> {
     let mut out = io::stdout().lock();

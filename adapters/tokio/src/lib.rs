@@ -7,6 +7,8 @@ pub mod client;
 #[cfg(any(feature = "client", feature = "resource-server"))]
 mod connector;
 #[cfg(feature = "resource-server")]
+pub mod public_keys;
+#[cfg(feature = "resource-server")]
 pub mod resource_server;
 #[cfg(feature = "resource-server")]
 pub mod serve;

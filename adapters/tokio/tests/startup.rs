@@ -6,8 +6,8 @@ use common::{scripted::Scripted, *};
 use http::Request;
 use http_body_util::Full;
 use portcullis_tokio::resource_server::{
-    Description, IntrospectionSettings, Issuer, KeySettings, Limits, ProtectLayer, Secret,
-    Settings, Verification,
+    Description, IntrospectionSettings, Issuer, JwksSettings, KeySettings, Limits, ProtectLayer,
+    PublicKeySettings, Secret, Settings, Verification,
 };
 
 #[track_caller]
@@ -105,6 +105,46 @@ async fn sec_372_introspection() {
     check_refused(with(&|settings| settings.parallel_max = 0), "parallel_max");
     let second = Issuer::new("https://as2.example.com", server.verification());
     check_refused(with(&|_| ()).issuer(second), "only one issuer");
+}
+
+#[test]
+fn sec_372_key_sets() {
+    let with = |change: fn(&mut JwksSettings)| {
+        let url = Some("https://as.example.com/jwks".to_owned());
+        let mut settings = JwksSettings { url, ..JwksSettings::default() };
+        change(&mut settings);
+        with_verification(Verification::Jwks(settings))
+    };
+    ProtectLayer::new(with(|_| ())).ok().unwrap();
+    ProtectLayer::new(with(|jwks| jwks.url = None)).ok().unwrap();
+    check_refused(with(|jwks| jwks.url = Some("http://as.example.com/jwks".to_owned())), "https");
+    check_refused(with(|jwks| jwks.url = Some(String::new())), "https");
+    ProtectLayer::new(with(|jwks| {
+        jwks.url = Some("http://as.example.com/jwks".to_owned());
+        jwks.plain_http = true;
+    }))
+    .ok()
+    .unwrap();
+    check_refused(with(|jwks| jwks.deadline_millis = 0), "deadline_millis");
+    check_refused(with(|jwks| jwks.interval_secs_min = 0), "interval_secs_min");
+    check_refused(with(|jwks| jwks.refresh_secs = 9), "refresh_secs");
+    check_refused(with(|jwks| jwks.stale_secs_max = 299), "stale_secs_max");
+}
+
+#[test]
+fn sec_104_public_keys() {
+    let with = |document: &str| with_verification(Verification::public_keys(document));
+    let key = signing::SigningKey::ed_dsa("k");
+    ProtectLayer::new(with(&signing::key_set(&[&key]))).ok().unwrap();
+    check_refused(with("{\"keys\":[]}"), "no key that can be used");
+    check_refused(with("{}"), "key set without keys");
+    check_refused(with(""), "JSON");
+    let from = |settings| with_verification(Verification::PublicKeys(settings));
+    check_refused(from(PublicKeySettings::default()), "one of both");
+    let mut absent = PublicKeySettings { file: Some("/nowhere/at/all".into()), document: None };
+    check_refused(from(absent.clone()), "/nowhere/at/all");
+    absent.document = Some(signing::key_set(&[&key]));
+    check_refused(from(absent), "one of both");
 }
 
 #[tokio::test]

@@ -26,6 +26,9 @@ pub enum Unavailable {
     ClockUnknown,
     /// The authorization server could not be asked (RS-81, SEC-360).
     AuthorizationServer,
+    /// The key that the token names is not at hand, and the issuer may have it (RS-71). A host that can
+    /// read the issuer's keys does so and decides anew.
+    Keys,
 }
 
 impl core::fmt::Display for Unavailable {
@@ -33,6 +36,7 @@ impl core::fmt::Display for Unavailable {
         f.write_str(match self {
             Self::ClockUnknown => "the time is not known",
             Self::AuthorizationServer => "the authorization server could not be asked",
+            Self::Keys => "the keys of the issuer are not known",
         })
     }
 }
@@ -52,6 +56,16 @@ pub enum Reason {
     Scope,
     /// No verdict about the token could be had.
     Unavailable(Unavailable),
+}
+
+impl From<TokenError> for Reason {
+    /// What could not be told is no refusal.
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::KeysUnavailable => Self::Unavailable(Unavailable::Keys),
+            refused => Self::Token(refused),
+        }
+    }
 }
 
 impl core::fmt::Display for Reason {
@@ -207,21 +221,23 @@ struct Refusal {
     body: &'static str,
 }
 
-/// Makes a [`Refusal`] whose body repeats the code and the text.
+/// Makes a [`Refusal`] whose body repeats the code and the text; the text is there once.
 macro_rules! refusal {
-    ($error:ident, $code:literal, $description:literal) => {
+    ($error:ident, $code:literal, $description:literal) => {{
+        const BODY: &str =
+            concat!("{\"error\":\"", $code, "\",\"error_description\":\"", $description, "\"}");
         Refusal {
             error: ErrorCode::$error,
-            description: $description,
-            body: concat!(
-                "{\"error\":\"",
-                $code,
-                "\",\"error_description\":\"",
-                $description,
-                "\"}"
-            ),
+            description: described(BODY, $description.len()),
+            body: BODY,
         }
-    };
+    }};
+}
+
+/// The text of `len` bytes before the quote and the brace that end a body.
+const fn described(body: &'static str, len: usize) -> &'static str {
+    let (text, _) = body.split_at(body.len().saturating_sub(2));
+    text.split_at(text.len().saturating_sub(len)).1
 }
 
 const REPEATED: Refusal =

@@ -43,8 +43,9 @@ fn reasons() -> impl Iterator<Item = Reason> {
         .chain(TOKEN_ERRORS.iter().copied().map(Reason::Token))
 }
 
-fn unavailable() -> [Reason; 2] {
-    [Unavailable::ClockUnknown, Unavailable::AuthorizationServer].map(Reason::Unavailable)
+fn unavailable() -> [Reason; 3] {
+    [Unavailable::ClockUnknown, Unavailable::AuthorizationServer, Unavailable::Keys]
+        .map(Reason::Unavailable)
 }
 
 #[track_caller]
@@ -190,4 +191,13 @@ fn reasons_have_their_own_words_in_logs() {
     words.dedup();
     // A token over its limit is the same event wherever it is noticed.
     assert!(count - words.len() <= 1, "{words:?}");
+}
+
+#[test]
+fn rs_71_what_could_not_be_told_is_no_refusal() {
+    for error in TOKEN_ERRORS {
+        assert_eq!(Reason::from(*error), Reason::Token(*error));
+    }
+    let keys = Reason::Unavailable(Unavailable::Keys);
+    assert_eq!(Reason::from(TokenError::KeysUnavailable), keys);
 }

@@ -1,6 +1,7 @@
 //! Base64 (RFC 4648) in the two spellings the protocols use, canonical only.
 
-use base64ct::{Base64, Base64UrlUnpadded, Encoding, Error};
+use base64ct::{Base64UrlUnpadded, Encoding as _};
+use portcullis_base64::Error;
 
 use super::scratch::{BufferFull, Scratch};
 
@@ -51,7 +52,7 @@ pub fn decode<'s>(text: &[u8], scratch: &mut Scratch<'s>) -> Result<&'s [u8], Ba
 
 /// Decodes as [`decode`] does, to the front of `out` (SEC-011).
 pub fn decode_into<'o>(text: &[u8], out: &'o mut [u8]) -> Result<&'o [u8], Base64UrlError> {
-    Ok(Base64UrlUnpadded::decode(text, out)?)
+    Ok(portcullis_base64::decode_url(text, out)?)
 }
 
 /// Decodes base64 with the standard alphabet and its padding (RFC 4648 §4), canonical only: what
@@ -60,8 +61,9 @@ pub fn decode_standard<'s>(
     text: &[u8],
     scratch: &mut Scratch<'s>,
 ) -> Result<&'s [u8], Base64UrlError> {
-    let bytes = scratch
-        .fill(|free| -> Result<usize, Base64UrlError> { Ok(Base64::decode(text, free)?.len()) })?;
+    let bytes = scratch.fill(|free| -> Result<usize, Base64UrlError> {
+        Ok(portcullis_base64::decode_standard(text, free)?.len())
+    })?;
     Ok(bytes)
 }
 

@@ -12,4 +12,4 @@ pub mod text;
 pub mod uri;
 
 #[cfg(test)]
-mod vectors;
+pub(crate) mod vectors;

@@ -4,10 +4,12 @@ use core::fmt;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use super::{HmacKey, KeyId};
+use super::{Algorithm, HmacKey, KeyId};
 use crate::{
     encoding::{base64url, json::write, scratch::BufferFull},
-    limits::{AUDIENCES_MAX, CLAIMS_LEN_MAX, JOSE_HEADER_LEN_MAX, TOKEN_LEN_MAX},
+    limits::{
+        AUDIENCES_MAX, CLAIMS_LEN_MAX, JOSE_HEADER_LEN_MAX, SIGNATURE_LEN_MAX, TOKEN_LEN_MAX,
+    },
     scope::ScopeSet,
     time::UnixTime,
 };
@@ -22,6 +24,8 @@ pub enum MintError {
     TooLong,
     /// No room for the token.
     BufferFull,
+    /// The key did not sign.
+    Signature,
 }
 
 impl fmt::Display for MintError {
@@ -30,6 +34,7 @@ impl fmt::Display for MintError {
             Self::Claim => "claim is empty or contradicts another",
             Self::TooLong => "token would be too long",
             Self::BufferFull => "no room for the token",
+            Self::Signature => "the key did not sign",
         })
     }
 }
@@ -64,7 +69,29 @@ pub struct MintClaims<'c> {
     pub id: &'c str,
 }
 
-/// Writes a signed token (`typ` `at+jwt`, AS-110) to the front of `out`.
+/// A key to sign with, wherever its arithmetic is.
+pub trait Signer {
+    /// The one algorithm of the key.
+    fn algorithm(&self) -> Algorithm;
+
+    /// Writes the signature of `message`, in the form of a JWS (RFC 7518 §3, RFC 8037 §3.1), to the
+    /// front of `out`, and gives its length. [`MintError::Signature`] when there is none.
+    fn sign(&self, message: &[u8], out: &mut [u8; SIGNATURE_LEN_MAX]) -> Result<usize, MintError>;
+}
+
+impl Signer for HmacKey {
+    fn algorithm(&self) -> Algorithm {
+        Self::ALGORITHM
+    }
+
+    fn sign(&self, message: &[u8], out: &mut [u8; SIGNATURE_LEN_MAX]) -> Result<usize, MintError> {
+        let mac = HmacKey::sign(self, message);
+        out.iter_mut().zip(mac).for_each(|(to, from)| *to = from);
+        Ok(mac.len())
+    }
+}
+
+/// Writes a signed token (`typ` `at+jwt`, AS-110) to the front of `out`, with HS256.
 ///
 /// What it makes is what [`super::UnverifiedJwt`] accepts; anything else is an error. After an error
 /// `out` holds no token.
@@ -74,9 +101,19 @@ pub fn mint<'o>(
     id: &KeyId,
     out: &'o mut [u8],
 ) -> Result<&'o str, MintError> {
+    mint_with(claims, key, id, out)
+}
+
+/// Writes a token as [`mint`] does, signed by a key of any kind.
+pub fn mint_with<'o>(
+    claims: &MintClaims<'_>,
+    key: &impl Signer,
+    id: &KeyId,
+    out: &'o mut [u8],
+) -> Result<&'o str, MintError> {
     claims.check()?;
     let (mut header, mut payload) = ([0; JOSE_HEADER_LEN_MAX], [0; CLAIMS_LEN_MAX]);
-    let header = write::to_slice(&HeaderMembers { id }, &mut header);
+    let header = write::to_slice(&HeaderMembers { algorithm: key.algorithm(), id }, &mut header);
     let payload = write::to_slice(claims, &mut payload);
     let (Ok(header), Ok(payload)) = (header, payload) else {
         return Err(MintError::TooLong);
@@ -85,9 +122,11 @@ pub fn mint<'o>(
     segments.push(header)?;
     segments.push_dot()?;
     segments.push(payload)?;
-    let signature = key.sign(segments.written());
+    let mut signature = [0; SIGNATURE_LEN_MAX];
+    let len = key.sign(segments.written(), &mut signature)?;
+    let signature = signature.get(..len).ok_or(MintError::Signature)?;
     segments.push_dot()?;
-    segments.push(&signature)?;
+    segments.push(signature)?;
     if segments.len > TOKEN_LEN_MAX {
         return Err(MintError::TooLong);
     }
@@ -130,13 +169,14 @@ impl Serialize for MintClaims<'_> {
 }
 
 struct HeaderMembers<'c> {
+    algorithm: Algorithm,
     id: &'c KeyId,
 }
 
 impl Serialize for HeaderMembers<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut members = serializer.serialize_map(Some(3))?;
-        members.serialize_entry("alg", HmacKey::ALGORITHM.as_str())?;
+        members.serialize_entry("alg", self.algorithm.as_str())?;
         members.serialize_entry("typ", "at+jwt")?;
         members.serialize_entry("kid", self.id.as_str())?;
         members.end()

@@ -21,6 +21,9 @@ pub trait SignatureVerifier: Sync {
     ///
     /// A key has one algorithm, to which the header may only agree (RFC 8725 §3.1). A signature of
     /// another length than the algorithm's is refused, and secrets are compared in constant time.
+    ///
+    /// Where the keys are read from the issuer, [`TokenError::KeysUnavailable`] asks for reading them:
+    /// the answer is 503 unless the host does so and decides anew (RS-71).
     fn verify(
         &self,
         header: &Header<'_>,

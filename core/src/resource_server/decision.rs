@@ -112,7 +112,7 @@ impl<'c> ResourceServer<'c> {
                 Verdict::Allow(principal) => Decision::Allow(principal),
                 Verdict::Challenge(challenge) => Decision::Challenge(challenge),
             },
-            Offline::Refused(error) => refuse(Reason::Token(error)),
+            Offline::Refused(error) => refuse(Reason::from(error)),
             Offline::Ask(expectations) => Decision::NeedIntrospection(Introspection {
                 token,
                 expectations,
@@ -153,6 +153,9 @@ impl<'c> ResourceServer<'c> {
                                     Err(error) => Offline::Refused(error),
                                 };
                             }
+                            // Another issuer's refusal settles nothing while the keys of this one
+                            // are not known.
+                            Err(_) if refused == TokenError::KeysUnavailable => {}
                             Err(error) => refused = error,
                         }
                     }

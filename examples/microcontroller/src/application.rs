@@ -57,7 +57,8 @@ struct Led {
 /// The JSON Schema of [`Led`].
 const LED: &str = r#"{"type":"object","properties":{"on":{"type":"boolean"}},"required":["on"],"additionalProperties":false}"#;
 
-/// The tool `set_led`.
+/// The tool `set_led`. All or nothing: it begins when the whole request is there, and nowhere in it can it be
+/// left half done, also when the client goes away. It sets a state, so that asking again does no harm.
 async fn set_led(_: &Principal<'_>, led: Led) -> Result<Json<Led>, ToolError> {
     board::set_led(led.on);
     Ok(Json(led))

@@ -1,20 +1,16 @@
 //! Who this device is: what it was provisioned with.
 
-use core::net::SocketAddr;
+use core::{fmt, net::SocketAddr};
 
-use embassy_executor::Spawner;
 use microcontroller::{
-    board::{self, Flash},
+    board,
     provisioning::{DOCUMENT_LEN_MAX, Provisioning, TIME_SERVERS_MAX},
 };
 use portcullis_core::encoding::scratch::Scratch;
 use static_cell::ConstStaticCell;
 use zeroize::Zeroizing;
 
-use crate::{
-    keeper::{self, DeviceKeys},
-    time::DeviceClock,
-};
+use crate::keeper::{DeviceKeys, ToStore};
 
 /// Bytes for the texts of the identity, and for the metadata written from them.
 const TEXTS_LEN: usize = if cfg!(feature = "introspection") { 3072 } else { 1536 };
@@ -33,30 +29,32 @@ pub(crate) struct Identity {
     /// Whom to ask for the time.
     #[cfg_attr(not(feature = "sntp"), allow(dead_code, reason = "the calendar tells the time"))]
     pub(crate) time_servers: heapless::Vec<SocketAddr, TIME_SERVERS_MAX>,
-    /// What time it is; not before the last time that was stored.
-    pub(crate) clock: DeviceClock,
     /// Memory for further texts.
     pub(crate) memory: Scratch<'static>,
 }
 
 impl Identity {
-    /// Reads the provisioning, which the flash takes over; halts with the reason when that cannot be done.
-    pub(crate) async fn take(spawner: Spawner, flash: Flash) -> Self {
+    /// Reads the provisioning, of which the flash is to take over the second part; halts with the reason when it
+    /// cannot be read.
+    pub(crate) fn read() -> (Self, ToStore) {
         let (provisioning, memory) = read();
         let Provisioning { version, resource, issuer, keys, time_servers, .. } = provisioning;
         #[cfg(not(feature = "introspection"))]
         let keys = Some(keys);
-        let (keys, clock) = keeper::start(spawner, flash, resource, version, keys).await;
-        Self {
+        let keys = keys.map(|keys| match DeviceKeys::provisioned(&keys) {
+            Ok(live) => (keys, live),
+            Err(error) => unusable(&error),
+        });
+        let identity = Self {
             resource,
             issuer,
-            keys,
+            keys: keys.as_ref().map(|(_, live)| *live),
             #[cfg(feature = "introspection")]
             introspection: provisioning.introspection,
             time_servers,
-            clock,
             memory,
-        }
+        };
+        (identity, ToStore { resource, version, keys })
     }
 }
 
@@ -71,6 +69,11 @@ fn read() -> (Provisioning<'static>, Scratch<'static>) {
     };
     match Provisioning::read(document, &mut memory) {
         Ok(provisioning) => (provisioning, memory),
-        Err(error) => board::halt(format_args!("the provisioning cannot be used: {error}")),
+        Err(error) => unusable(&error),
     }
+}
+
+/// Halts: this device cannot be what it was provisioned to be.
+pub(crate) fn unusable(reason: &dyn fmt::Display) -> ! {
+    board::halt(format_args!("the provisioning cannot be used: {reason}"))
 }

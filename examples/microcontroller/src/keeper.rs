@@ -10,7 +10,7 @@ use microcontroller::{
     board::{self, Flash, FlashError},
     provisioning::Keys,
 };
-use portcullis_core::jwt::KeyId;
+use portcullis_core::jwt::{KeyError, KeyId, KeyRing};
 use portcullis_embassy::keys::{
     LiveKeyRing,
     storage::{Binding, KeyStore, StorageError},
@@ -31,6 +31,15 @@ pub(crate) struct DeviceKeys {
 }
 
 impl DeviceKeys {
+    /// The keys of a provisioning, so that a server can be made with them. The stored ones take their place
+    /// before anybody is served.
+    pub(crate) fn provisioned(keys: &Keys) -> Result<&'static Self, KeyError> {
+        static KEYS: StaticCell<DeviceKeys> = StaticCell::new();
+        let ring = KeyRing::new(keys.current.id().clone(), keys.current.hmac_key()?);
+        let (turn, wanted, done) = (Mutex::new(()), Signal::new(), Signal::new());
+        Ok(KEYS.init(Self { ring: LiveKeyRing::new(ring), turn, wanted, done }))
+    }
+
     /// Makes the key to come the current one, now and after a restart.
     pub(crate) async fn rotate(&self) -> Result<Option<KeyId>, StorageError<FlashError>> {
         let _turn = self.turn.lock().await;
@@ -41,51 +50,53 @@ impl DeviceKeys {
     }
 }
 
-/// What is known when the flash was read.
-type Opened = (Option<&'static DeviceKeys>, DeviceClock);
-static OPENED: Signal<CriticalSectionRawMutex, Opened> = Signal::new();
+/// What of a provisioning the flash takes over.
+pub(crate) struct ToStore {
+    /// What the stored keys are tied to.
+    pub(crate) resource: &'static str,
+    /// Which provisioning it is.
+    pub(crate) version: u32,
+    /// Its keys, and where those that are stored go.
+    pub(crate) keys: Option<(Keys, &'static DeviceKeys)>,
+}
+
+/// Told when the flash was read.
+static OPENED: Signal<CriticalSectionRawMutex, DeviceClock> = Signal::new();
 
 /// Starts the task, which takes over the provisioned keys; halts with the reason when it cannot.
-pub(crate) async fn start(
-    spawner: Spawner,
-    flash: Flash,
-    resource: &'static str,
-    version: u32,
-    keys: Option<Keys>,
-) -> Opened {
-    board::spawn(spawner, keep(flash, resource, version, keys));
+///
+/// Stored keys are tied to the resource for good, and no older provisioning is taken after this one: a server
+/// that cannot be made is found before.
+pub(crate) async fn start(spawner: Spawner, flash: Flash, to_store: ToStore) -> DeviceClock {
+    board::spawn(spawner, keep(flash, to_store));
     OPENED.wait().await
 }
 
 #[embassy_executor::task]
-async fn keep(flash: Flash, resource: &'static str, version: u32, keys: Option<Keys>) {
-    match run(flash, resource, version, keys).await {
+async fn keep(flash: Flash, to_store: ToStore) {
+    match run(flash, to_store).await {
         Err(error) => board::halt(format_args!("the keys cannot be used: {error}")),
     }
 }
 
 async fn run(
     flash: Flash,
-    resource: &str,
-    version: u32,
-    keys: Option<Keys>,
+    ToStore { resource, version, keys }: ToStore,
 ) -> Result<core::convert::Infallible, StorageError<FlashError>> {
-    static KEYS: StaticCell<DeviceKeys> = StaticCell::new();
     let mut store = KeyStore::open(flash, Flash::RANGE, &Binding::new(resource))?;
     let keys = match keys {
         None => None,
-        Some(Keys { current, next }) => {
+        Some((Keys { current, next }, keys)) => {
             // Those of the same version may have been rotated since.
             let stored = store.provision(version, current, next).await?.into_stored();
-            let ring = LiveKeyRing::new(stored.ring()?);
-            let (turn, wanted, done) = (Mutex::new(()), Signal::new(), Signal::new());
-            Some(&*KEYS.init(DeviceKeys { ring, turn, wanted, done }))
+            keys.ring.replace(stored.ring()?)?;
+            Some(keys)
         }
     };
     // Only time servers are not believed about the past: a calendar of the board is.
     let mark = if cfg!(feature = "sntp") { store.time_mark().await? } else { None };
     let clock = time::clock(mark);
-    OPENED.signal((keys, clock));
+    OPENED.signal(clock);
     loop {
         let look = Timer::after(Duration::from_secs(LOOK_SECS));
         let Some(keys) = keys else {

@@ -32,17 +32,18 @@ async fn main(spawner: Spawner) {
 
     let board = Board::start(spawner).await;
     // Who it is comes first: without an identity the device does not even join the network.
-    let mut identity = Identity::take(spawner, board.flash).await;
+    let (mut identity, to_store) = Identity::read();
+    let server = match application::resource_server(&mut identity) {
+        Ok(server) => server,
+        Err(error) => identity::unusable(&error),
+    };
+    let clock = keeper::start(spawner, board.flash, to_store).await;
     let stack = join(spawner, board.ethernet).await;
 
     #[cfg(feature = "sntp")]
-    time::start(spawner, stack, &identity);
+    time::start(spawner, stack, clock, &identity);
     let introspector = introspector::start(spawner, stack, &mut identity);
-    let server = match application::resource_server(&mut identity) {
-        Ok(server) => server,
-        Err(error) => board::halt(format_args!("the provisioning cannot be used: {error}")),
-    };
-    let Identity { keys, clock, .. } = identity;
+    let keys = identity.keys;
     let device = Device { server, keys, introspector, clock };
     for (socket, memory) in SOCKET_MEMORY.take().iter_mut().zip(CONNECTION_MEMORY.take()) {
         board::spawn(spawner, application::serve(device, stack, socket, memory));

@@ -83,8 +83,12 @@ mod over_the_network {
     }
 
     /// Starts what sets the clock.
-    pub(crate) fn start(spawner: Spawner, stack: Stack<'static>, identity: &Identity) {
-        let clock = identity.clock;
+    pub(crate) fn start(
+        spawner: Spawner,
+        stack: Stack<'static>,
+        clock: DeviceClock,
+        identity: &Identity,
+    ) {
         board::spawn(spawner, calendar(clock));
         if !identity.time_servers.is_empty() {
             board::spawn(spawner, time_servers(clock, stack, identity.time_servers.clone()));

@@ -18,6 +18,7 @@ use serde::de::IgnoredAny;
 use super::metadata::{self, Accepted};
 use super::{Registered, read_metadata_body, refuse_with};
 use crate::answers::{self, Response};
+use crate::audit::audit;
 use crate::server::Inner;
 use crate::settings::CLIENT_ID_PREFIX;
 use crate::throttle::Peer;
@@ -116,7 +117,7 @@ async fn replace(server: &Inner, managed: &Managed, accepted: &Accepted) -> Resp
     let store = server.engine.store();
     match store.compare_and_swap_client(&managed.client, updated).await {
         Ok(true) => {
-            tracing::info!(client_id = %managed.client.client_id, "registration updated");
+            audit!(info, "registration updated", client_id = %managed.client.client_id);
             shown(server, managed, accepted)
         }
         // It was deleted or changed meanwhile.
@@ -145,7 +146,7 @@ pub(crate) async fn delete(
     let client_id = &managed.client.client_id;
     match server.engine.store().delete_client(client_id, window).await {
         Ok(_) => {
-            tracing::info!(%client_id, "client deleted itself");
+            audit!(info, "client deleted itself", %client_id);
             answers::status_only(StatusCode::NO_CONTENT)
         }
         Err(error) => unavailable(&error),

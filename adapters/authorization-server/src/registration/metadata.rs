@@ -221,7 +221,7 @@ fn known_scope(scope: &str, settings: &Settings) -> Result<String, RegistrationE
 
 /// The name as it is kept and shown: on one line, of bounded length, without characters that turn
 /// the writing direction or take no room (SEC-204).
-fn shown_name(name: &str) -> Option<String> {
+pub(crate) fn shown_name(name: &str) -> Option<String> {
     let hidden = |c: char| {
         c.is_control()
             || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}')

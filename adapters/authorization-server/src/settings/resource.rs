@@ -3,6 +3,7 @@
 use std::fmt;
 
 use portcullis_core::encoding::uri::Uri;
+use portcullis_core::jwt::Algorithm;
 
 use super::{SettingsError, is_scope_token};
 use crate::secrets;
@@ -16,6 +17,25 @@ pub enum TokenFormat {
     /// An RFC 9068 token that the resource server verifies by itself, with a key derived for it
     /// alone. It can be introspected and revoked, too.
     Hs256,
+    /// The same, signed with ECDSA on P-256: anybody can verify it with the keys at `/jwks`. The choice
+    /// where nothing speaks for another.
+    Es256,
+    /// The same, signed with Ed25519: the fastest to verify on a small machine.
+    EdDsa,
+    /// The same, signed with RSA: for resource servers that know nothing else (RFC 9068 §2.1).
+    Rs256,
+}
+
+impl TokenFormat {
+    /// The algorithm of tokens that are signed with a published key.
+    pub(crate) fn public_algorithm(self) -> Option<Algorithm> {
+        match self {
+            Self::Opaque | Self::Hs256 => None,
+            Self::Es256 => Some(Algorithm::Es256),
+            Self::EdDsa => Some(Algorithm::EdDsa),
+            Self::Rs256 => Some(Algorithm::Rs256),
+        }
+    }
 }
 
 /// One scope and what it allows, in the words of the consent page.

@@ -11,8 +11,8 @@ use std::time::SystemTime;
 use oauth_as::authorization::{AuthorizationCodeRecord, AuthorizationCodeState};
 use oauth_as::device::DeviceGrantState;
 use oauth_as::{
-    Client, ClientId, DeviceGrant, IssuedToken, RefreshTokenRecord, RevocationWindow, Storage,
-    StorageError, WriteOutcome, delegate_storage,
+    Client, ClientId, DeviceGrant, IssuedToken, RefreshTokenRecord, RevocationWindow, ScopeSet,
+    Storage, StorageError, WriteOutcome, delegate_storage,
 };
 
 use super::Records;
@@ -32,6 +32,8 @@ pub(crate) struct HashedStorage {
     fixed: HashMap<String, Arc<Client>>,
     /// Clients that documents describe.
     documents: Option<Arc<Documents>>,
+    /// What every client may ask for, whatever there was when it was registered.
+    scopes: Option<ScopeSet>,
     /// Families of tokens whose revocation failed, in this process: the client was told so, and
     /// this one goes on trying.
     unrevoked: Mutex<HashMap<String, RevocationWindow>>,
@@ -97,13 +99,36 @@ impl HashedStorage {
     /// A storage before `inner`, beside which the clients `fixed` are known.
     pub(crate) fn new(inner: Records, fixed: impl IntoIterator<Item = Client>) -> Self {
         let named = |client: Client| (client.client_id.as_str().to_owned(), Arc::new(client));
-        let fixed = fixed.into_iter().map(named).collect();
-        Self { inner, fixed, documents: None, unrevoked: Mutex::default() }
+        Self {
+            inner,
+            fixed: fixed.into_iter().map(named).collect(),
+            documents: None,
+            scopes: None,
+            unrevoked: Mutex::default(),
+        }
     }
 
     /// Also knows the clients of `documents`.
     pub(crate) fn with_documents(self, documents: Arc<Documents>) -> Self {
         Self { documents: Some(documents), ..self }
+    }
+
+    /// Lets every registered client ask for these scopes, also for those of resources that were added
+    /// after it had registered.
+    pub(crate) fn with_scopes(self, scopes: ScopeSet) -> Self {
+        Self { scopes: Some(scopes), ..self }
+    }
+
+    /// A client of the records as the engine sees it.
+    fn with_current_scopes(&self, client: Arc<Client>) -> Arc<Client> {
+        match &self.scopes {
+            Some(scopes) if client.allowed_scopes != *scopes => {
+                let mut client = Arc::unwrap_or_clone(client);
+                client.allowed_scopes = scopes.clone();
+                Arc::new(client)
+            }
+            _ => client,
+        }
     }
 
     /// What the records are kept in.
@@ -167,15 +192,32 @@ impl HashedStorage {
 
 impl Storage for HashedStorage {
     delegate_storage!(to inner;
-        put_client, compare_and_swap_client, delete_client, find_device_grant_by_user_code,
+        put_client, delete_client, find_device_grant_by_user_code,
     );
+
+    async fn compare_and_swap_client(
+        &self,
+        expected: &Client,
+        updated: Client,
+    ) -> Result<bool, StorageError> {
+        let Some(stored) = self.inner.get_client(&expected.client_id).await? else {
+            return Ok(false);
+        };
+        if *self.with_current_scopes(Arc::clone(&stored)) != *expected {
+            return Ok(false);
+        }
+        self.inner.compare_and_swap_client(&stored, updated).await
+    }
 
     async fn get_client(&self, client_id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
         let id = client_id.as_str();
         match (self.fixed.get(id), &self.documents) {
             (Some(fixed), _) => Ok(Some(Arc::clone(fixed))),
             (None, Some(documents)) if is_document_id(id) => Ok(documents.known(id)),
-            (None, _) => self.inner.get_client(client_id).await,
+            (None, _) => {
+                let found = self.inner.get_client(client_id).await?;
+                Ok(found.map(|client| self.with_current_scopes(client)))
+            }
         }
     }
 

@@ -1,12 +1,13 @@
 //! Records in memory: for demonstrations and tests. They end with the process.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use oauth_as::authorization::{AuthorizationCodeRecord, AuthorizationCodeState};
 use oauth_as::{
-    ClientId, IssuedToken, MemoryStorage, RefreshTokenRecord, RevocationWindow, Storage,
+    Client, ClientId, IssuedToken, MemoryStorage, RefreshTokenRecord, RevocationWindow, Storage,
     StorageError, WriteOutcome, delegate_storage,
 };
 
@@ -24,6 +25,8 @@ pub(crate) struct MemoryRecords {
     codes: Mutex<HashMap<String, AuthorizationCodeRecord>>,
     /// What device grants are for, and when they end.
     device_resources: Mutex<HashMap<String, (String, SystemTime)>>,
+    /// The engine's memory does not list its clients.
+    client_ids: Mutex<BTreeSet<String>>,
     /// Clients that never obtained a token, and when they registered.
     unused: Mutex<HashMap<String, SystemTime>>,
     browsers: Mutex<Browsers>,
@@ -36,13 +39,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Storage for MemoryRecords {
     delegate_storage!(to engine;
-        get_client, put_client, compare_and_swap_client,
+        get_client, compare_and_swap_client,
         put_device_grant, get_device_grant, find_device_grant_by_user_code, take_device_grant,
         compare_and_swap_device_grant,
         put_token, get_token, delete_token,
         put_refresh_token, get_refresh_token, take_refresh_token, rotate_refresh_token,
         revoke_token_family, claim_replay_id,
     );
+
+    async fn put_client(&self, client: Client) -> Result<(), StorageError> {
+        lock(&self.client_ids).insert(client.client_id.as_str().to_owned());
+        self.engine.put_client(client).await
+    }
 
     async fn delete_client(
         &self,
@@ -52,6 +60,7 @@ impl Storage for MemoryRecords {
         let deleted = self.engine.delete_client(client_id, window).await?;
         lock(&self.codes).retain(|_, code| code.client_id != *client_id);
         lock(&self.unused).remove(client_id.as_str());
+        lock(&self.client_ids).remove(client_id.as_str());
         Ok(deleted)
     }
 
@@ -92,6 +101,26 @@ impl Storage for MemoryRecords {
 }
 
 impl MemoryRecords {
+    pub(crate) async fn ping(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    /// At most `count` clients with ids behind `client_id`, in the order of their ids.
+    pub(crate) async fn clients_after(
+        &self,
+        client_id: &str,
+        count: usize,
+    ) -> Result<Vec<Client>, StorageError> {
+        let behind = (Bound::Excluded(client_id.to_owned()), Bound::Unbounded);
+        let ids: Vec<String> = lock(&self.client_ids).range(behind).take(count).cloned().collect();
+        let mut clients = Vec::new();
+        for id in ids {
+            let found = self.engine.get_client(&ClientId::new(id)).await?;
+            clients.extend(found.map(|client| Client::clone(&client)));
+        }
+        Ok(clients)
+    }
+
     pub(crate) async fn authorization_code(
         &self,
         code: &str,

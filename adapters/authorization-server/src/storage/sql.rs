@@ -27,11 +27,19 @@ mod users;
 
 pub(crate) use connection::Database;
 use connection::{Transaction, Value};
+pub(super) use open::{check_postgresql, check_sqlite};
 
 /// Records in a database. Cheap to clone; clones share the connections.
 #[derive(Clone)]
 pub(crate) struct SqlRecords {
     database: Database,
+}
+
+impl SqlRecords {
+    /// Whether the database answers at all.
+    pub(crate) async fn ping(&self) -> Result<(), StorageError> {
+        self.database.texts("SELECT 'alive'", &[]).await.map(drop)
+    }
 }
 
 /// What a writer on PostgreSQL keeps others from doing until its transaction ends.

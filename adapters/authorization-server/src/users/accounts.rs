@@ -5,6 +5,7 @@ use std::fmt;
 use oauth_as::StorageError;
 
 use super::{Account, hash};
+use crate::audit::audit;
 use crate::clock::{Clock, unix_secs};
 use crate::settings::{Settings, is_user_name};
 use crate::storage::{Database, Records};
@@ -68,7 +69,9 @@ impl Accounts {
             is_disabled: false,
             created_at_secs: unix_secs(self.clock.now()).unwrap_or_default(),
         };
-        found(self.records.add_account(&account).await?, AccountError::Taken)
+        found(self.records.add_account(&account).await?, AccountError::Taken)?;
+        audit!(info, "user added", subject = name);
+        Ok(())
     }
 
     /// Sets a password, and ends the user's sign-ins.
@@ -78,7 +81,9 @@ impl Accounts {
     /// [`AccountError::Database`].
     pub async fn set_password(&self, name: &str, password: &str) -> Result<(), AccountError> {
         let password = hashed(password).await?;
-        self.change(name, move |account| account.password = password).await
+        self.change(name, move |account| account.password = password).await?;
+        audit!(info, "user's password set", subject = name);
+        Ok(())
     }
 
     /// Disables a user: no sign-in any more, no more tokens for clients that the user agreed to, and
@@ -88,7 +93,9 @@ impl Accounts {
     /// # Errors
     /// [`AccountError::Unknown`], [`AccountError::Database`].
     pub async fn disable(&self, name: &str) -> Result<(), AccountError> {
-        self.change(name, |account| account.is_disabled = true).await
+        self.change(name, |account| account.is_disabled = true).await?;
+        audit!(info, "user disabled", subject = name);
+        Ok(())
     }
 
     /// Lets a disabled user sign in again.
@@ -96,7 +103,9 @@ impl Accounts {
     /// # Errors
     /// [`AccountError::Unknown`], [`AccountError::Database`].
     pub async fn enable(&self, name: &str) -> Result<(), AccountError> {
-        self.change(name, |account| account.is_disabled = false).await
+        self.change(name, |account| account.is_disabled = false).await?;
+        audit!(info, "user enabled", subject = name);
+        Ok(())
     }
 
     /// Removes a user, with the effects of [`Accounts::disable`].
@@ -104,7 +113,9 @@ impl Accounts {
     /// # Errors
     /// [`AccountError::Unknown`], [`AccountError::Database`].
     pub async fn remove(&self, name: &str) -> Result<(), AccountError> {
-        found(self.records.remove_account(name).await?, AccountError::Unknown)
+        found(self.records.remove_account(name).await?, AccountError::Unknown)?;
+        audit!(info, "user removed", subject = name);
+        Ok(())
     }
 
     /// All users, by name.

@@ -19,6 +19,7 @@ mod races;
 mod registration;
 mod services;
 mod serving;
+mod signing_keys;
 #[path = "../support/site.rs"]
 mod site;
 mod stored;

@@ -56,6 +56,8 @@ pub(crate) enum Verify {
     Offline,
     /// Opaque tokens: the authorization server is asked (RFC 7662).
     Introspection,
+    /// JWT access tokens, verified with the keys that the authorization server publishes (RFC 7517).
+    Jwks,
 }
 
 /// Why the demo did not do its job.

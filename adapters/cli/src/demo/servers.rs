@@ -54,6 +54,7 @@ impl Servers {
         let format = match options.verify {
             Verify::Offline => TokenFormat::Hs256,
             Verify::Introspection => TokenFormat::Opaque,
+            Verify::Jwks => TokenFormat::Es256,
         };
         let protected = Resource::new(resource.clone(), NAME, format)
             .map_err(|error| DemoError::start("authorization server", &error))?
@@ -69,6 +70,7 @@ impl Servers {
         let verification = match options.verify {
             Verify::Offline => offline(&authorization_server, &master_key, &resource)?,
             Verify::Introspection => introspection(&authorization_server, &resource)?,
+            Verify::Jwks => Verification::jwks_of_issuer(),
         };
         let settings = Settings::new(resource.clone(), Issuer::new(issuer.clone(), verification))
             .base_scopes(BASE_SCOPE)

@@ -1,5 +1,6 @@
 //! The program as people and scripts run it: what it prints, what it writes, how it ends.
 
+mod authorization_server;
 mod demo;
 mod harness;
 mod key;

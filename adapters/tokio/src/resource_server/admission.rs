@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, header, request::Parts};
 use http_body::Body;
 use portcullis_core::{
-    challenge::{self, Challenge},
+    challenge::{self, Challenge, Reason},
     encoding::scratch::Scratch,
     introspection::Introspected,
     mcp::{EnvelopeError, Era},
@@ -50,8 +50,17 @@ where
     let mut buffer = resource.buffers.lend();
     let mut scratch = Scratch::new(buffer.bytes());
 
-    let now = resource.clock.unix_time();
-    let principal = match server.decide(&head, server.policy().base(), now, &mut scratch) {
+    resource.remote_keys.iter().for_each(|keys| keys.tend());
+    let base = server.policy().base();
+    let mut decision = server.decide(&head, base, resource.clock.unix_time(), &mut scratch);
+    let mut buffer;
+    if wants_keys(&decision) {
+        refresh_keys(resource).await;
+        buffer = resource.buffers.lend();
+        scratch = Scratch::new(buffer.bytes());
+        decision = server.decide(&head, base, resource.clock.unix_time(), &mut scratch);
+    }
+    let principal = match decision {
         Decision::Allow(principal) => principal,
         Decision::NeedIntrospection(introspection) => {
             known = ask(resource, &introspection).await;
@@ -109,6 +118,20 @@ fn request_head(parts: &Parts) -> RequestHead<'_> {
     let authority = authority(parts).map(|authority| ("host", authority.as_bytes()));
     let fields = parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     RequestHead::new(parts.method.as_str(), target, authority.into_iter().chain(fields))
+}
+
+/// Whether the core cannot decide before the issuers' keys were read (RS-71).
+fn wants_keys(decision: &Decision<'_>) -> bool {
+    let wanted = Reason::Unavailable(challenge::Unavailable::Keys);
+    matches!(decision, Decision::Challenge(challenge) if challenge.reason() == wanted)
+}
+
+/// Whose key it is that is not here the token does not say: all are asked, each as often as it may be.
+async fn refresh_keys(resource: &Resource) {
+    let flights: Vec<_> = resource.remote_keys.iter().map(|keys| keys.refresh()).collect();
+    for flight in flights {
+        flight.await;
+    }
 }
 
 async fn ask(resource: &Resource, introspection: &Introspection<'_>) -> Asked {

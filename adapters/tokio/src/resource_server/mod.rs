@@ -22,13 +22,14 @@
 //! | settings checked at start | [`Settings`], `resource` |
 //! | head, token, body, operation: the core's calls in order | `admission` |
 //! | the authorization server is asked: deadline, one question per token, short memory | `introspection` |
+//! | the issuer's keys are read: one request at a time, kept for a while | `remote_keys` |
 //! | the id of a session is bound to the principal who opened it | `sessions` |
 //! | the core's answer becomes an `http` response | `response` |
 //! | one event and one count for each decision | `journal` |
 //!
 //! Counted (`metrics`): `portcullis_decisions_total{decision,reason}`,
 //! `portcullis_introspections_total{outcome}`, `portcullis_introspection_seconds`,
-//! `portcullis_introspection_cache_hits_total`.
+//! `portcullis_introspection_cache_hits_total`, `portcullis_key_sets_total{outcome}`.
 
 mod admission;
 mod body;
@@ -37,6 +38,7 @@ mod introspection;
 mod journal;
 mod principal;
 mod protect;
+mod remote_keys;
 mod resource;
 mod response;
 mod scratch;
@@ -49,7 +51,7 @@ pub use principal::{MissingScope, Principal};
 pub use protect::{Protect, ProtectLayer};
 pub use response::ResponseBody;
 pub use settings::{
-    Description, IntrospectionSettings, Issuer, KeySettings, Limits, Scopes, Secret, SecretError,
-    Settings, SettingsError, Verification,
+    Description, IntrospectionSettings, Issuer, JwksSettings, KeySettings, Limits,
+    PublicKeySettings, Scopes, Secret, SecretError, Settings, SettingsError, Verification,
 };
 pub use verifier::{Facts, TokenVerifier, Unavailable, VerifyFuture};

@@ -14,9 +14,11 @@ use portcullis_core::{
 use zeroize::Zeroizing;
 
 use super::{
-    Clock, KeySettings, Settings, SettingsError, TokenVerifier, Verification,
-    introspection::Introspector, journal::Journal, scratch::Buffers, sessions::Sessions,
+    Clock, Issuer, KeySettings, PublicKeySettings, Settings, SettingsError, TokenVerifier,
+    Verification, introspection::Introspector, journal::Journal, remote_keys::RemoteKeys,
+    scratch::Buffers, sessions::Sessions,
 };
+use crate::public_keys::PublicKeys;
 
 /// Room for the metadata document and its URL.
 const METADATA_LEN_MAX: usize = limits::METADATA_LEN_MAX_DESKTOP;
@@ -27,6 +29,8 @@ pub(super) struct Resource {
     pub(super) server: ResourceServer<'static>,
     pub(super) metadata_path: &'static str,
     pub(super) asks: Asks,
+    /// The issuers whose keys are read when they are needed.
+    pub(super) remote_keys: Vec<&'static RemoteKeys>,
     pub(super) body_secs_max: Duration,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) journal: Journal,
@@ -56,7 +60,8 @@ impl Resource {
         }
         let body_secs_max = Duration::from_secs(limits.body_secs_max);
         let asks = asks(&settings, &clock)?;
-        let configuration = configuration(settings)?;
+        let mut remote_keys = Vec::new();
+        let configuration = configuration(settings, &clock, &mut remote_keys)?;
         let memory = Box::leak(vec![0; METADATA_LEN_MAX].into_boxed_slice());
         let server = ResourceServer::new(configuration, &mut Scratch::new(memory))?;
         if configuration.plain_http {
@@ -67,6 +72,7 @@ impl Resource {
             server,
             metadata_path,
             asks,
+            remote_keys,
             body_secs_max,
             clock,
             journal: Journal::default(),
@@ -92,12 +98,16 @@ fn asks(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Asks, SettingsErr
     Ok(Asks::Nobody)
 }
 
-fn configuration(settings: Settings) -> Result<Configuration<'static>, SettingsError> {
+fn configuration(
+    settings: Settings,
+    clock: &Arc<dyn Clock>,
+    remote_keys: &mut Vec<&'static RemoteKeys>,
+) -> Result<Configuration<'static>, SettingsError> {
     let Settings { resource, issuers, scopes, description, limits, .. } = settings;
     let issuers = issuers
         .into_iter()
         .map(|issuer| {
-            let verification = verification(&issuer.verification)?;
+            let verification = verification(&issuer, clock, remote_keys)?;
             Ok(TrustedIssuer { identifier: text(issuer.identifier), verification })
         })
         .collect::<Result<Vec<_>, SettingsError>>()?;
@@ -153,16 +163,49 @@ fn configuration(settings: Settings) -> Result<Configuration<'static>, SettingsE
     Ok(configuration)
 }
 
-fn verification(setting: &Verification) -> Result<core::Verification<'static>, SettingsError> {
-    Ok(match setting {
+fn verification(
+    issuer: &Issuer,
+    clock: &Arc<dyn Clock>,
+    remote_keys: &mut Vec<&'static RemoteKeys>,
+) -> Result<core::Verification<'static>, SettingsError> {
+    let mut remote = |jwks| {
+        let keys = RemoteKeys::new(jwks, &issuer.identifier, Arc::clone(clock))?;
+        let keys: &'static RemoteKeys = Box::leak(Box::new(keys));
+        remote_keys.push(keys);
+        Ok::<_, SettingsError>(keys)
+    };
+    Ok(match &issuer.verification {
         Verification::Offline { keys } => core::Verification::Offline(key_ring(keys)?),
         Verification::JwtOrIntrospection { keys, .. } => {
             core::Verification::OfflineOrIntrospection(key_ring(keys)?)
+        }
+        Verification::PublicKeys(keys) => {
+            core::Verification::Offline(public_keys(keys, &issuer.identifier)?)
+        }
+        Verification::Jwks(jwks) => core::Verification::Offline(remote(jwks)?),
+        Verification::JwksOrIntrospection { jwks, .. } => {
+            core::Verification::OfflineOrIntrospection(remote(jwks)?)
         }
         Verification::Introspection(_) | Verification::Custom(_) => {
             core::Verification::Introspection
         }
     })
+}
+
+fn public_keys(
+    setting: &PublicKeySettings,
+    issuer: &str,
+) -> Result<&'static PublicKeys, SettingsError> {
+    let document = match (&setting.file, &setting.document) {
+        (Some(path), None) => {
+            std::fs::read(path).map_err(|error| SettingsError::File(path.clone(), error.kind()))?
+        }
+        (None, Some(document)) => document.clone().into_bytes(),
+        _ => return Err(SettingsError::PublicKeySource),
+    };
+    let keys = PublicKeys::read(&document)
+        .map_err(|error| SettingsError::PublicKeys(issuer.to_owned(), error))?;
+    Ok(Box::leak(Box::new(keys)))
 }
 
 fn key_ring(keys: &[KeySettings]) -> Result<&'static KeyRing, SettingsError> {

@@ -6,6 +6,7 @@
 )]
 
 pub mod scripted;
+pub mod signing;
 
 use std::{
     convert::Infallible,

@@ -2,7 +2,7 @@
 //! gives away.
 
 use super::*;
-use crate::jwt::{HmacKey, KeyId, KeyRing, MintClaims, mint};
+use crate::jwt::{Header, HmacKey, KeyId, KeyRing, MintClaims, SignatureVerifier, mint};
 
 const OTHER_ISSUER: &str = "https://as2.example.com";
 const POST: &[(&str, &[u8])] = &[HOST, ("content-type", b"application/json")];
@@ -121,6 +121,34 @@ fn sec_373_a_jwt_that_fails_here_is_not_asked_about() {
         check_credentials(server, "Bearer opaque", "ask");
         check_credentials(server, "Bearer a.b.c", "ask");
     });
+}
+
+/// Keys that are read from their issuer, and are not here yet.
+struct NotHere;
+
+impl SignatureVerifier for NotHere {
+    fn verify(&self, _: &Header<'_>, _: &[u8], _: &[u8]) -> Result<(), TokenError> {
+        Err(TokenError::KeysUnavailable)
+    }
+}
+
+#[test]
+fn rs_71_a_token_whose_keys_are_not_known_is_neither_admitted_nor_refused() {
+    let keys = ring(1);
+    let here = TrustedIssuer { identifier: ISSUER, verification: Verification::Offline(&keys) };
+    let other = |verification| TrustedIssuer { identifier: OTHER_ISSUER, verification };
+    let offline = other(Verification::Offline(&NotHere));
+    let asked = other(Verification::OfflineOrIntrospection(&NotHere));
+    for issuers in [[here, offline], [offline, here], [here, asked], [asked, here]] {
+        with_issuers(&issuers, |server| {
+            check_credentials(server, &GOOD.credentials(), "allow");
+            let unknown = Token { key: 2, issuer: OTHER_ISSUER, ..GOOD };
+            check_credentials(server, &unknown.credentials(), "challenge 503");
+            // What no key could make a good token needs none.
+            check_credentials(server, "Bearer eyJhbGciOiJub25lIn0.e30.AA", "challenge 401");
+        });
+    }
+    with_issuers(&[asked], |server| check_credentials(server, "Bearer opaque", "ask"));
 }
 
 /// Headers of the modern era for a call of `tool`.

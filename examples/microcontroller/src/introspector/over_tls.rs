@@ -14,7 +14,7 @@ use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use static_cell::{ConstStaticCell, StaticCell};
 use zeroize::Zeroizing;
 
-use crate::identity::Identity;
+use crate::identity::{self, Identity};
 
 /// Bytes that the connection may receive, or send, before anybody has taken them.
 const TCP_BUFFER_LEN: usize = 1536;
@@ -48,7 +48,7 @@ pub(crate) fn start(spawner: Spawner, stack: Stack<'static>, identity: &mut Iden
     let provisioned = identity.introspection.take()?;
     match client(spawner, stack, identity.issuer, provisioned) {
         Ok(client) => Some(client),
-        Err(error) => board::halt(format_args!("the provisioning cannot be used: {error}")),
+        Err(error) => identity::unusable(&error),
     }
 }
 

@@ -1,10 +1,20 @@
-//! Counts what a decision takes on a Cortex-M3, with a token of 300 bytes.
+//! Counts what a decision takes on a Cortex-M3.
 //!
 //! For QEMU with `-icount shift=0`: every instruction takes one nanosecond there, so that a tick of the
-//! processor's timer at 25 MHz is 40 instructions. Each count is the mean of [`ROUNDS`] on warm code.
+//! processor's timer at 25 MHz is 40 instructions. Each count is the mean of some rounds on warm code.
 //! Prints `NAME INSTRUCTIONS` lines; `tests/device/budgets.py` reads them.
+//!
+//! | Name | What is counted |
+//! | --- | --- |
+//! | `decide` | deciding about a request with a token of 300 bytes |
+//! | `hmac`, `base64` | what of it cannot be done without: the signature's check, and decoding the three parts |
+//! | `largest` | deciding with the largest token that is minted (SEC-519) |
+//! | `wrong_first`, `wrong_last` | refusing a token whose signature differs at one end, or at the other (SEC-525) |
+//! | `key_zeros`, `key_mixed` | the signature's check with one key, or with another (SEC-525) |
 #![no_std]
 #![no_main]
+
+mod token;
 
 use core::{fmt, hint::black_box, panic::PanicInfo};
 
@@ -12,48 +22,43 @@ use cortex_m::peripheral::{SYST, syst::SystClkSource};
 use hmac::{Hmac, KeyInit, Mac};
 use portcullis_core::{
     encoding::{base64url, scratch::Scratch},
-    jwt::{HmacKey, KeyId, KeyRing, MintClaims, mint},
+    jwt::{HmacKey, KeyRing},
     limits,
     message::RequestHead,
     resource_server::{
         Configuration, Decision, Policy, ResourceServer, TrustedIssuer, Verification,
     },
-    scope::ScopeSet,
-    time::UnixTime,
 };
 use semihosting::{println, process};
 use sha2::Sha256;
+use token::{Credentials, ISSUER, KEY, NOW, Place, RESOURCE, key_id, read_scope};
 
-const RESOURCE: &str = "https://dev.local/mcp";
-const ISSUER: &str = "https://as.local";
-const KEY: [u8; 32] = [0x4b; 32];
-const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 const TOKEN_LEN: usize = 300;
-const ROUNDS: u32 = 64;
+const ROUNDS: u32 = 32;
 const INSTRUCTIONS_PER_TICK: u32 = 40;
 /// The timer counts down from here.
 const TICKS_MAX: u32 = 0x00ff_ffff;
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    match measure() {
+    match start().and_then(|()| decisions()).and_then(|()| parts()) {
         Ok(()) => process::exit(0),
         Err(reason) => end(format_args!("{reason}")),
     }
 }
 
-fn measure() -> Result<(), &'static str> {
+fn start() -> Result<(), &'static str> {
     let Some(peripherals) = cortex_m::Peripherals::take() else { return Err("started twice") };
     let mut timer = peripherals.SYST;
     timer.set_clock_source(SystClkSource::Core);
     timer.set_reload(TICKS_MAX);
     timer.clear_current();
     timer.enable_counter();
+    Ok(())
+}
 
-    let mut text = [0; limits::TOKEN_LEN_MAX];
-    let mut authorization = [0; limits::TOKEN_LEN_MAX];
-    let token = token(&mut text)?;
-    let authorization = bearer(token, &mut authorization)?;
+/// Whole decisions: good tokens, and bad ones.
+fn decisions() -> Result<(), &'static str> {
     let keys = KeyRing::new(key_id()?, HmacKey::new(&KEY).map_err(|_| "no key")?);
     let issuers =
         [TrustedIssuer { identifier: ISSUER, verification: Verification::Offline(&keys) }];
@@ -62,38 +67,61 @@ fn measure() -> Result<(), &'static str> {
     let mut memory = [0; limits::METADATA_LEN_MAX];
     let server = ResourceServer::new(configuration, &mut Scratch::new(&mut memory))
         .map_err(|_| "no resource server")?;
+    let mut scratch = [0; limits::SCRATCH_LEN];
 
+    for (name, len, wrong) in [
+        ("decide", Some(TOKEN_LEN), None),
+        ("largest", None, None),
+        ("wrong_first", Some(TOKEN_LEN), Some(Place::First)),
+        ("wrong_last", Some(TOKEN_LEN), Some(Place::Last)),
+    ] {
+        let mut credentials = Credentials::new(len)?;
+        if let Some(place) = wrong {
+            credentials.make_wrong(place)?;
+        }
+        let mut decide = || decide(&server, &credentials, &mut scratch) == wrong.is_none();
+        println!("{name} {}", count(&mut decide)?);
+    }
+    Ok(())
+}
+
+/// Whether a request with these credentials is admitted.
+fn decide(server: &ResourceServer<'_>, credentials: &Credentials, scratch: &mut [u8]) -> bool {
     let fields: [(&str, &[u8]); 6] = [
         ("Host", b"dev.local"),
-        ("Authorization", authorization),
+        ("Authorization", credentials.value()),
         ("Content-Type", b"application/json"),
         ("Accept", b"application/json, text/event-stream"),
         ("MCP-Protocol-Version", b"2026-07-28"),
         ("Content-Length", b"180"),
     ];
-    let mut scratch = [0; limits::SCRATCH_LEN];
-    let mut decide = || {
-        let head = RequestHead::new("POST", "/mcp", black_box(fields));
-        let needed = server.policy().base();
-        let mut scratch = Scratch::new(&mut scratch);
-        matches!(server.decide(&head, needed, Some(NOW), &mut scratch), Decision::Allow(_))
-    };
-    println!("decide {}", count(&mut decide)?);
+    let head = RequestHead::new("POST", "/mcp", black_box(fields));
+    let needed = server.policy().base();
+    let mut scratch = Scratch::new(scratch);
+    matches!(server.decide(&head, needed, Some(NOW), &mut scratch), Decision::Allow(_))
+}
 
-    // What of it cannot be done without: the signature's check, and decoding the three parts.
-    let hmac = Hmac::<Sha256>::new_from_slice(&KEY).map_err(|_| "no key")?;
-    let mut bare_hmac = || {
-        let mut hmac = hmac.clone();
-        hmac.update(black_box(token.as_bytes()));
-        black_box(hmac.finalize());
-        true
-    };
-    println!("hmac {}", count(&mut bare_hmac)?);
+/// What a decision cannot do without.
+fn parts() -> Result<(), &'static str> {
+    let credentials = Credentials::new(Some(TOKEN_LEN))?;
+    let mut mixed = [0; 32];
+    mixed.iter_mut().zip((1..=u8::MAX).rev().step_by(7)).for_each(|(to, byte)| *to = byte);
+    for (name, key) in [("hmac", KEY), ("key_zeros", [0; 32]), ("key_mixed", mixed)] {
+        let hmac = Hmac::<Sha256>::new_from_slice(&key).map_err(|_| "no key")?;
+        let mut check = || {
+            let mut hmac = hmac.clone();
+            hmac.update(black_box(credentials.token()));
+            black_box(hmac.finalize());
+            true
+        };
+        println!("{name} {}", count(&mut check)?);
+    }
     let mut decoded = [0; limits::CLAIMS_LEN_MAX];
     let mut base64 = || {
-        token
-            .split(['.'])
-            .all(|part| base64url::decode_into(black_box(part.as_bytes()), &mut decoded).is_ok())
+        credentials
+            .token()
+            .split(|byte| *byte == b'.')
+            .all(|part| base64url::decode_into(black_box(part), &mut decoded).is_ok())
     };
     println!("base64 {}", count(&mut base64)?);
     #[cfg(feature = "planted")]
@@ -110,59 +138,16 @@ fn planted(bytes: &[u8], at: usize) -> u8 {
 /// Instructions of one round. Each round has to succeed: a refusal would be cheaper.
 fn count(round: &mut dyn FnMut() -> bool) -> Result<u32, &'static str> {
     if !round() {
-        return Err("refused");
+        return Err("a round has not the result that is measured");
     }
     let start = SYST::get_current();
     for _ in 0..ROUNDS {
         if !round() {
-            return Err("refused");
+            return Err("a round has not the result that is measured");
         }
     }
     let ticks = start.wrapping_sub(SYST::get_current()) & TICKS_MAX;
     Ok(ticks * INSTRUCTIONS_PER_TICK / ROUNDS)
-}
-
-/// A good token of exactly [`TOKEN_LEN`] bytes: its subject is as long as that takes.
-fn token(text: &mut [u8]) -> Result<&str, &'static str> {
-    const SUBJECT: &str = "0123456789012345678901234567890123456789012345678901234567890123";
-    let (key, id) = (HmacKey::new(&KEY).map_err(|_| "no key")?, key_id()?);
-    let fits = (1..SUBJECT.len()).filter_map(|len| SUBJECT.get(..len)).find(|subject| {
-        let minted = mint(&claims(subject), &key, &id, text);
-        minted.is_ok_and(|token| token.len() == TOKEN_LEN)
-    });
-    let claims = claims(fits.ok_or("no token has this length")?);
-    mint(&claims, &key, &id, text).map_err(|_| "no token")
-}
-
-fn claims(subject: &str) -> MintClaims<'_> {
-    MintClaims {
-        issuer: ISSUER,
-        subject,
-        client_id: "c1",
-        audience: &[RESOURCE],
-        scope: read_scope().unwrap_or_default(),
-        id: "1",
-        issued_at: NOW,
-        expires_at: NOW.plus(600),
-    }
-}
-
-fn read_scope() -> Result<ScopeSet<'static>, &'static str> {
-    ScopeSet::parse("device:read").map_err(|_| "no scope")
-}
-
-fn key_id() -> Result<KeyId, &'static str> {
-    KeyId::new("k1").map_err(|_| "no key id")
-}
-
-fn bearer<'b>(token: &str, buffer: &'b mut [u8]) -> Result<&'b [u8], &'static str> {
-    let parts = [b"Bearer ", token.as_bytes()];
-    let mut len = 0;
-    for byte in parts.iter().flat_map(|part| part.iter()) {
-        *buffer.get_mut(len).ok_or("no room")? = *byte;
-        len += 1;
-    }
-    buffer.get(..len).ok_or("no room")
 }
 
 fn end(reason: fmt::Arguments<'_>) -> ! {

@@ -8,7 +8,9 @@ use portcullis_core::{
         parse::{bearer, Challenges},
         Challenge, Reason, Unavailable,
     },
+    jwk::{thumbprint, KeySet, Mismatch, PublicKey, PublicKeyRing, VerifyingKey},
     jwt::{derive_key, HmacKey, KeyId, KeyRing, MasterKey, SignatureVerifier, UnverifiedJwt},
+    limits::JWKS_KEYS_MAX,
     mcp::{BodyLimits, Envelope, Versions},
     scope::{RequiredScopes, ScopeSet},
     time::Leeway,
@@ -26,6 +28,7 @@ pub fn all() {
     challenge_written(Reason::Unavailable(black_box(Unavailable::ClockUnknown)));
     jwt();
     keys();
+    public_keys();
     envelope();
 }
 
@@ -120,6 +123,44 @@ fn jwt() {
 fn keys() {
     let (Ok(id), Ok(master)) = (KeyId::new(text()), MasterKey::new(bytes())) else { return };
     keep(derive_key(&master, text(), &id).is_ok());
+}
+
+/// Arithmetic of unknown outcome.
+struct Arithmetic;
+
+impl VerifyingKey for Arithmetic {
+    fn load(key: &PublicKey<'_>) -> Option<Self> {
+        keep(*key);
+        black_box(Some(Self))
+    }
+
+    fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), Mismatch> {
+        keep((message, signature));
+        black_box(Err(Mismatch))
+    }
+}
+
+fn public_keys() {
+    with_scratch(|scratch| match KeySet::<JWKS_KEYS_MAX>::parse(bytes(), scratch) {
+        Ok(set) => {
+            let mut ring = PublicKeyRing::<Arithmetic, JWKS_KEYS_MAX>::new();
+            for (id, key) in set.keys() {
+                keep(thumbprint(&key).is_ok());
+                if let Err(error) = ring.add(id, &key) {
+                    show(&error);
+                }
+            }
+            for skipped in set.skipped() {
+                show(&skipped.reason);
+            }
+            keep((set.beyond(), ring.is_empty(), ring.key_ids().count()));
+            with_scratch(|scratch| {
+                let jwt = UnverifiedJwt::parse(text(), scratch);
+                keep(jwt.and_then(|jwt| jwt.verify(&ring)).is_ok());
+            });
+        }
+        Err(error) => show(&error),
+    });
 }
 
 fn envelope() {

@@ -7,7 +7,8 @@ use oauth_as::{Client, ClientId, RevocationWindow, StorageError};
 
 use super::revocations::{Kind, record, refuse_empty};
 use super::{
-    Lock, SqlRecords, Transaction, Value, can_be_stored, nanos, option_from_json, to_json,
+    Lock, SqlRecords, Transaction, Value, can_be_stored, from_json, nanos, option_from_json,
+    to_json,
 };
 
 /// What goes with a client that is deleted.
@@ -32,6 +33,19 @@ impl SqlRecords {
         let statement = "SELECT record FROM clients WHERE client_id = $1";
         let found = self.database.text(statement, &[Value::Text(id)]).await?;
         Ok(option_from_json(found)?.map(Arc::new))
+    }
+
+    /// At most `count` clients with ids behind `client_id`, in the order of their ids.
+    pub(crate) async fn clients_after(
+        &self,
+        client_id: &str,
+        count: usize,
+    ) -> Result<Vec<Client>, StorageError> {
+        let statement =
+            "SELECT record FROM clients WHERE client_id > $1 ORDER BY client_id LIMIT $2";
+        let count = Value::Number(i64::try_from(count).unwrap_or(i64::MAX));
+        let records = self.database.texts(statement, &[Value::Text(client_id), count]).await?;
+        records.iter().map(|record| from_json(record)).collect()
     }
 
     pub(super) async fn write_client(&self, client: &Client) -> Result<(), StorageError> {

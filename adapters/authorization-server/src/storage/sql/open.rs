@@ -10,7 +10,7 @@ use oauth_as::StorageError;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, SqlSafeStr};
+use sqlx::{ConnectOptions, Connection, SqlSafeStr};
 
 use super::connection::failed;
 use super::{Database, SqlRecords};
@@ -107,6 +107,22 @@ fn postgresql_options(url: &str) -> Result<PgConnectOptions, StorageError> {
     Ok(options)
 }
 
+/// Whether the server at `url` lets us in.
+pub(crate) async fn check_postgresql(url: &str) -> Result<(), StorageError> {
+    let asked = async {
+        let mut connection = postgresql_options(url)?.connect().await.map_err(failed)?;
+        connection.ping().await.map_err(failed)?;
+        connection.close().await.map_err(failed)
+    };
+    let late = |_| StorageError::new("the database does not answer");
+    tokio::time::timeout(PATIENCE, asked).await.map_err(late)?
+}
+
+/// Whether the file, which is there, is for its owner alone.
+pub(crate) fn check_sqlite(path: &Path) -> Result<(), StorageError> {
+    check_private(path).map_err(|error| StorageError::new(error.to_string()))
+}
+
 /// Makes the file, readable and writable by its owner alone, or checks that it is. SQLite gives the
 /// files that it puts beside it the same mode.
 fn make_private(path: &Path) -> io::Result<()> {
@@ -120,6 +136,10 @@ fn make_private(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         made => return made.map(drop),
     }
+    check_private(path)
+}
+
+fn check_private(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     if std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path)?.permissions()) & 0o077 != 0 {
         return Err(io::Error::new(
@@ -127,6 +147,8 @@ fn make_private(path: &Path) -> io::Result<()> {
             "others than its owner may use the database file",
         ));
     }
+    #[cfg(not(unix))]
+    let _ = path;
     Ok(())
 }
 

@@ -150,6 +150,13 @@ impl<F: NorFlash> Copies<F> {
         let second = self.look(Log::Second, kind, buffers, Look::Keep).await;
         match newer(first, second)? {
             Newer::Nothing => return Ok(false),
+            Newer::NothingIn(log) => {
+                // What lies in one log only was never stored for sure, if this log is whole: it has the other
+                // record, which mends the damaged one.
+                let other = self.look(log, kind.other(), buffers, Look::Check).await;
+                let is_whole = matches!(other, Found::Sound { .. });
+                return if is_whole { Ok(false) } else { Err(StorageError::Damaged) };
+            }
             Newer::Same => {}
             Newer::In(log) => {
                 self.look(log, kind, buffers, Look::Keep).await;
@@ -285,6 +292,8 @@ impl<F: NorFlash> Copies<F> {
 
 enum Newer {
     Nothing,
+    /// Not in this log, and the other one cannot be read.
+    NothingIn(Log),
     Same,
     In(Log),
 }
@@ -308,7 +317,9 @@ fn newer<E>(first: Found<E>, second: Found<E>) -> Result<Newer, StorageError<E>>
         (_, Sound { .. }) => Ok(Newer::In(Log::Second)),
         (Nothing, Nothing) => Ok(Newer::Nothing),
         (Failed(error), _) | (_, Failed(error)) => Err(StorageError::Flash(error)),
-        (Found::Unsound(Unsound::Damaged), _) | (_, Found::Unsound(Unsound::Damaged)) => {
+        (Found::Unsound(Unsound::Damaged), Nothing) => Ok(Newer::NothingIn(Log::Second)),
+        (Nothing, Found::Unsound(Unsound::Damaged)) => Ok(Newer::NothingIn(Log::First)),
+        (Found::Unsound(Unsound::Damaged), Found::Unsound(Unsound::Damaged)) => {
             Err(StorageError::Damaged)
         }
     }

@@ -41,6 +41,13 @@ pub(super) enum Kind {
 impl Kind {
     pub(super) const ALL: [Self; 2] = [Self::Keys, Self::Mark];
 
+    pub(super) const fn other(self) -> Self {
+        match self {
+            Self::Keys => Self::Mark,
+            Self::Mark => Self::Keys,
+        }
+    }
+
     pub(super) const fn number(self) -> u8 {
         match self {
             Self::Keys => 1,

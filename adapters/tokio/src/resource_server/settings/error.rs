@@ -2,6 +2,7 @@
 
 use std::{fmt, path::PathBuf};
 
+use crate::public_keys::PublicKeysError;
 use portcullis_core::{jwt::KeyError, resource_server::ConfigurationError, scope::ScopeError};
 
 use super::SecretError;
@@ -29,6 +30,12 @@ pub enum SettingsError {
     KeyText(String),
     /// Offline verification without a key, or with more than two.
     KeyCount,
+    /// A set of public keys cannot be used; with its issuer.
+    PublicKeys(String, PublicKeysError),
+    /// Public keys are to come from a file or from the settings, and from one of both only.
+    PublicKeySource,
+    /// The key set is not at an absolute `https` URL (`http` on loopback only).
+    KeySetUrl,
     /// A secret cannot be had; with the setting that names it.
     Secret(String, SecretError),
     /// A number is out of its bounds; with its setting.
@@ -62,6 +69,13 @@ impl fmt::Display for SettingsError {
             Self::Key(id, error) => write!(f, "key {id:?}: {error}"),
             Self::KeyText(id) => write!(f, "key {id:?}: not base64url text"),
             Self::KeyCount => f.write_str("offline verification needs one key or two"),
+            Self::PublicKeys(issuer, error) => write!(f, "public keys of {issuer:?}: {error}"),
+            Self::PublicKeySource => {
+                f.write_str("public keys are given by a file or by a document, one of both")
+            }
+            Self::KeySetUrl => f.write_str(
+                "the key set is not at an absolute https URL (http is for loopback only)",
+            ),
             Self::Secret(setting, error) => write!(f, "{setting}: {error}"),
             Self::Limit(setting) => write!(f, "{setting} is out of its bounds"),
             Self::Endpoint => f.write_str(

@@ -11,7 +11,9 @@ use serde::Deserialize;
 
 pub use error::SettingsError;
 pub use secret::{Secret, SecretError};
-pub use verification::{IntrospectionSettings, Issuer, KeySettings, Verification};
+pub use verification::{
+    IntrospectionSettings, Issuer, JwksSettings, KeySettings, PublicKeySettings, Verification,
+};
 
 /// The settings of a protected resource. Every default is the safe answer; what weakens one has a
 /// name that says so (INV-9). Checked by [`ProtectLayer::new`](super::ProtectLayer::new).
@@ -46,6 +48,23 @@ pub use verification::{IntrospectionSettings, Issuer, KeySettings, Verification}
 /// inactive_entries_max = 1000
 /// parallel_max = 64
 /// plain_http = false
+///
+/// [[issuers]]
+/// identifier = "https://login.example.com"
+/// [issuers.verification]
+/// mode = "jwks"                                # keys that the issuer publishes: ES256, EdDSA, RS256
+/// url = "https://login.example.com/jwks"       # without it: `jwks_uri` of the issuer's metadata
+/// deadline_millis = 5000                       # from here on the defaults
+/// interval_secs_min = 10
+/// refresh_secs = 300
+/// stale_secs_max = 3600
+/// plain_http = false
+///
+/// [[issuers]]
+/// identifier = "https://partner.example.com"
+/// [issuers.verification]
+/// mode = "public-keys"                         # a key set in a `file`, or written out
+/// document = '{ "keys": [] }'
 ///
 /// [scopes]
 /// base = "user"

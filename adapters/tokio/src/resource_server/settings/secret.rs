@@ -1,6 +1,10 @@
 //! Secrets stay outside of the settings: they name a file or an environment variable.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use serde::{
     Deserialize, Deserializer,
@@ -48,8 +52,20 @@ impl Secret {
         Self(Source::Env(name.into()))
     }
 
+    /// The same; the path of a file counts from `folder`, unless it is absolute.
+    #[must_use]
+    pub fn relative_to(self, folder: &Path) -> Self {
+        match self.0 {
+            Source::File(path) => Self::file(folder.join(path)),
+            other => Self(other),
+        }
+    }
+
     /// Reads the secret; an empty one is an error (SEC-074). The copy is wiped when dropped (SEC-324).
-    pub(crate) fn read(&self) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+    ///
+    /// # Errors
+    /// [`SecretError`]; none of them carries a part of the secret.
+    pub fn read(&self) -> Result<Zeroizing<Vec<u8>>, SecretError> {
         let mut bytes = match &self.0 {
             Source::Value(bytes) => Zeroizing::new(bytes.to_vec()),
             Source::File(path) => Zeroizing::new(

@@ -59,6 +59,37 @@ fn offline_and_mixed_modes() {
     assert!(verification.introspection().is_some());
 }
 
+#[test]
+fn public_keys_at_hand_and_published() {
+    let with = |verification: &str| {
+        let text = format!(
+            "resource = 'https://mcp.example.com/mcp'\n[[issuers]]\nidentifier = 'https://as.example.com'\n\
+             [issuers.verification]\n{verification}"
+        );
+        Settings::from_toml(&text).map(|settings| settings.issuers[0].verification.clone())
+    };
+    let Verification::Jwks(jwks) = with("mode = 'jwks'\nrefresh_secs = 60").unwrap() else {
+        panic!()
+    };
+    assert_eq!((jwks.url, jwks.refresh_secs, jwks.interval_secs_min), (None, 60, 10));
+    let Verification::Jwks(jwks) = with("mode = 'jwks'\nurl = 'https://a/jwks'").unwrap() else {
+        panic!()
+    };
+    assert_eq!(jwks.url.as_deref(), Some("https://a/jwks"));
+    let Verification::PublicKeys(keys) = with("mode = 'public-keys'\nfile = '/k'").unwrap() else {
+        panic!()
+    };
+    assert_eq!((keys.file, keys.document), (Some("/k".into()), None));
+    let mixed = "mode = 'jwks-or-introspection'\n\
+        introspection = { endpoint = 'https://as', client_id = 'a', client_secret = { env = 'B' } }";
+    assert!(with(mixed).unwrap().introspection().is_some());
+    for bad in
+        ["mode = 'jwks'\nuri = 'x'", "mode = 'public-keys'\nfiles = 'x'", "mode = 'jwks'\nurl = 1"]
+    {
+        assert!(with(bad).is_err(), "{bad}");
+    }
+}
+
 /// Replaces `from` in the good settings; the result must be refused with `needle` in the reason.
 #[track_caller]
 fn check_refused(from: &str, to: &str, needle: &str) {

@@ -1,6 +1,6 @@
 //! How tokens are verified, and what is needed for it.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use portcullis_core::limits;
 use serde::Deserialize;
@@ -46,6 +46,21 @@ pub enum Verification {
         /// Where to ask.
         introspection: IntrospectionSettings,
     },
+    /// JWT access tokens signed with ES256, EdDSA or RS256, checked here with public keys that are at
+    /// hand; anything else refused.
+    PublicKeys(PublicKeySettings),
+    /// JWT access tokens signed with ES256, EdDSA or RS256, checked here with the keys that the issuer
+    /// publishes (RFC 7517), which are read when they are needed (RS-71).
+    Jwks(JwksSettings),
+    /// JWT access tokens are checked as with [`Verification::Jwks`], everything else is asked about. A
+    /// JWT that fails here is not asked about (SEC-373).
+    JwksOrIntrospection {
+        /// Where the issuer's keys are.
+        #[serde(default)]
+        jwks: JwksSettings,
+        /// Where to ask.
+        introspection: IntrospectionSettings,
+    },
     /// A verifier of your own: a database, another format. Audience, expiry and scope of what it says
     /// are still checked.
     #[serde(skip)]
@@ -63,11 +78,27 @@ impl Verification {
         Self::Offline { keys: vec![KeySettings::new(key_id, key)] }
     }
 
+    /// [`Verification::PublicKeys`] with this JSON Web Key Set (RFC 7517 §5).
+    pub fn public_keys(document: impl Into<String>) -> Self {
+        Self::PublicKeys(PublicKeySettings { document: Some(document.into()), file: None })
+    }
+
+    /// [`Verification::Jwks`] with the key set at this URL, all else as by default.
+    pub fn jwks(url: impl Into<String>) -> Self {
+        Self::Jwks(JwksSettings { url: Some(url.into()), ..JwksSettings::default() })
+    }
+
+    /// [`Verification::Jwks`] with the key set that the issuer's metadata names.
+    pub fn jwks_of_issuer() -> Self {
+        Self::Jwks(JwksSettings::default())
+    }
+
     pub(crate) fn introspection(&self) -> Option<&IntrospectionSettings> {
         match self {
             Self::Introspection(settings) => Some(settings),
-            Self::JwtOrIntrospection { introspection, .. } => Some(introspection),
-            Self::Offline { .. } | Self::Custom(_) => None,
+            Self::JwtOrIntrospection { introspection, .. }
+            | Self::JwksOrIntrospection { introspection, .. } => Some(introspection),
+            Self::Offline { .. } | Self::PublicKeys(_) | Self::Jwks(_) | Self::Custom(_) => None,
         }
     }
 }
@@ -78,6 +109,9 @@ impl fmt::Debug for Verification {
             Self::Offline { .. } => "Offline { .. }",
             Self::Introspection(_) => "Introspection(..)",
             Self::JwtOrIntrospection { .. } => "JwtOrIntrospection { .. }",
+            Self::PublicKeys(_) => "PublicKeys(..)",
+            Self::Jwks(_) => "Jwks(..)",
+            Self::JwksOrIntrospection { .. } => "JwksOrIntrospection { .. }",
             Self::Custom(_) => "Custom(..)",
         })
     }
@@ -97,6 +131,50 @@ impl KeySettings {
     /// The key named `id`, whose base64url text is in `secret`.
     pub fn new(id: impl Into<String>, secret: Secret) -> Self {
         Self { id: id.into(), secret }
+    }
+}
+
+/// Public keys that are at hand: a JSON Web Key Set in a file or written out. Its keys are public, but
+/// whoever can change it decides who is admitted.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PublicKeySettings {
+    /// A file with the set, read once at start.
+    pub file: Option<PathBuf>,
+    /// The set itself; exactly one of both is given.
+    pub document: Option<String>,
+}
+
+/// Where the keys of an issuer are, and how long they are used (RS-71).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct JwksSettings {
+    /// The key set; without it the one that the issuer's metadata names (`jwks_uri`, RFC 8414 §2). Never
+    /// an address out of a token (SEC-076).
+    pub url: Option<String>,
+    /// Longest time to read the keys, metadata included, in milliseconds.
+    pub deadline_millis: u64,
+    /// Shortest time between two requests for the keys, in seconds, whoever causes them (SEC-110).
+    pub interval_secs_min: u64,
+    /// How old keys may become in seconds before they are read again: so long may a removed key still
+    /// verify (SEC-112).
+    pub refresh_secs: u64,
+    /// How long keys are used on in seconds when they cannot be read again; then tokens get 503.
+    pub stale_secs_max: u64,
+    /// Read over `http` beyond loopback: whoever can change the answer can then make tokens (SEC-372).
+    pub plain_http: bool,
+}
+
+impl Default for JwksSettings {
+    fn default() -> Self {
+        Self {
+            url: None,
+            deadline_millis: 5_000,
+            interval_secs_min: 10,
+            refresh_secs: 300,
+            stale_secs_max: 3_600,
+            plain_http: false,
+        }
     }
 }
 

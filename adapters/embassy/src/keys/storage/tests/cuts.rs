@@ -18,6 +18,13 @@ fn is_cut<const WORD: usize, const PAGE: usize>(
     finished.erases > before.erases || index.is_multiple_of(8)
 }
 
+/// Whether the device stores the time: one with a calendar does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Marks {
+    Stored,
+    None,
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Operation {
     Provision(u32),
@@ -28,12 +35,14 @@ enum Operation {
 
 impl Operation {
     /// One that changes something, for the `index`th time.
-    fn after(before: &Snapshot, index: u32) -> Self {
+    fn after(before: &Snapshot, index: u32, marks: Marks) -> Self {
         let Some((sequence, version, keys)) = &before.keys else {
             return Self::Provision(1);
         };
         match index % 5 {
-            0 | 3 => Self::Mark(before.mark.unwrap_or(1_800_000_000) + 3600),
+            0 | 3 if marks == Marks::Stored => {
+                Self::Mark(before.mark.unwrap_or(1_800_000_000) + 3600)
+            }
             4 if index.is_multiple_of(3) => Self::Provision(version + 1),
             _ if keys.len() == 1 => Self::AddNext(1000 + u32::try_from(*sequence).unwrap()),
             _ => Self::Rotate,
@@ -105,7 +114,8 @@ fn check<const WORD: usize, const PAGE: usize>(
     assert!(found == *before || found == *after, "{context:?}: {found:?}");
     let mut store = open(store.copies.into_flash());
     assert_eq!(snapshot(&mut store).as_ref(), Ok(&found), "{context:?}");
-    let operation = Operation::after(&found, 1 + 2 * u32::from(found == *before));
+    let marks = if found.mark.is_some() { Marks::Stored } else { Marks::None };
+    let operation = Operation::after(&found, 1 + 2 * u32::from(found == *before), marks);
     operation.run(&mut store, &live()).unwrap();
     assert_ne!(snapshot(&mut store).as_ref(), Ok(&found), "{context:?}");
     found
@@ -113,12 +123,16 @@ fn check<const WORD: usize, const PAGE: usize>(
 
 /// Cuts the operations of a long life at every step, in every way: all that use a page again, and some
 /// of the others, which are all alike.
-fn cut_everywhere<const WORD: usize, const PAGE: usize>(overwrite: Overwrite, operations: u32) {
+fn cut_everywhere<const WORD: usize, const PAGE: usize>(
+    overwrite: Overwrite,
+    operations: u32,
+    marks: Marks,
+) {
     let mut flash = Flash::<WORD, PAGE>::new(PAGES, overwrite);
     let mut before = Snapshot::EMPTY;
     let (mut cuts, mut old) = (0, 0);
     for index in 0..operations {
-        let operation = Operation::after(&before, index);
+        let operation = Operation::after(&before, index, marks);
         let (finished, after) = done(flash.clone(), operation);
         let ways = if is_cut(&flash, &finished, index) { Tear::ALL.as_slice() } else { &[] };
         for tear in ways.iter().copied() {
@@ -132,7 +146,7 @@ fn cut_everywhere<const WORD: usize, const PAGE: usize>(overwrite: Overwrite, op
         (flash, before) = (finished, after);
     }
     println!(
-        "{WORD}-byte words, {PAGE}-byte pages, {overwrite:?}: {cuts} cuts in {operations} operations, {} erases: \
+        "{WORD}-byte words, {PAGE}-byte pages, {overwrite:?}, marks {marks:?}: {cuts} cuts in {operations} operations, {} erases: \
          {old} times the old record, {} times the new one",
         flash.erases,
         cuts - old
@@ -144,22 +158,27 @@ fn cut_everywhere<const WORD: usize, const PAGE: usize>(overwrite: Overwrite, op
 
 #[test]
 fn sec_508_a_cut_anywhere_leaves_the_old_record_or_the_new_one() {
-    cut_everywhere::<4, 1024>(Overwrite::And, OPERATIONS);
+    cut_everywhere::<4, 1024>(Overwrite::And, OPERATIONS, Marks::Stored);
+}
+
+#[test]
+fn sec_508_so_on_a_device_that_never_stores_the_time() {
+    cut_everywhere::<4, 1024>(Overwrite::And, OPERATIONS / 2, Marks::None);
 }
 
 #[test]
 fn sec_508_so_with_flash_that_refuses_to_write_twice() {
-    cut_everywhere::<8, 1024>(Overwrite::Refused, OPERATIONS);
+    cut_everywhere::<8, 1024>(Overwrite::Refused, OPERATIONS, Marks::Stored);
 }
 
 #[test]
 fn sec_508_so_with_single_bytes() {
-    cut_everywhere::<1, 1024>(Overwrite::And, OPERATIONS / 3);
+    cut_everywhere::<1, 1024>(Overwrite::And, OPERATIONS / 3, Marks::Stored);
 }
 
 #[test]
 fn sec_508_so_with_the_longest_words() {
-    cut_everywhere::<32, 1024>(Overwrite::Refused, OPERATIONS);
+    cut_everywhere::<32, 1024>(Overwrite::Refused, OPERATIONS, Marks::Stored);
 }
 
 #[test]
@@ -168,7 +187,7 @@ fn sec_508_a_cut_while_a_cut_is_mended_leaves_the_same() {
     let mut before = Snapshot::EMPTY;
     let (mut cuts, mut mended) = (0, 0);
     for index in 0..OPERATIONS {
-        let operation = Operation::after(&before, index);
+        let operation = Operation::after(&before, index, Marks::Stored);
         let (finished, after) = done(flash.clone(), operation);
         // Not every step, but every way beside every other one.
         let steps = if is_cut(&flash, &finished, index) { 0..STEPS_MAX } else { 0..0 };
@@ -204,7 +223,7 @@ fn sec_508_a_device_that_never_gets_enough_power_loses_nothing() {
     let mut before = Snapshot::EMPTY;
     let mut cuts = 0;
     for index in 0..1_500 {
-        let operation = Operation::after(&before, index);
+        let operation = Operation::after(&before, index, Marks::Stored);
         let after = done(flash.clone(), operation).1;
         let tear = Tear::ALL[usize::try_from(random.below(6)).unwrap()];
         let step = usize::try_from(random.below(200)).unwrap();

@@ -150,6 +150,53 @@ fn sec_509_much_damage_never_gives_keys_that_were_not_stored() {
     assert!(whole > 1000 && refused > 10);
 }
 
+/// A log that is no log any more, and not for one byte: with time marks in the other one, and on a device that
+/// never stored one.
+#[test]
+fn sec_509_one_copy_lost_in_any_way_is_mended() {
+    let binding = Binding::new(RESOURCE);
+    let without_marks = || {
+        let mut store = open(Small::new(PAGES, Overwrite::And));
+        ready(store.provision(1, key(1), Some(key(2)))).unwrap();
+        ready(store.rotate(&live())).unwrap();
+        let snapshot = snapshot(&mut store).unwrap();
+        (store.copies.into_flash(), snapshot)
+    };
+    for (flash, before) in [used(&binding), without_marks()] {
+        let mut random = Random(5);
+        let half = flash.bytes.len() / 2;
+        let fills = [0x00, 0x01, 0x55, 0xaa, 0xfe, 0xff].map(|byte| vec![byte; half]);
+        let random =
+            (0..200).map(|_| (0..half).map(|_| u8::try_from(random.below(256)).unwrap()).collect());
+        for fill in fills.into_iter().chain(random) {
+            for (lost, kept) in [(0, half), (half, 0)] {
+                let mut damaged = flash.clone();
+                damaged.bytes[lost..][..half].copy_from_slice(&fill);
+                let mut store = open(damaged);
+                assert_eq!(snapshot(&mut store).as_ref(), Ok(&before), "{lost} {:?}", &fill[..4]);
+                // It is in both again.
+                let mut mended = store.copies.into_flash();
+                mended.bytes[kept..][..half].copy_from_slice(&fill);
+                assert_eq!(
+                    found(mended, &binding).as_ref(),
+                    Ok(&before),
+                    "{kept} {:?}",
+                    &fill[..4]
+                );
+            }
+            let mut lost = flash.clone();
+            for start in [0, half] {
+                lost.bytes[start..][..half].copy_from_slice(&fill);
+            }
+            // Both are too many.
+            assert!(matches!(
+                found(lost, &binding),
+                Ok(Snapshot::EMPTY) | Err(StorageError::Damaged)
+            ));
+        }
+    }
+}
+
 /// Where everything is lost there is nothing to be told from a new device: no keys, nobody is admitted.
 #[test]
 fn sec_509_an_erased_flash_has_no_keys() {

@@ -1,0 +1,373 @@
+//! The configuration file: every key, what it means when it is absent, and where its paths count from.
+//!
+//! `example.toml` says the same for people; a test keeps the two together.
+
+use std::{
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use ipnet::IpNet;
+use portcullis_authorization_server::{
+    DEFAULT_KEY_ID, Database, Lifetimes, Limits as ServerLimits, TokenFormat,
+};
+use portcullis_tokio::resource_server::Secret;
+use serde::Deserialize;
+
+use super::{Error, database_url::DatabaseUrl, settings::Problem};
+use crate::files;
+
+/// Read when no file is named and there is one.
+const FILE_NAME: &str = "portcullis.toml";
+/// Longest configuration file in bytes: room for thousands of resources.
+const FILE_LEN_MAX: usize = 1024 * 1024;
+/// What `--example-config` prints.
+pub(crate) const EXAMPLE: &str = include_str!("example.toml");
+
+/// The whole file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Configuration {
+    issuer: Option<String>,
+    listen: Option<SocketAddr>,
+    pub(super) plain_http: bool,
+    data: Option<PathBuf>,
+    pub(super) registration: Option<bool>,
+    pub(super) default_resource: Option<String>,
+    pub(super) trusted_proxies: Vec<IpNet>,
+    database: DatabasePlace,
+    pub(super) tls: Option<TlsFiles>,
+    keys: Keys,
+    pub(super) log: Log,
+    pub(super) metrics: Option<Metrics>,
+    lifetimes: LifetimesSecs,
+    limits: Limits,
+    #[serde(rename = "resource")]
+    pub(super) resources: Vec<Resource>,
+    #[serde(rename = "client")]
+    pub(super) clients: Vec<Client>,
+    /// Where relative paths count from.
+    #[serde(skip)]
+    folder: PathBuf,
+    /// The file that was read, if there is one.
+    #[serde(skip)]
+    pub(super) file: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct DatabasePlace {
+    sqlite: Option<PathBuf>,
+    postgresql: Option<DatabaseUrl>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TlsFiles {
+    pub(super) certificate: PathBuf,
+    pub(super) key: PathBuf,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Keys {
+    master: Option<PathBuf>,
+    kid: Option<String>,
+    signing: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Log {
+    pub(super) format: LogFormat,
+    pub(super) level: Level,
+    audit: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Level {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Metrics {
+    pub(super) listen: SocketAddr,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct LifetimesSecs {
+    authorization_code_secs: Option<u64>,
+    access_token_secs: Option<u64>,
+    refresh_token_secs: Option<u64>,
+    pending_authorization_secs: Option<u64>,
+    session_secs: Option<u64>,
+    unused_client_secs: Option<u64>,
+    signing_key_secs: Option<u64>,
+    signing_key_publication_secs: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Limits {
+    connections: Option<usize>,
+    header_time_secs: Option<u64>,
+    request_time_secs: Option<u64>,
+    requests_per_peer_per_second: Option<u32>,
+    wrong_secrets_per_minute: Option<u32>,
+    pending_authorizations: Option<usize>,
+    pending_authorizations_per_peer: Option<usize>,
+    registrations_per_peer_per_hour: Option<u32>,
+    unused_clients: Option<usize>,
+    registration_bytes: Option<usize>,
+    redirect_uris: Option<usize>,
+    redirect_uri_bytes: Option<usize>,
+}
+
+/// A protected resource: an MCP server.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Resource {
+    pub(super) identifier: String,
+    pub(super) name: String,
+    pub(super) token_format: Format,
+    #[serde(rename = "scope")]
+    pub(super) scopes: Vec<Scope>,
+    pub(super) introspection: Option<Introspection>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Format {
+    Hs256,
+    Es256,
+    EdDsa,
+    Rs256,
+    Opaque,
+}
+
+impl From<Format> for TokenFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Hs256 => Self::Hs256,
+            Format::Es256 => Self::Es256,
+            Format::EdDsa => Self::EdDsa,
+            Format::Rs256 => Self::Rs256,
+            Format::Opaque => Self::Opaque,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Scope {
+    pub(super) name: String,
+    pub(super) description: String,
+    /// Granted when a client names no scope.
+    #[serde(default)]
+    pub(super) default: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Introspection {
+    pub(super) client_id: String,
+    secret: Secret,
+}
+
+/// A public client that is known beforehand.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Client {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) redirect_uris: Vec<String>,
+}
+
+/// Why a configuration cannot be read. No value of the file is repeated (SEC-320).
+#[derive(Debug)]
+pub(crate) enum ConfigurationError {
+    File(files::FileError),
+    Text(PathBuf),
+    Toml { path: PathBuf, line: usize, message: String },
+}
+
+impl fmt::Display for ConfigurationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(error) => error.fmt(f),
+            Self::Text(path) => write!(f, "{}: is not a text", path.display()),
+            Self::Toml { path, line, message } => {
+                write!(f, "{}:{line}: {message}", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for ConfigurationError {}
+
+impl Configuration {
+    /// Reads the file named, or the one in the working folder if there is one; else all is as absent.
+    pub(crate) fn load(named: Option<&Path>) -> Result<Self, ConfigurationError> {
+        let usual = Path::new(FILE_NAME);
+        match named.or_else(|| usual.is_file().then_some(usual)) {
+            Some(path) => Self::read(path),
+            None => Ok(Self::default()),
+        }
+    }
+
+    fn read(path: &Path) -> Result<Self, ConfigurationError> {
+        let bytes = files::read(path, FILE_LEN_MAX).map_err(ConfigurationError::File)?;
+        let text = std::str::from_utf8(&bytes);
+        let text = text.map_err(|_| ConfigurationError::Text(path.to_owned()))?;
+        let mut configuration: Self = toml::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            ConfigurationError::Toml {
+                path: path.to_owned(),
+                line: before.matches('\n').count() + 1,
+                message: error.message().to_owned(),
+            }
+        })?;
+        configuration.folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        configuration.file = Some(path.to_owned());
+        Ok(configuration)
+    }
+
+    pub(super) fn listen(&self) -> SocketAddr {
+        self.listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 9000)))
+    }
+
+    /// Unless it is named, the server is known by its port on this machine.
+    pub(super) fn issuer(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let own = || format!("{scheme}://localhost:{}", self.listen().port());
+        self.issuer.clone().unwrap_or_else(own)
+    }
+
+    /// The folder of what the server makes for itself.
+    pub(super) fn data(&self) -> PathBuf {
+        self.at(self.data.as_deref().unwrap_or(Path::new("portcullis-data")))
+    }
+
+    pub(super) fn master_key(&self) -> PathBuf {
+        match &self.keys.master {
+            Some(path) => self.at(path),
+            None => self.data().join("master.key"),
+        }
+    }
+
+    /// The folder of the keys that are published.
+    pub(super) fn signing_keys(&self) -> PathBuf {
+        match &self.keys.signing {
+            Some(path) => self.at(path),
+            None => self.data().join("keys"),
+        }
+    }
+
+    pub(super) fn kid(&self) -> &str {
+        self.keys.kid.as_deref().unwrap_or(DEFAULT_KEY_ID)
+    }
+
+    pub(super) fn audit_file(&self) -> Option<PathBuf> {
+        self.log.audit.as_deref().map(|path| self.at(path))
+    }
+
+    /// The database, or why there cannot be one.
+    pub(crate) fn database(&self) -> Result<Database, String> {
+        match (&self.database.sqlite, &self.database.postgresql) {
+            (Some(_), Some(_)) => Err("database: sqlite and postgresql exclude each other".into()),
+            (Some(path), None) => Ok(Database::Sqlite(self.at(path))),
+            (None, Some(url)) => url
+                .read(&self.folder)
+                .map(Database::Postgresql)
+                .map_err(|error| format!("database.postgresql: {error}")),
+            (None, None) => Ok(Database::Sqlite(self.data().join("records.db"))),
+        }
+    }
+
+    /// The database, with the folder that it is to be made in.
+    pub(super) fn ready_database(&self) -> Result<Database, Error> {
+        let problem = |error| Error::Problems(vec![Problem::new(error)]);
+        let database = self.database().map_err(problem)?;
+        if let Database::Sqlite(path) = &database
+            && let Some(folder) = path.parent()
+        {
+            files::make_private_folder(folder)?;
+        }
+        Ok(database)
+    }
+
+    /// Whether a client or a resource server of the configuration is known by this id.
+    pub(super) fn names_client(&self, id: &str) -> bool {
+        let mut introspecting = self.resources.iter().filter_map(|it| it.introspection.as_ref());
+        self.clients.iter().any(|client| client.id == id)
+            || introspecting.any(|it| it.client_id == id)
+    }
+
+    /// The secret that a resource server introspects with.
+    pub(super) fn introspection_secret(&self, of: &Introspection) -> Result<String, String> {
+        let bytes =
+            of.secret.clone().relative_to(&self.folder).read().map_err(|e| e.to_string())?;
+        String::from_utf8(bytes.to_vec()).map_err(|_| "the secret is not a text".into())
+    }
+
+    /// A path of the file, which counts from the file's own folder.
+    pub(super) fn at(&self, path: &Path) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    pub(super) fn lifetimes(&self) -> Lifetimes {
+        let (mut lifetimes, own) = (Lifetimes::default(), &self.lifetimes);
+        let set = |field: &mut Duration, secs: Option<u64>| {
+            *field = secs.map_or(*field, Duration::from_secs);
+        };
+        set(&mut lifetimes.authorization_code, own.authorization_code_secs);
+        set(&mut lifetimes.access_token, own.access_token_secs);
+        set(&mut lifetimes.refresh_token, own.refresh_token_secs);
+        set(&mut lifetimes.pending_authorization, own.pending_authorization_secs);
+        set(&mut lifetimes.session, own.session_secs);
+        set(&mut lifetimes.unused_client, own.unused_client_secs);
+        set(&mut lifetimes.signing_key, own.signing_key_secs);
+        set(&mut lifetimes.signing_key_publication, own.signing_key_publication_secs);
+        lifetimes
+    }
+
+    pub(super) fn limits(&self) -> ServerLimits {
+        fn set<T: Copy>(field: &mut T, value: Option<T>) {
+            *field = value.unwrap_or(*field);
+        }
+        let (mut limits, own) = (ServerLimits::default(), &self.limits);
+        set(&mut limits.connections, own.connections);
+        set(&mut limits.header_time, own.header_time_secs.map(Duration::from_secs));
+        set(&mut limits.request_time, own.request_time_secs.map(Duration::from_secs));
+        set(&mut limits.requests_per_peer_per_second, own.requests_per_peer_per_second);
+        set(&mut limits.wrong_secrets_per_minute, own.wrong_secrets_per_minute);
+        set(&mut limits.pending_authorizations, own.pending_authorizations);
+        set(&mut limits.pending_authorizations_per_peer, own.pending_authorizations_per_peer);
+        set(&mut limits.registrations_per_peer_per_hour, own.registrations_per_peer_per_hour);
+        set(&mut limits.unused_clients, own.unused_clients);
+        set(&mut limits.registration_bytes, own.registration_bytes);
+        set(&mut limits.redirect_uris, own.redirect_uris);
+        set(&mut limits.redirect_uri_bytes, own.redirect_uri_bytes);
+        limits
+    }
+}
+
+#[cfg(test)]
+mod tests;

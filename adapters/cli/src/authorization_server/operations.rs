@@ -1,0 +1,78 @@
+//! The listener for those who run the server: metrics, and whether it lives and is ready.
+
+use std::{convert::Infallible, future::Future, net::SocketAddr};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header, header::HeaderValue};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use portcullis_authorization_server::AuthorizationServer;
+use portcullis_tokio::serve::{self, ListenerLimits};
+use tokio::net::TcpListener;
+
+use super::Error;
+
+/// Bounds of the seconds that a request takes.
+const BUCKETS: [f64; 10] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0, 10.0];
+
+/// The listener, bound, and what it tells.
+pub(super) struct Operations {
+    listener: TcpListener,
+    metrics: PrometheusHandle,
+}
+
+impl Operations {
+    /// Takes the address, and starts counting.
+    pub(super) async fn bind(address: SocketAddr) -> Result<Self, Error> {
+        let listener =
+            TcpListener::bind(address).await.map_err(|error| Error::Listen(address, error))?;
+        let metrics = PrometheusBuilder::new()
+            .set_buckets(&BUCKETS)
+            .and_then(PrometheusBuilder::install_recorder)
+            .map_err(|error| Error::Metrics(error.to_string()))?;
+        Ok(Self { listener, metrics })
+    }
+
+    /// Answers until `shutdown` is ready.
+    pub(super) async fn serve(
+        self,
+        server: AuthorizationServer,
+        shutdown: impl Future<Output = ()>,
+    ) {
+        let metrics = self.metrics;
+        let service = tower::service_fn(move |request: Request<Incoming>| {
+            let (server, metrics) = (server.clone(), metrics.clone());
+            async move { Ok::<_, Infallible>(answer(&request, &server, &metrics).await) }
+        });
+        serve::serve(self.listener, service, ListenerLimits::default(), shutdown).await;
+    }
+}
+
+async fn answer(
+    request: &Request<Incoming>,
+    server: &AuthorizationServer,
+    metrics: &PrometheusHandle,
+) -> Response<Full<Bytes>> {
+    let status_only = |status: StatusCode| {
+        let mut response = Response::new(Full::default());
+        *response.status_mut() = status;
+        response
+    };
+    if request.method() != Method::GET {
+        return status_only(StatusCode::METHOD_NOT_ALLOWED);
+    }
+    match request.uri().path() {
+        "/metrics" => {
+            metrics.run_upkeep();
+            let mut response = Response::new(Full::from(metrics.render()));
+            let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+            response.headers_mut().insert(header::CONTENT_TYPE, text);
+            response
+        }
+        "/health" => status_only(StatusCode::OK),
+        "/ready" if server.is_ready().await => status_only(StatusCode::OK),
+        "/ready" => status_only(StatusCode::SERVICE_UNAVAILABLE),
+        _ => status_only(StatusCode::NOT_FOUND),
+    }
+}
