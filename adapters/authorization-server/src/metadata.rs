@@ -65,7 +65,6 @@ pub(crate) fn document(settings: &Settings, endpoints: &Endpoints) -> Result<Byt
         client_id_metadata_document_supported: settings.client_documents.offered,
         // AS-15: no key set is named where there are no keys in it.
         jwks_uri: (!settings.public_algorithms().is_empty()).then_some(endpoints.jwks.as_str()),
-        ..AuthorizationServerDocument::default()
     };
     let mut room = vec![0; METADATA_LEN_MAX_DESKTOP];
     document.write(&mut room).map(|text| Bytes::copy_from_slice(text.as_bytes()))

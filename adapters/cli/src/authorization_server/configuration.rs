@@ -11,7 +11,8 @@ use std::{
 
 use ipnet::IpNet;
 use portcullis_authorization_server::{
-    DEFAULT_KEY_ID, Database, Lifetimes, Limits as ServerLimits, TokenFormat,
+    ClientDocuments, DEFAULT_KEY_ID, Database, Lifetimes, Limits as ServerLimits,
+    ServiceAuthentication, TokenFormat,
 };
 use portcullis_tokio::resource_server::Secret;
 use serde::Deserialize;
@@ -23,6 +24,8 @@ use crate::files;
 const FILE_NAME: &str = "portcullis.toml";
 /// Longest configuration file in bytes: room for thousands of resources.
 const FILE_LEN_MAX: usize = 1024 * 1024;
+/// Longest key set of a service in bytes: room for eight RSA keys of 4096 bits.
+const KEY_SET_LEN_MAX: usize = 16 * 1024;
 /// What `--example-config` prints.
 pub(crate) const EXAMPLE: &str = include_str!("example.toml");
 
@@ -44,10 +47,13 @@ pub(crate) struct Configuration {
     pub(super) metrics: Option<Metrics>,
     lifetimes: LifetimesSecs,
     limits: Limits,
+    client_documents: Documents,
     #[serde(rename = "resource")]
     pub(super) resources: Vec<Resource>,
     #[serde(rename = "client")]
     pub(super) clients: Vec<Client>,
+    #[serde(rename = "service")]
+    pub(super) services: Vec<Service>,
     /// Where relative paths count from.
     #[serde(skip)]
     folder: PathBuf,
@@ -138,6 +144,17 @@ struct Limits {
     registration_bytes: Option<usize>,
     redirect_uris: Option<usize>,
     redirect_uri_bytes: Option<usize>,
+    document_fetches_per_peer_per_minute: Option<u32>,
+    document_fetches_per_host_per_minute: Option<u32>,
+    device_grants_per_peer_per_minute: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Documents {
+    offered: Option<bool>,
+    hosts: Option<Vec<String>>,
+    loopback_for_development: Option<bool>,
 }
 
 /// A protected resource: an MCP server.
@@ -197,7 +214,20 @@ pub(super) struct Introspection {
 pub(super) struct Client {
     pub(super) id: String,
     pub(super) name: String,
+    /// None for a device, whose user types in a code elsewhere (RFC 8628).
+    #[serde(default)]
     pub(super) redirect_uris: Vec<String>,
+}
+
+/// A program that acts for itself (the client credentials grant), and how it proves who it is: one of the two.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Service {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) scopes: Vec<String>,
+    secret: Option<Secret>,
+    public_keys: Option<PathBuf>,
 }
 
 /// Why a configuration cannot be read. No value of the file is repeated (SEC-320).
@@ -317,14 +347,44 @@ impl Configuration {
     pub(super) fn names_client(&self, id: &str) -> bool {
         let mut introspecting = self.resources.iter().filter_map(|it| it.introspection.as_ref());
         self.clients.iter().any(|client| client.id == id)
+            || self.services.iter().any(|service| service.id == id)
             || introspecting.any(|it| it.client_id == id)
     }
 
     /// The secret that a resource server introspects with.
     pub(super) fn introspection_secret(&self, of: &Introspection) -> Result<String, String> {
-        let bytes =
-            of.secret.clone().relative_to(&self.folder).read().map_err(|e| e.to_string())?;
+        self.secret(&of.secret)
+    }
+
+    fn secret(&self, secret: &Secret) -> Result<String, String> {
+        let bytes = secret.clone().relative_to(&self.folder).read().map_err(|e| e.to_string())?;
         String::from_utf8(bytes.to_vec()).map_err(|_| "the secret is not a text".into())
+    }
+
+    /// How a service proves who it is, or why that cannot be told.
+    pub(super) fn authentication(&self, of: &Service) -> Result<ServiceAuthentication, String> {
+        let made = match (&of.secret, &of.public_keys) {
+            (Some(secret), None) => ServiceAuthentication::secret(self.secret(secret)?),
+            (None, Some(path)) => {
+                let bytes = files::read(&self.at(path), KEY_SET_LEN_MAX);
+                let bytes = bytes.map_err(|error| error.to_string())?;
+                let text = std::str::from_utf8(&bytes).map_err(|_| "the key set is not a text")?;
+                ServiceAuthentication::public_keys(text)
+            }
+            (_, _) => return Err("it needs either secret or public_keys".into()),
+        };
+        made.map_err(|error| error.to_string())
+    }
+
+    /// What clients that are known by a document may do.
+    pub(super) fn client_documents(&self) -> ClientDocuments {
+        let mut documents = ClientDocuments::default();
+        let own = &self.client_documents;
+        documents.offered = own.offered.unwrap_or(documents.offered);
+        documents.hosts.clone_from(&own.hosts);
+        documents.loopback_for_development =
+            own.loopback_for_development.unwrap_or(documents.loopback_for_development);
+        documents
     }
 
     /// A path of the file, which counts from the file's own folder.
@@ -365,6 +425,15 @@ impl Configuration {
         set(&mut limits.registration_bytes, own.registration_bytes);
         set(&mut limits.redirect_uris, own.redirect_uris);
         set(&mut limits.redirect_uri_bytes, own.redirect_uri_bytes);
+        set(
+            &mut limits.document_fetches_per_peer_per_minute,
+            own.document_fetches_per_peer_per_minute,
+        );
+        set(
+            &mut limits.document_fetches_per_host_per_minute,
+            own.document_fetches_per_host_per_minute,
+        );
+        set(&mut limits.device_grants_per_peer_per_minute, own.device_grants_per_peer_per_minute);
         limits
     }
 }

@@ -83,12 +83,30 @@ fn build(configuration: &Configuration, problems: &mut Vec<Problem>) -> Option<S
             Err(error) => report(&name, &error),
         }
     }
+    settings.client_documents = configuration.client_documents();
     for client in &configuration.clients {
-        let made = settings.with_public_client(&client.id, &client.name, &client.redirect_uris);
+        let made = match client.redirect_uris.is_empty() {
+            true => settings.with_device_client(&client.id, &client.name),
+            false => settings.with_public_client(&client.id, &client.name, &client.redirect_uris),
+        };
         match made {
             Ok(made) => settings = made,
             Err(error) => {
                 report(&format!("client {}", client.id), &error);
+                return None;
+            }
+        }
+    }
+    for service in &configuration.services {
+        let made = configuration.authentication(service).and_then(|authentication| {
+            let (id, name) = (&service.id, &service.name);
+            let made = settings.with_service(id, name, authentication, &service.scopes);
+            made.map_err(|error| error.to_string())
+        });
+        match made {
+            Ok(made) => settings = made,
+            Err(error) => {
+                report(&format!("service {}", service.id), &error);
                 return None;
             }
         }

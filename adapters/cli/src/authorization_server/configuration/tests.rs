@@ -23,7 +23,7 @@ fn the_example_is_a_configuration() {
     assert!(example.tls.is_none() && example.metrics.is_none() && example.clients.is_empty());
     let whole = parse(&uncommented()).unwrap();
     assert!(whole.tls.is_some() && whole.metrics.is_some() && whole.audit_file().is_some());
-    assert_eq!(whole.clients.len(), 1);
+    assert_eq!((whole.clients.len(), whole.services.len()), (1, 1));
     assert!(whole.resources[0].introspection.is_some());
 }
 
@@ -33,6 +33,9 @@ fn the_example_tells_what_is_meant_by_nothing() {
     let (nothing, whole) = (parse("").unwrap(), parse(&uncommented()).unwrap());
     assert_eq!(whole.lifetimes(), nothing.lifetimes());
     assert_eq!(whole.limits(), nothing.limits());
+    let (documents, meant) = (whole.client_documents(), nothing.client_documents());
+    assert_eq!(documents.offered, meant.offered);
+    assert_eq!(documents.loopback_for_development, meant.loopback_for_development);
     assert_eq!(whole.listen(), nothing.listen());
     assert_eq!(nothing.issuer(), "http://localhost:9000");
     assert_eq!(whole.issuer(), nothing.issuer());
@@ -62,6 +65,8 @@ fn unknown_keys_are_refused_and_known_ones_documented() {
         &format!("{resource}[[resource.scope]]"),
         &format!("{resource}[resource.introspection]"),
         "[[client]]",
+        "[client_documents]",
+        "[[service]]",
     ] {
         let error = parse(&format!("{section}\nsurprise = 1\n")).unwrap_err();
         let (unknown, known) = error.split_once(", expected ").expect(&error);

@@ -57,6 +57,11 @@ fn sec_325_one_mistake_is_enough() {
     check("[database]\nsqlite = \"a\"\npostgresql = \"postgresql://h/d\"", "exclude each other");
     check("[database]\npostgresql = \"mysql://h/d\"", "does not start with postgresql://");
     check("[database]\npostgresql = { env = \"PORTCULLIS_NOT_SET\" }", "is not set");
+    let service = "[[service]]\nid = \"service-job\"\nname = \"Job\"\nscopes = [\"user\"]\n";
+    check(service, "service service-job: it needs either secret or public_keys");
+    check(&format!("{service}secret = {{ file = \"none\" }}"), "service service-job: ");
+    check(&format!("{service}public_keys = \"portcullis.toml\""), "service service-job: ");
+    check("[client_documents]\nloopback = true", "portcullis.toml:3: unknown field `loopback`");
     check("[tls]\ncertificate = \"none.pem\"\nkey = \"none.key\"", "none.pem: cannot be read");
     check("[metrics]\nlisten = \"127.0.0.1:9000\"", "metrics.listen");
     let client = "[[client]]\nname = \"N\"\nredirect_uris = [\"https://a.example/\"]\nid = ";
