@@ -70,6 +70,8 @@ class Abuse:
         self.random = random.Random(SEED)
         # How many connections one peer can have when there is nobody else.
         self.alone = self.at_once()
+        if not self.alone:
+            raise Failure("not one connection can be had")
 
     def honest(self, within: float = HONEST_SECS_MAX) -> float:
         """INV-7: an honest request on a fresh connection succeeds; how long it took."""
@@ -97,9 +99,9 @@ class Abuse:
                     return len(open_connections) - 1
             return len(open_connections)
 
-    def settle(self) -> int:
+    def settle(self, within: float = BODY_SECS_MAX + SLACK_SECS) -> int:
         """How many connections there can be once what was left behind half done is over."""
-        deadline = time.monotonic() + BODY_SECS_MAX + SLACK_SECS
+        deadline = time.monotonic() + within
         while (now := self.at_once()) < self.alone and time.monotonic() < deadline:
             time.sleep(0.5)
         return now
