@@ -434,7 +434,7 @@ class Abuse:
             connections = REQUESTS // FRESH_EVERY
             remarks.append(f"of {connections} connections {len(turned_away)} were tried again, {len(made_room)} made room")
             # A socket that is still closing costs nobody a connection more than now and then.
-            if len(turned_away) + len(made_room) > connections // 10:
+            if len(turned_away) + len(made_room) > connections // 50:
                 raise Failure(f"{len(turned_away)} connections were turned away, {len(made_room)} ended to make room")
             self.honest()
 
