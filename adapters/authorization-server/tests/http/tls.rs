@@ -41,12 +41,15 @@ fn authority() -> Authority {
 }
 
 async fn start(authority: &Authority) -> (SocketAddr, oneshot::Sender<()>) {
+    let tls =
+        Tls::from_pem(authority.server_certificate.as_bytes(), authority.server_key.as_bytes());
+    start_with(tls.unwrap()).await
+}
+
+async fn start_with(tls: Tls) -> (SocketAddr, oneshot::Sender<()>) {
     let mut settings = settings();
     settings.limits.header_time = HEADER_TIME;
     let server = AuthorizationServer::new(settings).await.unwrap();
-    let tls =
-        Tls::from_pem(authority.server_certificate.as_bytes(), authority.server_key.as_bytes());
-    let tls = tls.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -134,6 +137,24 @@ async fn sec_447_a_half_open_handshake_is_closed_by_its_deadline() {
     stream.shutdown().await.unwrap();
     let answer = metadata(address, &own.certificate, HOST, &[]).await.unwrap();
     assert_eq!(answer, "HTTP/1.1 200 OK");
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_shown_to_whoever_comes_next() {
+    let (old, new) = (authority(), authority());
+    let (certificate, key) = (old.server_certificate.as_bytes(), old.server_key.as_bytes());
+    let tls = Tls::from_pem(certificate, key).unwrap();
+    let (address, _stop) = start_with(tls.clone()).await;
+    let trusts = async |one: &Authority| {
+        metadata(address, &one.certificate, HOST, &["http/1.1"]).await.is_ok()
+    };
+    assert_eq!((trusts(&old).await, trusts(&new).await), (true, false));
+    // What cannot be shown changes nothing.
+    let mixed = tls.renew(new.server_certificate.as_bytes(), key);
+    assert_eq!(mixed, Err(TlsError::Pair));
+    assert_eq!((trusts(&old).await, trusts(&new).await), (true, false));
+    tls.renew(new.server_certificate.as_bytes(), new.server_key.as_bytes()).unwrap();
+    assert_eq!((trusts(&old).await, trusts(&new).await), (false, true));
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Where the log goes: standard error, and what is audited to a file of its own as well.
 
 use std::{
-    io::{self, IsTerminal as _},
-    sync::Mutex,
+    fs::File,
+    io::{self, IsTerminal as _, Write},
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use tracing_subscriber::{
@@ -22,8 +24,8 @@ use crate::files;
 /// The target of audit events.
 const AUDIT: &str = "audit";
 
-/// Starts the log of a server.
-pub(super) fn start(configuration: &Configuration) -> Result<(), Error> {
+/// Starts the log of a server; gives the audit file, if there is one.
+pub(super) fn start(configuration: &Configuration) -> Result<Option<AuditFile>, Error> {
     let level = match configuration.log.level {
         Level::Error => "error",
         Level::Warn => "warn",
@@ -35,10 +37,10 @@ pub(super) fn start(configuration: &Configuration) -> Result<(), Error> {
 
 /// Starts the log of an administrator's command, which says nothing on the terminal as long as all is well.
 pub(super) fn start_quiet(configuration: &Configuration) -> Result<(), Error> {
-    start_at(configuration, "warn")
+    start_at(configuration, "warn").map(drop)
 }
 
-fn start_at(configuration: &Configuration, level: &str) -> Result<(), Error> {
+fn start_at(configuration: &Configuration, level: &str) -> Result<Option<AuditFile>, Error> {
     let shown = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let text: Box<dyn Layer<Registry> + Send + Sync> = match configuration.log.format {
         LogFormat::Text => {
@@ -55,20 +57,57 @@ fn start_at(configuration: &Configuration, level: &str) -> Result<(), Error> {
             .boxed(),
     };
     let mut layers = vec![text];
-    if let Some(path) = configuration.audit_file() {
-        if let Some(folder) = path.parent() {
-            files::make_private_folder(folder)?;
-        }
+    let audit = configuration.audit_file().map(AuditFile::open).transpose()?;
+    if let Some(audit) = audit.clone() {
         let lines = layer()
             .json()
             .flatten_event(true)
             .with_current_span(false)
             .with_span_list(false)
             .with_span_events(FmtSpan::NONE)
-            .with_writer(Mutex::new(files::append(&path)?))
+            .with_writer(move || audit.clone())
             .with_filter(Targets::new().with_target(AUDIT, tracing::Level::INFO));
         layers.push(lines.boxed());
     }
     tracing_subscriber::registry().with(layers).init();
-    Ok(())
+    Ok(audit)
+}
+
+/// The file that audit events are appended to, whoever holds it.
+#[derive(Clone)]
+pub(super) struct AuditFile {
+    path: Arc<PathBuf>,
+    // A line is written by one call, so whoever panicked in between left whole lines.
+    file: Arc<Mutex<File>>,
+}
+
+impl AuditFile {
+    fn open(path: PathBuf) -> Result<Self, Error> {
+        if let Some(folder) = path.parent() {
+            files::make_private_folder(folder)?;
+        }
+        let file = Arc::new(Mutex::new(files::append(&path)?));
+        Ok(Self { path: Arc::new(path), file })
+    }
+
+    /// Goes on in the file that has the name now: the one before may have been moved away.
+    pub(super) fn reopen(&self) -> Result<(), files::FileError> {
+        let file = files::append(&self.path)?;
+        *self.file.lock().unwrap_or_else(PoisonError::into_inner) = file;
+        Ok(())
+    }
+}
+
+impl Write for AuditFile {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).write(line)
+    }
+
+    fn write_all(&mut self, line: &[u8]) -> io::Result<()> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).write_all(line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).flush()
+    }
 }

@@ -70,8 +70,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
     if options.check {
         return in_runtime(check(&configuration));
     }
-    log::start(&configuration)?;
-    in_runtime(serving::run(&configuration))
+    let audit = log::start(&configuration)?;
+    in_runtime(serving::run(&configuration, audit))
 }
 
 /// Prints whether the configuration is one that would be served.

@@ -1,6 +1,6 @@
 //! The master key and the folder it is in: made once, for their owner alone, and never overwritten.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use portcullis_authorization_server::Tls;
 use zeroize::Zeroizing;
@@ -46,10 +46,29 @@ pub(super) fn check_signing_keys(folder: &Path) -> Result<(), files::FileError> 
 }
 
 /// The certificate and its key. The key may be readable for a group, as those of Debian's `ssl-cert` are.
-pub(super) fn tls(of: &TlsFiles, at: impl Fn(&Path) -> std::path::PathBuf) -> Result<Tls, String> {
-    let (certificate, key) = (at(&of.certificate), at(&of.key));
-    let chain = files::read(&certificate, PEM_LEN_MAX).map_err(|error| error.to_string())?;
-    files::check_private(&key, files::Readers::Group).map_err(|error| error.to_string())?;
-    let key = files::read(&key, PEM_LEN_MAX).map_err(|error| error.to_string())?;
+pub(super) fn tls(of: &TlsFiles, at: impl Fn(&Path) -> PathBuf) -> Result<Tls, String> {
+    let (chain, key) = tls_files(of, at).map_err(|error| error.to_string())?;
     Tls::from_pem(&chain, &key).map_err(|error| error.to_string())
+}
+
+/// Has `tls` show what the files hold now.
+pub(super) fn renew_tls(
+    tls: &Tls,
+    of: &TlsFiles,
+    at: impl Fn(&Path) -> PathBuf,
+) -> Result<(), String> {
+    let (chain, key) = tls_files(of, at).map_err(|error| error.to_string())?;
+    tls.renew(&chain, &key).map_err(|error| error.to_string())
+}
+
+type Content = Zeroizing<Vec<u8>>;
+
+fn tls_files(
+    of: &TlsFiles,
+    at: impl Fn(&Path) -> PathBuf,
+) -> Result<(Content, Content), files::FileError> {
+    let (certificate, key) = (at(&of.certificate), at(&of.key));
+    let chain = files::read(&certificate, PEM_LEN_MAX)?;
+    files::check_private(&key, files::Readers::Group)?;
+    Ok((chain, files::read(&key, PEM_LEN_MAX)?))
 }

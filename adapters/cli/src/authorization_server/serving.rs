@@ -6,13 +6,17 @@ use portcullis_authorization_server::{AuthorizationServer, Tls};
 use tokio::{net::TcpListener, sync::watch};
 
 use super::{
-    Error, configuration::Configuration, operations::Operations, secret_files, settings,
-    settings::Problem,
+    Error, configuration::Configuration, log::AuditFile, operations::Operations, secret_files,
+    settings, settings::Problem,
 };
 use crate::output::{self, Table};
 
-/// Serves until a signal asks for the end; requests under way then have some seconds.
-pub(super) async fn run(configuration: &Configuration) -> Result<ExitCode, Error> {
+/// Serves until a signal asks for the end; requests under way then have some seconds. SIGHUP makes it read
+/// the certificate and open the audit file again.
+pub(super) async fn run(
+    configuration: &Configuration,
+    audit: Option<AuditFile>,
+) -> Result<ExitCode, Error> {
     let settings = settings::settings(configuration)?;
     let tls = tls(configuration)?;
     let address = configuration.listen();
@@ -32,7 +36,8 @@ pub(super) async fn run(configuration: &Configuration) -> Result<ExitCode, Error
     // Before anything is said: whoever read it may ask for the end at once.
     let signals = Signals::new().map_err(Error::Serve)?;
     say_what_is_next(configuration, &server).await?;
-    serve(&server, listener, tls, operations, signals).await?;
+    let renewal = Renewal { configuration, tls: tls.clone(), audit };
+    serve(&server, listener, tls, operations, signals, renewal).await?;
     server.close().await;
     tracing::info!("authorization server ended");
     Ok(ExitCode::SUCCESS)
@@ -43,7 +48,8 @@ async fn serve(
     listener: TcpListener,
     tls: Option<Tls>,
     operations: Option<Operations>,
-    signals: Signals,
+    mut signals: Signals,
+    renewal: Renewal<'_>,
 ) -> Result<(), Error> {
     let (stop, stopped) = watch::channel(());
     let shutdown = |mut stopped: watch::Receiver<()>| async move {
@@ -62,7 +68,9 @@ async fn serve(
         }
     };
     let ending = async move {
-        signals.received().await;
+        while let Asked::Renew = signals.received().await {
+            renewal.run();
+        }
         tracing::info!("asked to end");
         drop(stop);
     };
@@ -74,6 +82,31 @@ fn tls(configuration: &Configuration) -> Result<Option<Tls>, Error> {
     let read = |files| secret_files::tls(files, |path| configuration.at(path));
     let tls = configuration.tls.as_ref().map(read).transpose();
     tls.map_err(|error| Error::Problems(vec![Problem::new(format!("tls: {error}"))]))
+}
+
+/// What is read again without a restart. What cannot be read stays as it was.
+struct Renewal<'c> {
+    configuration: &'c Configuration,
+    tls: Option<Tls>,
+    audit: Option<AuditFile>,
+}
+
+impl Renewal<'_> {
+    fn run(&self) {
+        if let (Some(tls), Some(files)) = (&self.tls, &self.configuration.tls) {
+            let at = |path: &_| self.configuration.at(path);
+            match secret_files::renew_tls(tls, files, at) {
+                Ok(()) => tracing::info!("certificate read again"),
+                Err(error) => tracing::error!(%error, "the certificate stays as it was"),
+            }
+        }
+        if let Some(audit) = &self.audit {
+            match audit.reopen() {
+                Ok(()) => tracing::info!("audit file opened again"),
+                Err(error) => tracing::error!(%error, "the audit file stays as it was"),
+            }
+        }
+    }
 }
 
 /// A few lines for whoever started it: where it is, and what is missing before somebody can use it.
@@ -107,11 +140,18 @@ async fn say_what_is_next(
     Ok(())
 }
 
-/// The signals that ask for the end: SIGTERM of whoever runs services, SIGINT of a terminal.
+/// What a signal asks for.
+enum Asked {
+    End,
+    Renew,
+}
+
+/// SIGTERM of whoever runs services and SIGINT of a terminal ask for the end, SIGHUP for a renewal.
 #[cfg(unix)]
 struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
+    hang_up: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
@@ -121,13 +161,15 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
         })
     }
 
-    async fn received(mut self) {
+    async fn received(&mut self) -> Asked {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => Asked::End,
+            _ = self.interrupt.recv() => Asked::End,
+            _ = self.hang_up.recv() => Asked::Renew,
         }
     }
 }
@@ -142,8 +184,11 @@ impl Signals {
         Ok(Self)
     }
 
-    async fn received(self) {
-        // An error says that there will be no signal: then there is nothing to wait for.
-        drop(tokio::signal::ctrl_c().await);
+    async fn received(&mut self) -> Asked {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => Asked::End,
+            // There will be no signal: nothing is asked for until somebody kills the process.
+            Err(_) => std::future::pending().await,
+        }
     }
 }

@@ -181,14 +181,9 @@ fn sec_320_no_secret_in_log_audit_or_metrics() {
     }
 }
 
-#[test]
-fn as_13_tls_from_files() {
-    let (folder, port) = (Folder::new(), free_port());
-    folder.run("key certificate --host localhost --out tls").ok();
-    let tls = "[tls]\ncertificate = \"tls/server.pem\"\nkey = \"tls/server.key\"\n";
-    folder.write("portcullis.toml", configuration(port, tls));
-    let server = Server::start(&folder, port, &[]);
-    let authority = std::fs::read(folder.path("tls/authority.pem")).unwrap();
+/// The metadata over TLS, for whoever trusts this authority alone.
+fn metadata_over_tls(folder: &Folder, authority: &str, port: u16) -> Option<Answer> {
+    let authority = std::fs::read(folder.path(authority)).unwrap();
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(&authority).unwrap()).unwrap();
     let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -197,9 +192,21 @@ fn as_13_tls_from_files() {
         .with_root_certificates(roots)
         .with_no_client_auth();
     let name = ServerName::try_from("localhost").unwrap();
-    let connection = ClientConnection::new(Arc::new(config), name).unwrap();
-    let stream = StreamOwned::new(connection, connect(port));
-    let metadata = exchange(stream, "GET", "/.well-known/oauth-authorization-server", &[], "");
+    let mut connection = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut stream = connect(port);
+    connection.complete_io(&mut stream).ok()?;
+    let stream = StreamOwned::new(connection, stream);
+    Some(exchange(stream, "GET", "/.well-known/oauth-authorization-server", &[], ""))
+}
+
+#[test]
+fn as_13_tls_from_files() {
+    let (folder, port) = (Folder::new(), free_port());
+    folder.run("key certificate --host localhost --out tls").ok();
+    let tls = "[tls]\ncertificate = \"tls/server.pem\"\nkey = \"tls/server.key\"\n";
+    folder.write("portcullis.toml", configuration(port, tls));
+    let server = Server::start(&folder, port, &[]);
+    let metadata = metadata_over_tls(&folder, "tls/authority.pem", port).unwrap();
     assert_eq!(metadata.json()["issuer"], format!("https://localhost:{port}"));
     server.terminate();
 
@@ -218,6 +225,36 @@ fn as_13_tls_from_files() {
         set_mode(&folder, "tls/server.key", 0o644);
         folder.run("authorization-server --check").refused(1, "others may read");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn sighup_renews_the_certificate_and_the_audit_file() {
+    let (folder, port) = (Folder::new(), free_port());
+    folder.run("key certificate --host localhost --out tls").ok();
+    folder.run("key certificate --host localhost --out next").ok();
+    let further = "[tls]\ncertificate = \"tls/server.pem\"\nkey = \"tls/server.key\"\n\
+                   [log]\naudit = \"audit.jsonl\"\n";
+    folder.write("portcullis.toml", configuration(port, further));
+    let server = Server::start(&folder, port, &[]);
+    let trusts =
+        |authority: &str| metadata_over_tls(&folder, &format!("{authority}/authority.pem"), port);
+    assert!(trusts("tls").is_some() && trusts("next").is_none());
+    let rename =
+        |from: &str, to: &str| std::fs::rename(folder.path(from), folder.path(to)).unwrap();
+    rename("audit.jsonl", "audit.1.jsonl");
+    // A certificate without its key: the one before is shown on.
+    rename("next/server.pem", "tls/server.pem");
+    server.signal("HUP");
+    server.wait_for_log("the certificate stays as it was");
+    assert!(trusts("tls").is_some() && trusts("next").is_none());
+    server.wait_for_log("audit file opened again");
+    assert_eq!((folder.read("audit.jsonl").as_str(), mode(&folder, "audit.jsonl")), ("", 0o600));
+    rename("next/server.key", "tls/server.key");
+    server.signal("HUP");
+    server.wait_for_log("certificate read again");
+    assert!(trusts("tls").is_none() && trusts("next").is_some());
+    server.terminate().ok();
 }
 
 #[test]

@@ -77,8 +77,22 @@ impl Server {
 
     /// Asks for the end, as whoever runs services does.
     pub(crate) fn ask_to_end(&self) {
+        self.signal("TERM");
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let sent = Command::new("kill").args([&format!("-{name}"), &pid]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Waits until these words have been logged.
+    pub(crate) fn wait_for_log(&self, words: &str) {
+        let deadline = Instant::now() + DEADLINE;
+        while !self.logged.so_far().contains(words) {
+            assert!(Instant::now() < deadline, "{}", self.logged.so_far());
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Asks for the end, and waits for it.
