@@ -17,7 +17,7 @@ use portcullis_authorization_server::{
 use portcullis_tokio::resource_server::Secret;
 use serde::Deserialize;
 
-use super::{Error, database_url::DatabaseUrl, settings::Problem};
+use super::{Error, database_url::DatabaseUrl, secret_files, settings::Problem};
 use crate::files;
 
 /// Read when no file is named and there is one.
@@ -357,8 +357,7 @@ impl Configuration {
     }
 
     fn secret(&self, secret: &Secret) -> Result<String, String> {
-        let bytes = secret.clone().relative_to(&self.folder).read().map_err(|e| e.to_string())?;
-        String::from_utf8(bytes.to_vec()).map_err(|_| "the secret is not a text".into())
+        secret_files::secret(secret, &self.folder).map(|text| text.to_string())
     }
 
     /// How a service proves who it is, or why that cannot be told.

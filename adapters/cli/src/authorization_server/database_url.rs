@@ -8,6 +8,8 @@ use serde::{
     de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
+use super::secret_files;
+
 /// Where the URL comes from: `{ env = "NAME" }`, `{ file = "path" }`, or written out if it has no password.
 #[derive(Debug)]
 pub(super) struct DatabaseUrl(Secret);
@@ -15,10 +17,9 @@ pub(super) struct DatabaseUrl(Secret);
 impl DatabaseUrl {
     /// The URL; the path of a file counts from `folder`.
     pub(super) fn read(&self, folder: &Path) -> Result<String, String> {
-        let bytes = self.0.clone().relative_to(folder).read().map_err(|error| error.to_string())?;
-        let url = std::str::from_utf8(&bytes).map_err(|_| "the URL is not a text".to_owned())?;
+        let url = secret_files::secret(&self.0, folder)?;
         if ["postgresql://", "postgres://"].iter().any(|scheme| url.starts_with(scheme)) {
-            Ok(url.to_owned())
+            Ok(url.to_string())
         } else {
             Err("the URL does not start with postgresql://".into())
         }
@@ -66,6 +67,7 @@ impl<'de> Visitor<'de> for UrlVisitor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files;
 
     #[derive(Debug, Deserialize)]
     struct Holder {
@@ -98,9 +100,16 @@ mod tests {
     #[test]
     fn a_url_with_a_password_from_a_file() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("url"), "postgresql://u:p@h/d\n").unwrap();
+        let path = folder.path().join("url");
+        files::write_new(&path, b"postgresql://u:p@h/d\n").unwrap();
         let holder: Holder = toml::from_str("url = { file = 'url' }").unwrap();
         assert_eq!(holder.url.read(folder.path()).as_deref(), Ok("postgresql://u:p@h/d"));
+        #[cfg(unix)]
+        for (mode, is_refused) in [(0o640, false), (0o604, true)] {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+            std::fs::set_permissions(&path, mode).unwrap();
+            assert_eq!(holder.url.read(folder.path()).is_err(), is_refused);
+        }
         assert!(holder.url.read(Path::new("/nowhere")).is_err());
         assert!(toml::from_str::<Holder>("url = { value = 'x' }").is_err());
     }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use portcullis_authorization_server::Tls;
+use portcullis_tokio::resource_server::Secret;
 use zeroize::Zeroizing;
 
 use super::{Error, configuration::TlsFiles};
@@ -43,6 +44,17 @@ pub(super) fn check_signing_keys(folder: &Path) -> Result<(), files::FileError> 
     }
     files::check_private(folder, files::Readers::Owner)?;
     files::list(folder)?.iter().try_for_each(|key| files::check_private(key, files::Readers::Owner))
+}
+
+/// A secret of the configuration, as a text. A file may be readable for a group, and for nobody else.
+pub(super) fn secret(secret: &Secret, folder: &Path) -> Result<Zeroizing<String>, String> {
+    let secret = secret.clone().relative_to(folder);
+    if let Some(path) = secret.path() {
+        files::check_private(path, files::Readers::Group).map_err(|error| error.to_string())?;
+    }
+    let bytes = secret.read().map_err(|error| error.to_string())?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| "the secret is not a text")?;
+    Ok(Zeroizing::new(text.to_owned()))
 }
 
 /// The certificate and its key. The key may be readable for a group, as those of Debian's `ssl-cert` are.

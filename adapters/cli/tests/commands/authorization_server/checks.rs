@@ -117,6 +117,19 @@ fn sec_240_what_others_can_read_is_refused() {
         folder.run("authorization-server --check").ok();
     }
     assert_eq!(mode(&folder, "portcullis-data"), 0o700);
+
+    let job = "[[service]]\nid = \"service-job\"\nname = \"Job\"\nscopes = [\"user\"]\n\
+               secret = { file = \"job\" }\n";
+    folder.write("portcullis.toml", configuration(port, job));
+    folder.write("job", "0123456789abcdef".repeat(2));
+    for (mode, is_good) in [(0o600, true), (0o440, true), (0o444, false), (0o620, false)] {
+        set_mode(&folder, "job", mode);
+        let ended = folder.run("authorization-server --check");
+        match is_good {
+            true => drop(ended.ok()),
+            false => ended.refused(1, "service service-job: "),
+        }
+    }
 }
 
 #[cfg(unix)]

@@ -61,6 +61,14 @@ impl Secret {
         }
     }
 
+    /// The file that it is in, if it is in one: who else may read it is for the caller to ask.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.0 {
+            Source::File(path) => Some(path),
+            Source::Value(_) | Source::Env(_) => None,
+        }
+    }
+
     /// Reads the secret; an empty one is an error (SEC-074). The copy is wiped when dropped (SEC-324).
     ///
     /// # Errors
