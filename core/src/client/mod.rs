@@ -31,6 +31,7 @@ mod random_text;
 mod registration;
 mod scope_choice;
 mod server_choice;
+mod step_up;
 #[cfg(test)]
 mod testkit;
 mod token_request;
@@ -51,6 +52,7 @@ pub use registration::{
     CLIENT_ID_LEN_MAX, REGISTRATION_ANSWER_LEN_MAX, Registration, RegistrationError,
 };
 pub use server_choice::{ISSUERS_TRIED_MAX, Preferences, ResourceMatch};
+pub use step_up::{KnownScopes, StepUpError, step_up};
 pub use token_request::{TOKEN_ANSWER_LEN_MAX, TokenRequest, TokenRequestError};
 pub use tokens::{
     EXPIRES_IN_SECS_DEFAULT, EXPIRES_IN_SECS_MAX, RefreshToken, StoredTokens, Tokens,

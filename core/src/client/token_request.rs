@@ -101,7 +101,9 @@ pub struct TokenRequest<'s> {
     authorization: Option<&'s str>,
     issuer: &'s str,
     resource: &'s str,
-    asked: ScopeSet<'s>,
+    asked_scope: ScopeSet<'s>,
+    /// What is granted when the server does not say (RFC 6749 §5.1).
+    expected_scope: ScopeSet<'s>,
     refusal: Option<ErrorResponse<'s>>,
     state: Result<Tokens<'s>, TokenRequestError>,
 }
@@ -125,7 +127,8 @@ impl<'s> TokenRequest<'s> {
             authorization: grant.client.authorization_field(scratch)?,
             issuer: grant.client.issuer,
             resource: grant.resource,
-            asked: grant.scope,
+            asked_scope: grant.scope,
+            expected_scope: grant.scope,
             refusal: None,
             state: Err(TokenRequestError::Unfinished),
         })
@@ -164,7 +167,8 @@ impl<'s> TokenRequest<'s> {
             authorization: client.authorization_field(scratch)?,
             issuer: client.issuer,
             resource: discovered.resource(),
-            asked: stored.scope,
+            asked_scope: stored.asked_scope,
+            expected_scope: stored.scope,
             refusal: None,
             state: Err(TokenRequestError::Unfinished),
         })
@@ -206,8 +210,9 @@ impl<'s> TokenRequest<'s> {
             return Err(TokenRequestError::Refused);
         }
         let answer = TokenAnswer::parse(body, scratch)?;
-        let scope = answer.scope.unwrap_or(self.asked);
-        Ok(Tokens { issuer: self.issuer, resource: self.resource, scope, answer })
+        let scope = answer.scope.unwrap_or(self.expected_scope);
+        let Self { issuer, resource, asked_scope, .. } = *self;
+        Ok(Tokens { issuer, resource, asked_scope, scope, answer })
     }
 }
 

@@ -47,6 +47,7 @@ impl core::fmt::Debug for RefreshToken<'_> {
 pub struct Tokens<'s> {
     pub(super) issuer: &'s str,
     pub(super) resource: &'s str,
+    pub(super) asked_scope: ScopeSet<'s>,
     pub(super) scope: ScopeSet<'s>,
     pub(super) answer: TokenAnswer<'s>,
 }
@@ -77,6 +78,11 @@ impl<'s> Tokens<'s> {
         self.scope
     }
 
+    /// What was asked for: to be stored beside the tokens, since a later step-up adds to it (CL-84).
+    pub const fn asked_scope(&self) -> ScopeSet<'s> {
+        self.asked_scope
+    }
+
     /// How long the access token lives from now, at most [`EXPIRES_IN_SECS_MAX`] seconds.
     pub const fn expires_in_secs(&self) -> u32 {
         self.answer.expires_in_secs
@@ -92,6 +98,8 @@ pub struct StoredTokens<'s> {
     pub resource: &'s str,
     /// Whom they were given to.
     pub client_id: &'s str,
+    /// What was asked for when they were granted (CL-84).
+    pub asked_scope: ScopeSet<'s>,
     /// What was granted.
     pub scope: ScopeSet<'s>,
     /// The newest refresh token.

@@ -98,14 +98,22 @@ pub(super) struct Flow<'a> {
 }
 
 impl Flow<'_> {
-    /// The whole flow, from the `WWW-Authenticate` lines of a 401 (none: from the URL alone).
+    /// The whole flow, from the `WWW-Authenticate` lines of a 401 or 403 (none: from the URL alone).
+    /// `scope` is asked for, if the caller knows better than the challenge.
     pub(super) async fn authorize(
         &self,
         challenges: &[Vec<u8>],
+        scope: Option<&str>,
         earlier: Option<&Login>,
         browser: &dyn OpenBrowser,
     ) -> Result<Login, AuthorizeError> {
-        let bound = Redirect::bind(self.options.redirect_port).await;
+        let scope = scope.or(self.options.scope.as_deref()).map(ScopeSet::parse).transpose();
+        let scope = scope.map_err(|_| AuthorizeError::Setup("option `scope` is malformed"))?;
+        let wish = Wish { scope, offline_access: self.options.offline_access };
+        let bound = match (self.options.redirect_port, earlier) {
+            (0, Some(earlier)) => Redirect::bind_again(&earlier.redirect_uri).await,
+            (port, _) => Redirect::bind(port).await,
+        };
         let (redirect, redirect_uri) = bound.map_err(AuthorizeError::Listen)?;
         let known: Vec<_> = self.known_clients(earlier).collect();
         let mut storage = Storage::new();
@@ -113,7 +121,7 @@ impl Flow<'_> {
         let discovered = self.discover(challenges, &known, scratch).await?;
         let client = self.register(&discovered, &known, &redirect_uri, scratch).await?;
         let grant = self
-            .ask_user(&discovered, &client, (redirect, &redirect_uri), browser, scratch)
+            .ask_user(&discovered, &client, &wish, (redirect, &redirect_uri), browser, scratch)
             .await?;
         let request = TokenRequest::code(grant, scratch);
         let request = request.map_err(|full| AuthorizeError::Token(full.into(), None))?;
@@ -194,16 +202,14 @@ impl Flow<'_> {
         &'s self,
         discovered: &Discovered<'s>,
         client: &Client<'s>,
+        wish: &Wish<'s>,
         (redirect, redirect_uri): (Redirect, &'s str),
         browser: &dyn OpenBrowser,
         scratch: &mut Scratch<'s>,
     ) -> Result<CodeGrant<'s>, AuthorizeError> {
-        let scope = self.options.scope.as_deref().map(ScopeSet::parse).transpose();
-        let scope = scope.map_err(|_| AuthorizeError::Setup("option `scope` is malformed"))?;
-        let wish = Wish { scope, offline_access: self.options.offline_access };
         let entropy = entropy()?;
         let mut authorization =
-            Authorization::new(discovered, client, redirect_uri, &wish, &entropy, scratch)
+            Authorization::new(discovered, client, redirect_uri, wish, &entropy, scratch)
                 .map_err(AuthorizeError::Authorization)?;
         let url = authorization.url().to_owned();
         let waiting = redirect.wait(|query| {

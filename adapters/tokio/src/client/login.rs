@@ -28,6 +28,7 @@ pub struct Login {
     client_secret_expires_at: Option<UnixTime>,
     authentication: ClientAuthentication,
     pub(super) redirect_uri: String,
+    asked_scope: String,
     scope: String,
     access_token: Zeroizing<String>,
     refresh_token: Option<Zeroizing<String>>,
@@ -53,6 +54,7 @@ impl Login {
             client_secret_expires_at: client.secret_expires_at(),
             authentication: client.authentication(),
             redirect_uri: redirect_uri.to_owned(),
+            asked_scope: tokens.asked_scope().as_str().to_owned(),
             scope: tokens.scope().as_str().to_owned(),
             access_token: secret(tokens.access_token().expose()),
             refresh_token: tokens.refresh_token().map(|token| secret(token.expose())),
@@ -92,6 +94,11 @@ impl Login {
         &self.scope
     }
 
+    /// What was asked for when the user logged in; a step-up adds to it (CL-84).
+    pub fn asked_scope(&self) -> &str {
+        &self.asked_scope
+    }
+
     /// When the access token ends.
     pub const fn expires_at(&self) -> SystemTime {
         self.expires_at
@@ -126,6 +133,7 @@ impl Login {
             issuer: &self.issuer,
             resource: &self.resource,
             client_id: &self.client_id,
+            asked_scope: ScopeSet::parse(&self.asked_scope).ok()?,
             scope: ScopeSet::parse(&self.scope).ok()?,
             refresh_token: RefreshToken::new(self.refresh_token.as_ref()?)?,
         })

@@ -11,10 +11,11 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use portcullis_core::{
-    challenge::parse,
+    challenge::parse::{self, BearerChallenge},
     client::{Attempts, FetchFailure, Reaction, UrlRefusal},
     encoding::scratch::Scratch,
     mcp::header_value,
+    scope::ScopeSet,
 };
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -24,6 +25,7 @@ use super::{
     authorize::Flow,
     event_stream::EventStream,
     fetcher::{Fetcher, Received, secret_value},
+    session::{Session, Step},
 };
 
 /// The protocol revision that is spoken.
@@ -106,7 +108,7 @@ pub struct McpClient {
     browser: Arc<dyn OpenBrowser>,
     fetcher: Fetcher,
     /// Held during a login or refresh, so that there is only one at a time (SEC-479).
-    login: Mutex<Option<Login>>,
+    session: Mutex<Session>,
     next_id: AtomicU64,
 }
 
@@ -124,20 +126,21 @@ impl McpClient {
             options,
             browser: Arc::new(browser),
             fetcher,
-            login: Mutex::new(None),
+            session: Mutex::default(),
             next_id: AtomicU64::new(1),
         })
     }
 
     /// The login that is used now.
     pub async fn login(&self) -> Option<Login> {
-        self.login.lock().await.clone()
+        self.session.lock().await.login.clone()
     }
 
-    /// Uses this login; one for another server is not taken (SEC-475).
+    /// Uses this login; one for another server is not taken (SEC-475). What the user did not agree to before
+    /// is forgotten.
     pub async fn set_login(&self, login: Login) {
         if login.server_url == self.server_url {
-            *self.login.lock().await = Some(login);
+            *self.session.lock().await = Session::new(login);
         }
     }
 
@@ -152,7 +155,8 @@ impl McpClient {
         self.request("tools/call", Some(name), params).await
     }
 
-    /// Sends a request and gives its result; logs in, or refreshes, when the server says 401.
+    /// Sends a request and gives its result; logs in, or refreshes, when the server says 401, and asks the
+    /// user for further scopes when it says that the operation needs them (403).
     ///
     /// `name` is what `Mcp-Name` repeats: `params.name` or `params.uri`, where the method has one.
     pub async fn request(
@@ -168,32 +172,81 @@ impl McpClient {
             let login = self.login().await;
             let received = self.send(&call, body.clone(), login.as_ref()).await?;
             let refreshable = login.as_ref().is_some_and(Login::is_refreshable);
-            match attempts.react(received.status(), refreshable) {
+            let challenges = received.challenges();
+            let mut buffer = challenge_buffer(&challenges);
+            let challenge = bearer_challenge(&challenges, &mut buffer);
+            match attempts.react(received.status(), challenge.as_ref(), refreshable) {
                 Reaction::Deliver => return call.result(&received),
-                Reaction::Refresh => self.refresh(login, &received.challenges()).await,
-                Reaction::Authorize => self.authorize(login, &received.challenges()).await?,
+                Reaction::Refresh => self.refresh(login, &challenges).await,
+                Reaction::Authorize => self.authorize(login, &challenges).await?,
+                Reaction::StepUp => {
+                    let challenged = challenge.and_then(|challenge| challenge.scope);
+                    let challenged = challenged.unwrap_or_default();
+                    if !self.step_up(login, challenged, &challenges).await? {
+                        return call.result(&received);
+                    }
+                }
                 Reaction::GiveUp => return Err(McpError::Unauthorized),
             }
         }
     }
 
     async fn authorize(&self, used: Option<Login>, challenges: &[Vec<u8>]) -> Result<(), McpError> {
-        let mut current = self.login.lock().await;
-        if is_another(current.as_ref(), used.as_ref()) {
+        let mut session = self.session.lock().await;
+        if session.is_other_than(used.as_ref()) {
             return Ok(());
         }
-        let authorized = self.flow().authorize(challenges, used.as_ref(), &*self.browser).await;
-        *current = Some(authorized.map_err(McpError::Authorize)?);
+        let authorized =
+            self.flow().authorize(challenges, None, used.as_ref(), &*self.browser).await;
+        session.login = Some(authorized.map_err(McpError::Authorize)?);
         Ok(())
+    }
+
+    /// Asks the user for the scopes of a challenge as well; whether it is worth sending the request again.
+    /// The tokens there are stay in use unless there are new ones.
+    async fn step_up(
+        &self,
+        used: Option<Login>,
+        challenged: ScopeSet<'_>,
+        challenges: &[Vec<u8>],
+    ) -> Result<bool, McpError> {
+        if !self.options.step_up {
+            return Ok(false);
+        }
+        let mut session = self.session.lock().await;
+        let scope = match session.step(used.as_ref(), challenged) {
+            Step::Taken => return Ok(true),
+            Step::None(error) => {
+                tracing::debug!(%error, "nobody is asked");
+                return Ok(false);
+            }
+            Step::Ask(scope) => scope,
+        };
+        let earlier = session.login.as_ref();
+        let authorized =
+            self.flow().authorize(challenges, Some(&scope), earlier, &*self.browser).await;
+        match authorized {
+            Ok(login) => {
+                session.login = Some(login);
+                session.remember_denied(challenged);
+                Ok(true)
+            }
+            Err(error) => {
+                if let AuthorizeError::Denied(_) = error {
+                    session.remember_denied(challenged);
+                }
+                Err(McpError::Authorize(error))
+            }
+        }
     }
 
     /// After a failure the next 401 leads to a login.
     async fn refresh(&self, used: Option<Login>, challenges: &[Vec<u8>]) {
-        let mut current = self.login.lock().await;
-        if is_another(current.as_ref(), used.as_ref()) {
+        let mut session = self.session.lock().await;
+        if session.is_other_than(used.as_ref()) {
             return;
         }
-        let Some(login) = current.as_mut() else { return };
+        let Some(login) = session.login.as_mut() else { return };
         match self.flow().refresh(login, challenges).await {
             Ok(refreshed) => *login = refreshed,
             Err(error) => {
@@ -250,11 +303,6 @@ impl fmt::Debug for McpClient {
             .field("options", &self.options)
             .finish_non_exhaustive()
     }
-}
-
-/// Whether somebody else logged in or refreshed while we waited for our turn.
-fn is_another(current: Option<&Login>, used: Option<&Login>) -> bool {
-    current.map(Login::access_token) != used.map(Login::access_token)
 }
 
 /// One request.
@@ -349,12 +397,21 @@ fn is_event_stream(fields: &HeaderMap) -> bool {
     media_type.is_some_and(|name| name.trim().eq_ignore_ascii_case("text/event-stream"))
 }
 
+/// Room for the texts of a challenge.
+fn challenge_buffer(lines: &[Vec<u8>]) -> Vec<u8> {
+    vec![0; lines.iter().map(Vec::len).sum()]
+}
+
+fn bearer_challenge<'b>(lines: &'b [Vec<u8>], buffer: &'b mut [u8]) -> Option<BearerChallenge<'b>> {
+    let lines = lines.iter().map(Vec::as_slice);
+    parse::bearer(lines, &mut Scratch::new(buffer)).ok().flatten()
+}
+
 /// What the server says about its refusal.
 fn refusal(received: &Received) -> McpError {
     let lines = received.challenges();
-    let mut buffer = vec![0; lines.iter().map(Vec::len).sum()];
-    let mut scratch = Scratch::new(&mut buffer);
-    let challenge = parse::bearer(lines.iter().map(Vec::as_slice), &mut scratch).ok().flatten();
+    let mut buffer = challenge_buffer(&lines);
+    let challenge = bearer_challenge(&lines, &mut buffer);
     McpError::Refused {
         status: received.status(),
         error: challenge.and_then(|challenge| challenge.error).map(str::to_owned),

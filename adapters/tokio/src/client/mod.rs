@@ -24,6 +24,7 @@ mod observer;
 mod options;
 mod printable;
 mod redirect;
+mod session;
 
 pub use authorize::AuthorizeError;
 pub use browser::{OpenBrowser, Opened, PrintUrl, SystemBrowser};
@@ -45,7 +46,7 @@ pub async fn authorize(
 ) -> Result<Login, AuthorizeError> {
     let fetcher = fetcher::Fetcher::new().ok_or(AuthorizeError::Setup("no usable TLS"))?;
     let flow = authorize::Flow { server_url, options, fetcher: &fetcher };
-    flow.authorize(&[], None, browser).await
+    flow.authorize(&[], None, None, browser).await
 }
 
 #[cfg(test)]

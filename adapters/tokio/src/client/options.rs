@@ -40,8 +40,11 @@ pub struct Options {
     pub metadata_document: Option<String>,
     /// Whether the application may register itself. Default: yes.
     pub dynamic_registration: bool,
-    /// Exactly these scopes; by default what the server asks for.
+    /// Exactly these scopes at first; by default what the server asks for.
     pub scope: Option<String>,
+    /// Whether to ask the user for more scopes when the server says that an operation needs them (CL-80).
+    /// Default: yes.
+    pub step_up: bool,
     /// Whether to ask for a refresh token where there is a way to ask. Default: yes.
     pub offline_access: bool,
     /// The port of the redirect URI on 127.0.0.1; 0, the default, is any free one.
@@ -72,6 +75,7 @@ impl Options {
             metadata_document: None,
             dynamic_registration: true,
             scope: None,
+            step_up: true,
             offline_access: true,
             redirect_port: 0,
             url_policy: None,

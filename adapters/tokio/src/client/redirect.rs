@@ -66,6 +66,18 @@ impl Redirect {
         Ok((Self(listener), uri))
     }
 
+    /// Listens at an earlier redirect URI, where the client is registered already; at any free port if that
+    /// is not to be had.
+    pub(super) async fn bind_again(earlier: &str) -> io::Result<(Self, String)> {
+        let port =
+            earlier.strip_prefix("http://127.0.0.1:").and_then(|rest| rest.strip_suffix(PATH));
+        let port = port.and_then(|port| port.parse().ok()).unwrap_or(0);
+        match Self::bind(port).await {
+            Err(_) if port != 0 => Self::bind(0).await,
+            bound => bound,
+        }
+    }
+
     /// Shows every GET of the exact path to `judge` until it says that the login is over.
     ///
     /// Requests that are not the answer change nothing (SEC-473). Does not end by itself: the

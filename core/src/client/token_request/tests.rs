@@ -38,6 +38,7 @@ fn stored() -> StoredTokens<'static> {
         issuer: ISSUER,
         resource: SERVER,
         client_id: "client-1",
+        asked_scope: ScopeSet::parse("user mail").unwrap(),
         scope: ScopeSet::parse("user").unwrap(),
         refresh_token: RefreshToken::new("old").unwrap(),
     }

@@ -6,7 +6,7 @@ use core::hint::black_box;
 use portcullis_core::{
     client::{
         Attempts, Authorization, Callback, Client, Discovered, Discovery, Entropy, FetchFailure,
-        Machine, Output, Registration, TokenRequest, UrlPolicy, Wish,
+        KnownScopes, Machine, Output, Registration, TokenRequest, UrlPolicy, Wish, step_up,
     },
     encoding::scratch::Scratch,
 };
@@ -21,7 +21,9 @@ const LEN: usize = 4096;
 pub fn all() {
     keep(UrlPolicy::for_server(text()).admit(text()).is_ok());
     let mut attempts = Attempts::default();
-    keep(attempts.react(black_box(401), black_box(true)));
+    keep(attempts.react(black_box(401), black_box(None), black_box(true)));
+    let (mut buffer, known) = ([0; LEN], black_box(KnownScopes::default()));
+    keep(step_up(&known, scopes(), &mut Scratch::new(black_box(&mut buffer[..]))).is_ok());
     if let Some(mut discovery) = black_box(None::<Discovery<'static, 'static>>) {
         turn(&mut discovery);
         keep(discovery.finish().map_err(|error| show(&error)).is_ok());

@@ -104,3 +104,17 @@ async fn a_taken_port_is_an_error() {
     let taken = Redirect::bind(port.parse().unwrap()).await;
     assert_eq!(taken.err().map(|error| error.kind()), Some(io::ErrorKind::AddrInUse));
 }
+
+#[tokio::test]
+async fn the_same_redirect_uri_again_if_it_is_free() {
+    let (first, uri) = Redirect::bind(0).await.unwrap();
+    let (_second, other) = Redirect::bind_again(&uri).await.unwrap();
+    assert_ne!(uri, other, "the port is taken");
+    drop(first);
+    let (_third, again) = Redirect::bind_again(&uri).await.unwrap();
+    assert_eq!(uri, again);
+    for unlike in ["https://app.example/callback", "http://127.0.0.1:99999/callback", ""] {
+        let (_, uri) = Redirect::bind_again(unlike).await.unwrap();
+        assert!(uri.starts_with("http://127.0.0.1:") && uri.ends_with(PATH), "{uri}");
+    }
+}

@@ -1,0 +1,69 @@
+//! What a client holds for one server: its login, and what the user did not agree to.
+
+use portcullis_core::{
+    client::{KnownScopes, StepUpError, step_up},
+    encoding::scratch::Scratch,
+    scope::ScopeSet,
+};
+
+use super::Login;
+
+#[derive(Default)]
+pub(super) struct Session {
+    pub(super) login: Option<Login>,
+    /// Scopes with one blank between them (CL-85).
+    denied: String,
+}
+
+/// What to do about a challenge that names further scopes.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The tokens have them by now: somebody else asked in the meantime.
+    Taken,
+    /// Ask for these.
+    Ask(String),
+    /// Asking is in vain.
+    None(StepUpError),
+}
+
+impl Session {
+    pub(super) const fn new(login: Login) -> Self {
+        Self { login: Some(login), denied: String::new() }
+    }
+
+    /// Whether the login is another one than that which was `used`: somebody logged in or refreshed.
+    pub(super) fn is_other_than(&self, used: Option<&Login>) -> bool {
+        self.login.as_ref().map(Login::access_token) != used.map(Login::access_token)
+    }
+
+    /// Judges a challenge to a request that was sent with `used`.
+    pub(super) fn step(&self, used: Option<&Login>, challenged: ScopeSet<'_>) -> Step {
+        let own = |scope: fn(&Login) -> &str| {
+            let text = self.login.as_ref().map_or("", scope);
+            ScopeSet::parse(text).unwrap_or_default()
+        };
+        let denied = ScopeSet::parse(&self.denied).unwrap_or_default();
+        let known =
+            KnownScopes { asked: own(Login::asked_scope), granted: own(Login::scope), denied };
+        // The union is at most as long as both together and a blank.
+        let mut buffer = vec![0; known.asked.as_str().len() + challenged.as_str().len() + 1];
+        match step_up(&known, challenged, &mut Scratch::new(&mut buffer)) {
+            Ok(scope) => Step::Ask(scope.as_str().to_owned()),
+            Err(StepUpError::Granted) if self.is_other_than(used) => Step::Taken,
+            Err(error) => Step::None(error),
+        }
+    }
+
+    /// The user was asked for these scopes: what the login does not have was denied.
+    pub(super) fn remember_denied(&mut self, challenged: ScopeSet<'_>) {
+        let granted = self.login.as_ref().map_or("", Login::scope);
+        let granted = ScopeSet::parse(granted).unwrap_or_default();
+        let mut denied: Vec<&str> = self.denied.split_ascii_whitespace().collect();
+        let new: Vec<&str> = challenged
+            .iter()
+            .filter(|scope| !granted.contains(scope) && !denied.contains(scope))
+            .collect();
+        denied.extend(new);
+        self.denied = denied.join(" ");
+    }
+}
