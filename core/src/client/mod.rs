@@ -53,7 +53,7 @@ pub use registration::{
 };
 pub use server_choice::{ISSUERS_TRIED_MAX, Preferences, ResourceMatch};
 pub use step_up::{KnownScopes, StepUpError, step_up};
-pub use token_request::{TOKEN_ANSWER_LEN_MAX, TokenRequest, TokenRequestError};
+pub use token_request::{AfterRefresh, TOKEN_ANSWER_LEN_MAX, TokenRequest, TokenRequestError};
 pub use tokens::{
     EXPIRES_IN_SECS_DEFAULT, EXPIRES_IN_SECS_MAX, RefreshToken, StoredTokens, Tokens,
 };

@@ -55,6 +55,47 @@ pub enum TokenRequestError {
     Unfinished,
 }
 
+/// What a refresh without tokens means for what the application stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterRefresh {
+    /// All of it may still be good: try again later, without asking the user (CL-06).
+    Keep,
+    /// The refresh token is of no more use: the user has to log in.
+    ForgetTokens,
+    /// The authorization server does not know the client any more (RFC 6749 §5.2 `invalid_client`): it has
+    /// to be registered again (CL-39) before the user logs in.
+    ForgetClient,
+}
+
+impl TokenRequestError {
+    /// What to do after a refresh that ended with this error and with the server's words, if it had any.
+    ///
+    /// An answer that is not understood may mean that the refresh token was used up, so it is forgotten; not
+    /// so when nothing was answered: then it may not even have arrived.
+    pub fn after_refresh(self, words: Option<&ErrorResponse<'_>>) -> AfterRefresh {
+        match self {
+            Self::Refused if words.is_some_and(|words| words.error == "invalid_client") => {
+                AfterRefresh::ForgetClient
+            }
+            Self::Fetch(FetchFailure::Unreachable | FetchFailure::TimedOut)
+            | Self::Trouble
+            | Self::BufferFull
+            | Self::Unfinished => AfterRefresh::Keep,
+            Self::Fetch(FetchFailure::TooLarge)
+            | Self::Refused
+            | Self::ContentType
+            | Self::Body(_)
+            | Self::TokenType
+            | Self::Token
+            | Self::Lifetime
+            | Self::Scope
+            | Self::OtherIssuer
+            | Self::OtherResource
+            | Self::OtherClient => AfterRefresh::ForgetTokens,
+        }
+    }
+}
+
 impl core::fmt::Display for TokenRequestError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {

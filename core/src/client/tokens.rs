@@ -17,6 +17,9 @@ pub const EXPIRES_IN_SECS_DEFAULT: u32 = 60 * 60;
 /// Longest lifetime in seconds that is believed (LIM-19); a longer one counts as this.
 pub const EXPIRES_IN_SECS_MAX: u32 = LIFETIME_SECS_MAX_DESKTOP;
 
+/// So many seconds before its end an access token is refreshed, or at three quarters of a short life.
+const REFRESH_AHEAD_SECS: u32 = 30;
+
 /// A refresh token: 1 to [`TOKEN_LEN_MAX`] printable ASCII characters (RFC 6749 §A.17).
 ///
 /// A secret: no `Display`, no `PartialEq`, and `Debug` does not show it.
@@ -86,6 +89,12 @@ impl<'s> Tokens<'s> {
     /// How long the access token lives from now, at most [`EXPIRES_IN_SECS_MAX`] seconds.
     pub const fn expires_in_secs(&self) -> u32 {
         self.answer.expires_in_secs
+    }
+
+    /// In how many seconds from now the access token should be refreshed, so that no request meets its end.
+    pub fn refresh_in_secs(&self) -> u32 {
+        let lifetime = self.answer.expires_in_secs;
+        lifetime.saturating_sub(REFRESH_AHEAD_SECS.min(lifetime / 4))
     }
 }
 
@@ -240,6 +249,22 @@ mod tests {
         for text in ["\"3600\"", "3600.5", "1e3", "null", "9223372036854775808", "NaN"] {
             let answer = with(&format!(r#","expires_in":{text}"#));
             assert!(matches!(answer, Err(TokenRequestError::Body(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_refreshed_before_its_end() {
+        for (lifetime, refresh_in) in
+            [("1", 1), ("4", 3), ("60", 45), ("119", 90), ("120", 90), ("3600", 3570)]
+        {
+            let body =
+                format!(r#"{{"access_token":"a","token_type":"bearer","expires_in":{lifetime}}}"#);
+            let mut buffer = [0; 64];
+            let answer = TokenAnswer::parse(body.as_bytes(), &mut Scratch::new(&mut buffer));
+            let (asked_scope, scope) = (ScopeSet::EMPTY, ScopeSet::EMPTY);
+            let (issuer, resource, answer) = ("i", "r", answer.unwrap());
+            let tokens = Tokens { issuer, resource, asked_scope, scope, answer };
+            assert_eq!(tokens.refresh_in_secs(), refresh_in, "{lifetime}");
         }
     }
 

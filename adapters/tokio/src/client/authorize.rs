@@ -5,10 +5,10 @@ use std::{fmt, io, time::SystemTime};
 use portcullis_core::{
     challenge::parse::{self, BearerChallenge},
     client::{
-        Authorization, AuthorizationError, Callback, CallbackError, Client, ClientSecret,
-        CodeGrant, Discovered, Discovery, DiscoveryError, Entropy, ErrorResponse, Identity,
-        KnownClient, Machine, Origin, Output, Preferences, Registration, RegistrationError,
-        TokenRequest, TokenRequestError, Wish,
+        AfterRefresh, Authorization, AuthorizationError, Callback, CallbackError, Client,
+        ClientSecret, CodeGrant, Discovered, Discovery, DiscoveryError, Entropy, ErrorResponse,
+        Identity, KnownClient, Machine, Origin, Output, Preferences, Registration,
+        RegistrationError, TokenRequest, TokenRequestError, Wish,
     },
     encoding::scratch::Scratch,
     limits::METADATA_LEN_MAX_DESKTOP,
@@ -77,6 +77,20 @@ impl fmt::Display for AuthorizeError {
 
 impl std::error::Error for AuthorizeError {}
 
+/// Why a refresh brought no tokens, and what that means for those that are stored.
+#[derive(Debug)]
+pub(super) struct RefreshFailure {
+    pub(super) error: AuthorizeError,
+    pub(super) after: AfterRefresh,
+}
+
+impl RefreshFailure {
+    fn of(error: TokenRequestError, response: Option<ErrorResponse<'_>>) -> Self {
+        let after = error.after_refresh(response.as_ref());
+        Self { error: AuthorizeError::Token(error, words(response)), after }
+    }
+}
+
 /// Memory of one login, overwritten at its end.
 struct Storage(Zeroizing<Vec<u8>>);
 
@@ -125,7 +139,8 @@ impl Flow<'_> {
             .await?;
         let request = TokenRequest::code(grant, scratch);
         let request = request.map_err(|full| AuthorizeError::Token(full.into(), None))?;
-        self.request_tokens(request, &client, &redirect_uri, scratch).await
+        let login = self.request_tokens(request, &client, &redirect_uri, scratch).await;
+        login.map_err(|(error, response)| AuthorizeError::Token(error, words(response)))
     }
 
     /// New tokens for the refresh token, if all is as it was when the login was made.
@@ -133,24 +148,26 @@ impl Flow<'_> {
         &self,
         login: &Login,
         challenges: &[Vec<u8>],
-    ) -> Result<Login, AuthorizeError> {
-        let known = [login.known_client()];
-        let nothing = || AuthorizeError::Setup("no refresh token");
+    ) -> Result<Login, RefreshFailure> {
+        let keep = |error| RefreshFailure { error, after: AfterRefresh::Keep };
+        let forget = |error| RefreshFailure { error, after: AfterRefresh::ForgetTokens };
+        let known: Vec<_> = login.known_client().into_iter().collect();
+        let nothing = || forget(AuthorizeError::Setup("no refresh token"));
         let stored = login.stored_tokens().ok_or_else(nothing)?;
         let mut storage = Storage::new();
         let scratch = &mut storage.scratch();
-        let discovered = self.discover(challenges, &known, scratch).await?;
+        let discovered = self.discover(challenges, &known, scratch).await.map_err(keep)?;
         // There is something to refresh only for the client that has it: no other is asked for.
         let identity = self.identity(&known, &login.redirect_uri);
         let identity = Identity { dynamic_registration: false, ..identity };
         let registration =
             Registration::new(&discovered, &identity, unix_time(SystemTime::now()), scratch);
         let client = registration.and_then(Registration::finish);
-        let client = client.map_err(|error| AuthorizeError::Registration(error, None))?;
+        let client = client.map_err(|error| forget(AuthorizeError::Registration(error, None)))?;
         let request = TokenRequest::refresh(&discovered, &client, &stored, scratch);
-        let request = request.map_err(|error| AuthorizeError::Token(error, None))?;
-        let mut refreshed =
-            self.request_tokens(request, &client, &login.redirect_uri, scratch).await?;
+        let request = request.map_err(|error| RefreshFailure::of(error, None))?;
+        let refreshed = self.request_tokens(request, &client, &login.redirect_uri, scratch).await;
+        let mut refreshed = refreshed.map_err(|(error, words)| RefreshFailure::of(error, words))?;
         refreshed.keep_refresh_token_of(login);
         Ok(refreshed)
     }
@@ -261,10 +278,10 @@ impl Flow<'_> {
         client: &Client<'s>,
         redirect_uri: &str,
         scratch: &mut Scratch<'s>,
-    ) -> Result<Login, AuthorizeError> {
+    ) -> Result<Login, (TokenRequestError, Option<ErrorResponse<'s>>)> {
         self.drive(&mut request, scratch).await;
-        let words = words(request.error_response());
-        let tokens = request.finish().map_err(|error| AuthorizeError::Token(error, words))?;
+        let response = request.error_response();
+        let tokens = request.finish().map_err(|error| (error, response))?;
         Ok(Login::new(self.server_url, client, redirect_uri, &tokens, SystemTime::now()))
     }
 
@@ -308,7 +325,7 @@ impl Flow<'_> {
             redirect_uri: None,
             origin: Origin::Configured,
         });
-        earlier.map(Login::known_client).into_iter().chain(configured)
+        earlier.and_then(Login::known_client).into_iter().chain(configured)
     }
 
     fn identity<'s>(&'s self, known: &'s [KnownClient<'s>], redirect_uri: &'s str) -> Identity<'s> {

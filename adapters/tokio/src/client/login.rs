@@ -7,13 +7,16 @@ use std::{
 
 use portcullis_core::{
     client::{
-        Client, ClientAuthentication, ClientSecret, KnownClient, Origin, RefreshToken,
-        StoredTokens, Tokens,
+        AfterRefresh, Client, ClientAuthentication, ClientSecret, KnownClient, Origin,
+        RefreshToken, StoredTokens, Tokens,
     },
     scope::ScopeSet,
     time::UnixTime,
 };
 use zeroize::Zeroizing;
+
+/// How long a refresh that failed for reasons of the moment is not tried again ahead of time.
+const REFRESH_PAUSE: Duration = Duration::from_secs(5);
 
 /// Tokens for one server, and what is needed to refresh them.
 ///
@@ -24,6 +27,8 @@ pub struct Login {
     issuer: String,
     resource: String,
     client_id: String,
+    /// Whether the authorization server still knows the client, for all we know.
+    client_is_known: bool,
     client_secret: Option<Zeroizing<String>>,
     client_secret_expires_at: Option<UnixTime>,
     authentication: ClientAuthentication,
@@ -33,6 +38,7 @@ pub struct Login {
     access_token: Zeroizing<String>,
     refresh_token: Option<Zeroizing<String>>,
     expires_at: SystemTime,
+    refresh_at: SystemTime,
 }
 
 impl Login {
@@ -50,6 +56,7 @@ impl Login {
             issuer: tokens.issuer().to_owned(),
             resource: tokens.resource().to_owned(),
             client_id: client.id().to_owned(),
+            client_is_known: true,
             client_secret: client.secret().map(|text| secret(text.expose())),
             client_secret_expires_at: client.secret_expires_at(),
             authentication: client.authentication(),
@@ -59,6 +66,7 @@ impl Login {
             access_token: secret(tokens.access_token().expose()),
             refresh_token: tokens.refresh_token().map(|token| secret(token.expose())),
             expires_at: now + Duration::from_secs(u64::from(tokens.expires_in_secs())),
+            refresh_at: now + Duration::from_secs(u64::from(tokens.refresh_in_secs())),
         }
     }
 
@@ -69,9 +77,21 @@ impl Login {
         }
     }
 
-    /// The refresh token was refused: it is of no more use.
-    pub(super) fn forget_refresh_token(&mut self) {
-        self.refresh_token = None;
+    /// Takes in what a failed refresh means. The access token stays in use until the server refuses it.
+    pub(super) fn after_refresh(&mut self, after: AfterRefresh, now: SystemTime) {
+        match after {
+            AfterRefresh::Keep => self.refresh_at = now + REFRESH_PAUSE,
+            AfterRefresh::ForgetTokens => self.refresh_token = None,
+            AfterRefresh::ForgetClient => {
+                self.refresh_token = None;
+                self.client_is_known = false;
+            }
+        }
+    }
+
+    /// Whether it is time to refresh, and possible.
+    pub(super) fn is_due(&self, now: SystemTime) -> bool {
+        self.is_refreshable() && self.refresh_at <= now
     }
 
     /// Who issued the tokens.
@@ -114,9 +134,9 @@ impl Login {
         self.refresh_token.is_some()
     }
 
-    /// The client as the core knows one.
-    pub(super) fn known_client(&self) -> KnownClient<'_> {
-        KnownClient {
+    /// The client as the core knows one; `None` when the authorization server has forgotten it.
+    pub(super) fn known_client(&self) -> Option<KnownClient<'_>> {
+        self.client_is_known.then(|| KnownClient {
             issuer: &self.issuer,
             id: &self.client_id,
             secret: self.client_secret.as_ref().map(|secret| ClientSecret::new(secret.as_str())),
@@ -124,7 +144,7 @@ impl Login {
             authentication: Some(self.authentication),
             redirect_uri: Some(&self.redirect_uri),
             origin: Origin::Registered,
-        }
+        })
     }
 
     /// The tokens as the core refreshes them.

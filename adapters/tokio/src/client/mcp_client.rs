@@ -6,13 +6,14 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::SystemTime,
 };
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use portcullis_core::{
     challenge::parse::{self, BearerChallenge},
-    client::{Attempts, FetchFailure, Reaction, UrlRefusal},
+    client::{AfterRefresh, Attempts, FetchFailure, Reaction, UrlRefusal},
     encoding::scratch::Scratch,
     mcp::header_value,
     scope::ScopeSet,
@@ -22,7 +23,7 @@ use tokio::sync::Mutex;
 
 use super::{
     AuthorizeError, Login, OpenBrowser, Options, Party, Printable,
-    authorize::Flow,
+    authorize::{Flow, RefreshFailure},
     event_stream::EventStream,
     fetcher::{Fetcher, Received, secret_value},
     session::{Session, Step},
@@ -169,7 +170,7 @@ impl McpClient {
         let body = Bytes::from(call.body(params).to_string());
         let mut attempts = Attempts::default();
         loop {
-            let login = self.login().await;
+            let login = self.fresh_login().await;
             let received = self.send(&call, body.clone(), login.as_ref()).await?;
             let refreshable = login.as_ref().is_some_and(Login::is_refreshable);
             let challenges = received.challenges();
@@ -177,7 +178,7 @@ impl McpClient {
             let challenge = bearer_challenge(&challenges, &mut buffer);
             match attempts.react(received.status(), challenge.as_ref(), refreshable) {
                 Reaction::Deliver => return call.result(&received),
-                Reaction::Refresh => self.refresh(login, &challenges).await,
+                Reaction::Refresh => self.refresh(login, &challenges).await?,
                 Reaction::Authorize => self.authorize(login, &challenges).await?,
                 Reaction::StepUp => {
                     let challenged = challenge.and_then(|challenge| challenge.scope);
@@ -240,18 +241,47 @@ impl McpClient {
         }
     }
 
-    /// After a failure the next 401 leads to a login.
-    async fn refresh(&self, used: Option<Login>, challenges: &[Vec<u8>]) {
+    /// After a refusal the next 401 leads to a login. When the authorization server cannot be asked now, nor
+    /// could the user log in there: then this is the end, and nothing is forgotten.
+    async fn refresh(&self, used: Option<Login>, challenges: &[Vec<u8>]) -> Result<(), McpError> {
         let mut session = self.session.lock().await;
         if session.is_other_than(used.as_ref()) {
-            return;
+            return Ok(());
         }
-        let Some(login) = session.login.as_mut() else { return };
+        match self.refreshed(&mut session, challenges).await {
+            Some(RefreshFailure { error, after: AfterRefresh::Keep }) => {
+                Err(McpError::Authorize(error))
+            }
+            None | Some(_) => Ok(()),
+        }
+    }
+
+    /// The login, refreshed if it is about to end: once for all who wait for it. If that fails it is used as
+    /// it is.
+    async fn fresh_login(&self) -> Option<Login> {
+        let mut session = self.session.lock().await;
+        if session.login.as_ref().is_some_and(|login| login.is_due(SystemTime::now())) {
+            self.refreshed(&mut session, &[]).await;
+        }
+        session.login.clone()
+    }
+
+    /// Refreshes the login; gives what went wrong.
+    async fn refreshed(
+        &self,
+        session: &mut Session,
+        challenges: &[Vec<u8>],
+    ) -> Option<RefreshFailure> {
+        let login = session.login.as_mut()?;
         match self.flow().refresh(login, challenges).await {
-            Ok(refreshed) => *login = refreshed,
-            Err(error) => {
-                tracing::debug!(%error, "not refreshed");
-                login.forget_refresh_token();
+            Ok(refreshed) => {
+                *login = refreshed;
+                None
+            }
+            Err(failure) => {
+                tracing::debug!(error = %failure.error, after = ?failure.after, "not refreshed");
+                login.after_refresh(failure.after, SystemTime::now());
+                Some(failure)
             }
         }
     }

@@ -141,6 +141,31 @@ fn the_servers_words_are_kept() {
 }
 
 #[test]
+fn only_a_refusal_costs_the_user_a_login() {
+    use AfterRefresh::{ForgetClient, ForgetTokens, Keep};
+    for (answer, expected) in [
+        (Answer::Failure(FetchFailure::Unreachable), Keep),
+        (Answer::Failure(FetchFailure::TimedOut), Keep),
+        (Answer::Json(503, "{}"), Keep),
+        (Answer::Json(429, "{}"), Keep),
+        (Answer::Failure(FetchFailure::TooLarge), ForgetTokens),
+        (Answer::Json(400, r#"{"error":"invalid_grant"}"#), ForgetTokens),
+        (Answer::Json(400, "{}"), ForgetTokens),
+        (Answer::Json(401, r#"{"error":"invalid_client"}"#), ForgetClient),
+        (Answer::Json(400, r#"{"error":"invalid_client"}"#), ForgetClient),
+        // A server in trouble does not say who is known.
+        (Answer::Json(500, r#"{"error":"invalid_client"}"#), Keep),
+        (Answer::Json(200, "{}"), ForgetTokens),
+    ] {
+        let mut request = refresh_request(ClientAuthentication::None);
+        answer.give(&mut request, &mut scratch());
+        let words = request.error_response();
+        let error = request.finish().unwrap_err();
+        assert_eq!(error.after_refresh(words.as_ref()), expected, "{answer:?}");
+    }
+}
+
+#[test]
 fn lim_11_body_on_both_sides_of_the_limit() {
     let padded = |len: usize| format!("{TOKENS}{}", " ".repeat(len - TOKENS.len()));
     for len in [TOKEN_ANSWER_LEN_MAX - 1, TOKEN_ANSWER_LEN_MAX] {

@@ -152,7 +152,7 @@ impl World {
         }
     }
 
-    fn mcp(&self, seen: &Seen) -> Response<Body> {
+    pub(super) fn mcp(&self, seen: &Seen) -> Response<Body> {
         let newest = format!("Bearer at-{}", self.known.lock().unwrap().tokens);
         if seen.field("authorization") == Some(&newest) {
             let request: serde_json::Value = serde_json::from_str(&seen.body).unwrap();
