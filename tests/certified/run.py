@@ -1,0 +1,164 @@
+"""Runs certified client libraries and the official conformance tool against the authorization server.
+
+`--install` fetches the peers, pinned by their lock files; the run itself needs no network but loopback.
+Prints `ok - …` and `not ok - …: why` lines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+
+import conformance
+import report
+from browser import Browser, RedirectListener
+from server import Site
+
+HERE = Path(__file__).resolve().parent
+SECS_MAX = 300
+ARCHITECTURES = {"x86_64": "x64", "aarch64": "arm64"}
+
+
+class Peers:
+    """Where the peers are installed."""
+
+    def __init__(self, cache: Path) -> None:
+        self.packages = cache / "node"
+        self.environment = cache / "authlib"
+        self.python = self.environment / "bin" / "python"
+        self.tool = self.packages / "node_modules/@modelcontextprotocol/conformance/dist/index.js"
+        carried = f"node-linux-{ARCHITECTURES.get(platform.machine(), platform.machine())}"
+        self.node = self.packages / "node_modules" / carried / "bin" / "node"
+
+    def install(self) -> None:
+        pins = [HERE / "package.json", HERE / "package-lock.json"]
+        if _is_new(self.packages, pins):
+            shutil.rmtree(self.packages, ignore_errors=True)
+            self.packages.mkdir(parents=True)
+            for pin in pins:
+                shutil.copy(pin, self.packages)
+            command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+            subprocess.run(command, cwd=self.packages, check=True, stdin=subprocess.DEVNULL)
+            _stamp(self.packages, pins)
+        pins = [HERE / "requirements-authlib.txt"]
+        if _is_new(self.environment, pins):
+            venv.create(self.environment, clear=True, with_pip=True)
+            command = [str(self.python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            subprocess.run([*command, "-r", str(pins[0])], check=True, stdin=subprocess.DEVNULL)
+            _stamp(self.environment, pins)
+
+
+def _digest(pins: list[Path]) -> str:
+    return hashlib.sha256(b"".join(pin.read_bytes() for pin in pins)).hexdigest()
+
+
+def _is_new(home: Path, pins: list[Path]) -> bool:
+    stamp = home / "pins"
+    return not stamp.exists() or stamp.read_text() != _digest(pins)
+
+
+def _stamp(home: Path, pins: list[Path]) -> None:
+    (home / "pins").write_text(_digest(pins))
+
+
+def drive_node(peers: Peers, described: Path, browser: Browser) -> None:
+    """The library in Node; it asks for what a person does by lines that begin with a >."""
+    # A module is looked for beside the file that imports it.
+    scripts = peers.packages / "drive"
+    shutil.copytree(HERE / "oauth4webapi", scripts, dirs_exist_ok=True)
+    process = subprocess.Popen(
+        [str(peers.node), str(scripts / "drive.mjs"), str(described)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )
+    assert process.stdin is not None and process.stdout is not None
+    try:
+        for line in process.stdout:
+            if not line.startswith("> "):
+                report.failures += line.startswith("not ok")
+                print(line, end="", flush=True)
+                continue
+            process.stdin.write(json.dumps(_act(browser, json.loads(line[2:]))) + "\n")
+            process.stdin.flush()
+        status = process.wait(timeout=SECS_MAX)
+    finally:
+        process.kill()
+    if status not in (0, 1):
+        report.line("oauth4webapi", f"the driver ended with status {status}")
+
+
+def _act(browser: Browser, question: dict[str, str]) -> dict[str, str]:
+    try:
+        approve = bool(question.get("approve", True))
+        if "device" in question:
+            browser.connect_device(question["device"], question["user_code"], approve)
+            return {}
+        return {"callback": browser.authorize(question["authorize"], approve)}
+    except Exception as error:  # noqa: BLE001 - the case that asked fails with it
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
+def drive_authlib(peers: Peers, described: Path) -> None:
+    command = [str(peers.python), str(HERE / "drive_authlib.py"), str(described)]
+    status = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=SECS_MAX).returncode
+    report.failures += status == 1
+    if status not in (0, 1):
+        report.line("authlib", f"the driver ended with status {status}")
+
+
+def run(peers: Peers, program: Path, folder: Path) -> None:
+    key = subprocess.run(
+        [str(peers.node), str(HERE / "oauth4webapi" / "key.mjs")], capture_output=True, text=True, check=True, timeout=60
+    )
+    service_key = json.loads(key.stdout)
+    public = {name: value for name, value in service_key.items() if name != "d"}
+    (folder / "service.jwks").write_text(json.dumps({"keys": [public]}))
+    secrets = {"clock-server": "clock-server-secret-of-this-test-1", "service-secret": "service-secret-of-this-test-run-22"}
+    site = Site(program, folder, secrets)
+    site.prepare()
+    site.start()
+    listener = RedirectListener(0)
+    try:
+        described = folder / "site.json"
+        described.write_text(json.dumps({
+            "issuer": site.issuer, "opaque": site.opaque, "jwt": site.jwt, "secrets": secrets,
+            "service_key": service_key, "redirect_uri": listener.redirect_uri,
+        }))
+        drive_node(peers, described, Browser(listener))
+        drive_authlib(peers, described)
+        conformance.run(peers.node, peers.tool, site, folder / "results")
+    finally:
+        listener.close()
+        site.stop()
+    complaints = site.complaints()
+    report.line("the server logged no error of its own", "; ".join(complaints[:3]) if complaints else None)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cache", type=Path, required=True, help="where the peers are installed")
+    parser.add_argument("--install", action="store_true", help="install them, and nothing else")
+    parser.add_argument("--program", type=Path, help="the portcullis program")
+    options = parser.parse_args()
+    peers = Peers(options.cache.resolve())
+    if options.install:
+        peers.install()
+        return
+    with tempfile.TemporaryDirectory(prefix="certified-") as folder:
+        run(peers, options.program.resolve(), Path(folder))
+    sys.exit(1 if report.failures else 0)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+        report.line("certified", str(error))
+        sys.exit(1)
