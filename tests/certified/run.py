@@ -113,7 +113,7 @@ def drive_authlib(peers: Peers, described: Path) -> None:
         report.line("authlib", f"the driver ended with status {status}")
 
 
-def run(peers: Peers, program: Path, folder: Path) -> None:
+def run(peers: Peers, program: Path, folder: Path, with_conformance: bool) -> None:
     key = subprocess.run(
         [str(peers.node), str(HERE / "oauth4webapi" / "key.mjs")], capture_output=True, text=True, check=True, timeout=60
     )
@@ -133,7 +133,8 @@ def run(peers: Peers, program: Path, folder: Path) -> None:
         }))
         drive_node(peers, described, Browser(listener))
         drive_authlib(peers, described)
-        conformance.run(peers.node, peers.tool, site, folder / "results")
+        if with_conformance:
+            conformance.run(peers.node, peers.tool, site, folder / "results")
     finally:
         listener.close()
         site.stop()
@@ -146,13 +147,14 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True, help="where the peers are installed")
     parser.add_argument("--install", action="store_true", help="install them, and nothing else")
     parser.add_argument("--program", type=Path, help="the portcullis program")
+    parser.add_argument("--conformance", action="store_true", help="the conformance tool, too, which listens on all interfaces")
     options = parser.parse_args()
     peers = Peers(options.cache.resolve())
     if options.install:
         peers.install()
         return
     with tempfile.TemporaryDirectory(prefix="certified-") as folder:
-        run(peers, options.program.resolve(), Path(folder))
+        run(peers, options.program.resolve(), Path(folder), options.conformance)
     sys.exit(1 if report.failures else 0)
 
 
