@@ -8,6 +8,7 @@ python3 tests/certified/run.py --cache "$CACHE/certified" --install || exit 1
 cargo build --quiet --locked --release || exit 1
 # The conformance tool listens on all interfaces: it runs in a network that has loopback alone.
 alone=() parts=()
+debian iproute2 || true
 if as_root unshare --net true 2>/dev/null; then
     alone=(as_root unshare --net -- bash -c 'ip link set lo up && exec "$@"' --) parts=(--conformance)
 else
