@@ -224,16 +224,16 @@ pub(crate) async fn validate_again(
 /// Exactly one resource that this server serves; absent only where a default is set (AS-60).
 pub(crate) fn target<'s>(server: &'s Inner, form: &Form) -> Result<&'s Resource, ErrorResponse> {
     let mut named = form.all("resource");
-    let identifier = match (named.next(), named.next()) {
-        (Some(identifier), None) => Some(identifier),
-        (None, _) => server.settings.default_resource.as_deref(),
+    let resource = match (named.next(), named.next()) {
+        (Some(identifier), None) => server.settings.resource(identifier),
+        (None, _) => server.settings.default_resource(),
         (Some(_), Some(_)) => None,
     };
     let unknown = || {
         ErrorResponse::new(ErrorCode::InvalidTarget)
             .with_description("exactly one resource of this server must be named")
     };
-    identifier.and_then(|it| server.settings.resource(it)).ok_or_else(unknown)
+    resource.ok_or_else(unknown)
 }
 
 /// What of the requested scope the resource has; its default scope when none is named.

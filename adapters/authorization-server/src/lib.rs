@@ -147,10 +147,12 @@ mod forwarded;
 mod health;
 mod introspection;
 mod login;
+mod mcp_server;
 mod measure;
 mod metadata;
 mod pages;
 mod peer_rate;
+mod protection;
 mod redirect_uri;
 mod registration;
 mod revocation;
@@ -161,6 +163,8 @@ mod sessions;
 mod settings;
 mod signing_keys;
 mod storage;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod throttle;
 mod tls;
 mod token;
@@ -168,6 +172,7 @@ mod users;
 
 pub use clients::{ClientError, Clients, KnownClient, NewClient};
 pub use clock::Clock;
+pub use mcp_server::McpServerError;
 pub use server::AuthorizationServer;
 pub use settings::{
     ClientDocuments, DEFAULT_KEY_ID, IntrospectionCredentials, Lifetimes, Limits, Resource,
