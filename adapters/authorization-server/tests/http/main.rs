@@ -23,6 +23,7 @@ mod signing_keys;
 #[path = "../support/site.rs"]
 mod site;
 mod stored;
+mod testing;
 mod tls;
 mod token;
 mod users;
