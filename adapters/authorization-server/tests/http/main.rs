@@ -9,6 +9,7 @@ mod flow;
 mod harness;
 mod introspection;
 mod kills;
+mod legacy;
 mod logs;
 mod management;
 mod pages;
