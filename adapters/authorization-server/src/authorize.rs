@@ -15,7 +15,7 @@ use oauth_as::{
 };
 
 use crate::answers::Response;
-use crate::audit::audit;
+use crate::audit::{audit, printable};
 use crate::browser::{self, Browser};
 use crate::client_document::LookUpError;
 use crate::form::Form;
@@ -226,7 +226,7 @@ pub(crate) fn target<'s>(server: &'s Inner, form: &Form) -> Result<&'s Resource,
     let mut named = form.all("resource");
     let resource = match (named.next(), named.next()) {
         (Some(identifier), None) => server.settings.resource(identifier),
-        (None, _) => server.settings.default_resource(),
+        (None, _) => assumed(server, form),
         (Some(_), Some(_)) => None,
     };
     let unknown = || {
@@ -234,6 +234,14 @@ pub(crate) fn target<'s>(server: &'s Inner, form: &Form) -> Result<&'s Resource,
             .with_description("exactly one resource of this server must be named")
     };
     resource.ok_or_else(unknown)
+}
+
+/// What a client means that names no resource. Who still does not is worth knowing.
+fn assumed<'s>(server: &'s Inner, form: &Form) -> Option<&'s Resource> {
+    let resource = server.settings.default_resource()?;
+    let client_id = form.get("client_id").map(printable);
+    audit!(info, "resource assumed", client_id, resource = resource.identifier);
+    Some(resource)
 }
 
 /// What of the requested scope the resource has; its default scope when none is named.

@@ -83,11 +83,14 @@ mod tests {
         for resource in [
             "https://mcp.example/mcp",
             "http://mcp.example:8443/mcp",
-            "https://mcp.example:84430/mcp",
-            "https://mcp.example:8443.evil.example/mcp",
+            "https://mcp.example:84/mcp",
             "https://MCP.example:8443/mcp",
         ] {
             check(settings(ORIGIN, &[resource]), refused);
+        }
+        // The issuer is how these begin, and not where they are.
+        for resource in ["https://mcp.example:8443/mcp", "https://mcp.example.evil.example/mcp"] {
+            check(settings("https://mcp.example", &[resource]), refused);
         }
         let with_path = "https://mcp.example/as";
         check(settings(with_path, &["https://mcp.example/as/mcp"]), refused);

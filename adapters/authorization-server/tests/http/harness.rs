@@ -28,7 +28,7 @@ pub(crate) struct Server {
     pub(crate) server: AuthorizationServer,
     /// Where requests go; to `server` itself unless there is one.
     process: Option<SocketAddr>,
-    clock: TestClock,
+    pub(crate) clock: TestClock,
 }
 
 pub(crate) struct Answer {
