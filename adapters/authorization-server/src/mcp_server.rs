@@ -59,7 +59,8 @@ impl AuthorizationServer {
     /// RFC 9728 are led to the same endpoints by the layer's metadata.
     ///
     /// The MCP server shares an origin with the pages where users sign in. So it gets no cookie, and
-    /// what it answers runs no script in a browser.
+    /// what it answers runs no script in a browser. Where its tokens are HS256 its key is at hand; for
+    /// others it asks this server over the network.
     ///
     /// ```no_run
     /// use portcullis_authorization_server::{AuthorizationServer, Resource, Settings, TokenFormat};

@@ -29,7 +29,8 @@ impl Caller {
         Self { url: url.into(), legacy: false, observer: agent::nobody() }
     }
 
-    /// Calls as clients older than 2025-06-18 do, without any header field of MCP's.
+    /// Calls as in the revisions with a handshake, and without any header field of MCP's, as those older
+    /// than 2025-06-18 have none.
     #[must_use]
     pub fn legacy(mut self) -> Self {
         self.legacy = true;
