@@ -1,8 +1,7 @@
 //! The flow itself, driven by our own client: from a bare 401 to an authorized tool call.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use portcullis_core::error::ErrorCode;
 use portcullis_tokio::client::{Exchange, McpClient, McpError, Options as ClientOptions};
 use serde_json::{Value, json};
 
@@ -20,7 +19,7 @@ pub(crate) async fn run(
     journal: &Arc<Journal>,
 ) -> Result<(), DemoError> {
     journal.heading("A client that knows only the server's URL");
-    let client = client(options, resource, None, journal)?;
+    let client = client(options, resource, journal)?;
     let tools = client.list_tools().await.map_err(unexpected)?;
     journal.note(&format!("    tools: {}", names(&tools)?));
 
@@ -28,41 +27,38 @@ pub(crate) async fn run(
     let time = client.call_tool("get_time", json!({})).await.map_err(unexpected)?;
     journal.note(&format!("    {}", text(&time)?));
 
-    journal.heading("A tool that needs a further scope");
+    journal.heading(
+        "A tool that needs a further scope: the server says so, and the client asks the user",
+    );
+    expect_scopes(&client, &[BASE_SCOPE]).await?;
     let zone = json!({ "offset_hours": 2 });
-    let needed = match client.call_tool("set_time_zone", zone.clone()).await {
-        Err(McpError::Refused { status: 403, error: Some(error), scope: Some(scope) })
-            if error == ErrorCode::InsufficientScope.as_str() =>
-        {
-            scope
-        }
-        Err(error) => return Err(unexpected(error)),
-        Ok(_) => return Err(DemoError::Flow("a call without its scope was let through".into())),
-    };
-    journal.note(&format!("    the challenge names the scopes: {needed}"));
-    if needed != format!("{BASE_SCOPE} {FURTHER_SCOPE}") {
-        return Err(DemoError::Flow(format!("the challenge names other scopes: {needed}")));
-    }
-
-    journal.heading("The same tool after the user agreed to that scope");
-    let client = self::client(options, resource, Some(needed), journal)?;
     let set = client.call_tool("set_time_zone", zone).await.map_err(unexpected)?;
     journal.note(&format!("    {}", text(&set)?));
+    // What was granted before is not lost.
+    expect_scopes(&client, &[BASE_SCOPE, FURTHER_SCOPE]).await?;
     let time = client.call_tool("get_time", json!({})).await.map_err(unexpected)?;
     journal.note(&format!("    {}", text(&time)?));
     Ok(())
+}
+
+/// The tokens have these scopes and no others: a call that needs more was not let through by oversight.
+async fn expect_scopes(client: &McpClient, expected: &[&str]) -> Result<(), DemoError> {
+    let granted = client.login().await.map(|login| login.scope().to_owned()).unwrap_or_default();
+    let granted: BTreeSet<&str> = granted.split(' ').collect();
+    if granted == expected.iter().copied().collect() {
+        return Ok(());
+    }
+    Err(DemoError::Flow(format!("the tokens have the scopes {granted:?}, not {expected:?}")))
 }
 
 /// A client whose user signs in by script.
 pub(crate) fn client(
     options: &Options,
     resource: &str,
-    scope: Option<String>,
     journal: &Arc<Journal>,
 ) -> Result<McpClient, DemoError> {
     let mut settings = ClientOptions::new("Portcullis demo client");
     settings.redirect_port = options.redirect_port;
-    settings.scope = scope;
     let observer = Arc::clone(journal);
     settings.observer = Arc::new(move |exchange: &Exchange<'_>| observer.exchange(exchange));
     McpClient::new(resource, settings, user::browser(journal)).map_err(unexpected)

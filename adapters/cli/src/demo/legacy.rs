@@ -45,7 +45,7 @@ pub(crate) async fn run(
     journal.note(&format!("    {}", text(time.get("result").unwrap_or(&Value::Null))?));
 
     journal.heading("A client of today, led by the server's metadata");
-    let client = client(options, resource, None, journal)?;
+    let client = client(options, resource, journal)?;
     let tools = client.list_tools().await.map_err(unexpected)?;
     journal.note(&format!("    tools: {}", names(&tools)?));
     let time = client.call_tool("get_time", json!({})).await.map_err(unexpected)?;
