@@ -85,6 +85,7 @@ async fn flow(
     let browser = user::browser(&journal);
     let mut options = ClientOptions::new("Test");
     options.redirect_port = 0;
+    options.step_up = false;
     let client = McpClient::new(&device.resource, options, browser).unwrap();
     let listed = tokio::time::timeout(Duration::from_secs(60), client.list_tools()).await.unwrap();
     let further = client.call_tool("set_time_zone", json!({ "offset_hours": 2 })).await;
