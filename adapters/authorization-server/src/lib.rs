@@ -94,7 +94,7 @@
 //! | RFC 8628 | both | the engine keeps device grants and their pace, but not their resource, which is kept beside them; the page for the code, limits on guesses and on devices, and the consent page are ours. No link carries a code |
 //! | AS-110 to AS-112, AS-114 | here | HS256, ES256, EdDSA and RS256, chosen by each resource: the JWT is minted around the engine's opaque token, with `jti` naming the same record |
 //! | AS-130 to AS-132 | here | as registration; a read does not show the secret, which is kept as a hash, nor scope and `application_type`, which are not kept. A client cannot change between public and confidential |
-//! | AS-150 to AS-152 | not met | PAR: MCP names it nowhere, and no client known to us sends it. The engine's endpoint judges redirect URIs and resources by its own rules, not by those of AS-55 and AS-60 |
+//! | AS-150 to AS-152 | both | a pushed request is judged as one in a query, then kept by the engine; the user's decision uses its name up, so that a browser may ask twice. [`Settings::require_pushed_requests`] |
 //! | AS-140 to AS-142 | both | the engine decides, JWTs are led to their record; a grant that storage could not end is answered 503 and tried again |
 //! | AS-143 to AS-146 | both | the engine decides; clients that are no resource servers are kept out |
 //!
@@ -150,6 +150,7 @@ mod login;
 mod measure;
 mod metadata;
 mod pages;
+mod par;
 mod peer_rate;
 mod redirect_uri;
 mod registration;

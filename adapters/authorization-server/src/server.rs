@@ -10,6 +10,7 @@ use axum::routing::{MethodRouter, get, post};
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{self, HeaderValue};
+use oauth_as::par::ParConfig;
 use oauth_as::{
     AssertionAudience, Client, ClientAuth, ClientId, GrantType, ResourceServerRegistration,
     ScopeSet, SecretHash, ServerConfig, Storage,
@@ -34,7 +35,7 @@ use crate::throttle::{Peer, Throttle};
 use crate::users::{Accounts, PasswordUsers, Users};
 use crate::{
     assertions, authorize, consent, device, device_page, health, introspection, login, measure,
-    metadata, pages, registration, revocation, token,
+    metadata, pages, par, registration, revocation, token,
 };
 
 pub(crate) type Engine = oauth_as::AuthorizationServer<HashedStorage, Clock>;
@@ -70,6 +71,7 @@ pub(crate) struct Inner {
     pub(crate) wrong_passwords: Throttle,
     pub(crate) wrong_user_codes: Throttle,
     pub(crate) devices_by_peer: Throttle,
+    pub(crate) pushed_by_peer: Throttle,
     pub(crate) registrations_by_peer: Option<PeerRate>,
     pub(crate) requests_by_peer: Option<PeerRate>,
 }
@@ -111,6 +113,7 @@ impl AuthorizationServer {
             wrong_passwords: Throttle::new(limits.wrong_secrets_per_minute, minute),
             wrong_user_codes: Throttle::new(limits.wrong_secrets_per_minute, minute),
             devices_by_peer: Throttle::new(limits.device_grants_per_peer_per_minute, minute),
+            pushed_by_peer: Throttle::new(limits.pushed_requests_per_peer_per_minute, minute),
             registrations_by_peer: PeerRate::per_hour(
                 limits.registrations_per_peer_per_hour,
                 &settings.clock,
@@ -197,6 +200,7 @@ impl AuthorizationServer {
         let mut router = Router::new()
             .route(&format!("{WELL_KNOWN}{path}"), for_scripts(get(metadata::show)))
             .route(&at("/jwks"), for_scripts(get(metadata::keys)))
+            .route(&at("/par"), for_scripts(post(par::push)))
             .route(&at("/authorize"), get(authorize::authorize))
             .route(&at("/style.css"), get(pages::style))
             .route(&at("/login"), get(login::show).post(login::submit))
@@ -293,6 +297,7 @@ pub(crate) struct Endpoints {
     pub(crate) origin: String,
     pub(crate) authorization: String,
     pub(crate) token: String,
+    pub(crate) pushed_requests: String,
     pub(crate) registration: String,
     pub(crate) introspection: String,
     pub(crate) revocation: String,
@@ -316,6 +321,7 @@ impl Endpoints {
             origin: issuer.strip_suffix(path).unwrap_or(issuer).to_owned(),
             authorization: at("/authorize"),
             token: at("/token"),
+            pushed_requests: at("/par"),
             registration: at("/register"),
             introspection: at("/introspect"),
             revocation: at("/revoke"),
@@ -349,6 +355,12 @@ fn engine(
     config.authorization_code_ttl = settings.lifetimes.authorization_code;
     config.access_token_ttl = settings.lifetimes.access_token;
     config.refresh_token_ttl = Some(settings.lifetimes.refresh_token);
+    let mut pushed = ParConfig::new();
+    pushed.pushed_authorization_request_endpoint = Some(endpoints.pushed_requests.clone());
+    pushed.request_uri_ttl = settings.lifetimes.pushed_request;
+    // Whether requests must be pushed is decided in `authorize`: the engine is also asked about those
+    // that were.
+    config.par = Some(Box::new(pushed));
     // AS-84: an assertion is for this issuer and for nobody else.
     config.assertion_audience = AssertionAudience::IssuerOnly;
     // AS-60: a resource that is not listed is `invalid_target`, at both endpoints.

@@ -67,6 +67,9 @@ pub struct Settings {
     /// On: the clients of today need it. MCP deprecates it, and a deployment whose clients are all
     /// known turns it off, which removes the endpoint and its metadata (AS-21).
     pub registration: bool,
+    /// Whether a client must push its authorization request first (RFC 9126 §5). Off: it may, and
+    /// MCP never asks for it (AS-152).
+    pub require_pushed_requests: bool,
     /// Clients that are known by a document at a URL.
     pub client_documents: ClientDocuments,
     /// How long things live.
@@ -96,6 +99,7 @@ impl Settings {
             database: Database::Memory,
             trusted_proxies: Vec::new(),
             registration: true,
+            require_pushed_requests: false,
             client_documents: ClientDocuments::default(),
             lifetimes: Lifetimes::default(),
             limits: Limits::default(),
@@ -118,6 +122,7 @@ impl Settings {
         settings.limits.document_fetches_per_peer_per_minute = 1_000;
         settings.limits.document_fetches_per_host_per_minute = 1_000;
         settings.limits.device_grants_per_peer_per_minute = 1_000;
+        settings.limits.pushed_requests_per_peer_per_minute = 1_000;
         settings.limits.requests_per_peer_per_second = 0;
         let (name, password) = DEMO_USER;
         settings.with_user(name, password)
@@ -253,6 +258,8 @@ impl Settings {
             || self.lifetimes.access_token > Duration::from_secs(24 * 60 * 60)
             || self.lifetimes.authorization_code.as_secs() == 0
             || self.lifetimes.authorization_code > Duration::from_secs(600)
+            || self.lifetimes.pushed_request < Duration::from_secs(5)
+            || self.lifetimes.pushed_request > Duration::from_secs(600)
             || self.lifetimes.signing_key < Duration::from_secs(24 * 60 * 60)
             || self.lifetimes.signing_key_publication < Duration::from_secs(60)
             || self.lifetimes.signing_key_publication > self.lifetimes.signing_key

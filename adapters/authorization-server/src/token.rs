@@ -17,7 +17,7 @@ use crate::client_authentication::{ClientCredentials, ClientRequest};
 use crate::form::Form;
 use crate::server::Inner;
 use crate::settings::{Resource, ServiceClient};
-use crate::storage::{CodeProof, Kept, Redemption, presented};
+use crate::storage::{CodeProof, Kept, Redemption, claim_once, presented};
 
 /// Times that a request is put to the engine. The second time it sees what made the first one
 /// worthless: somebody else used the code or token, or ended its family.
@@ -32,7 +32,7 @@ pub(crate) async fn token(State(server): State<Arc<Inner>>, request: Request) ->
     if let Err(refusal) = request.meet_client(&server).await {
         return refusal;
     }
-    match grant(&server, &request.form, &request.credentials).await {
+    match claim_once(grant(&server, &request.form, &request.credentials)).await {
         Ok(issued) => answers::json(StatusCode::OK, &issued),
         Err(error) => request.answer_error(&server, &error),
     }

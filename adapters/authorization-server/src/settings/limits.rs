@@ -14,6 +14,8 @@ pub struct Lifetimes {
     pub refresh_token: Duration,
     /// A request that waits for the user to sign in and to decide.
     pub pending_authorization: Duration,
+    /// A pushed authorization request, until a browser brings its name (RFC 9126 §2.2): 5 s to 10 min.
+    pub pushed_request: Duration,
     /// A user's sign-in in one browser.
     pub session: Duration,
     /// A registered client that never obtained a token (LIM-16).
@@ -32,6 +34,7 @@ impl Default for Lifetimes {
             access_token: Duration::from_secs(10 * 60),
             refresh_token: Duration::from_secs(30 * 24 * 60 * 60),
             pending_authorization: Duration::from_secs(10 * 60),
+            pushed_request: Duration::from_secs(60),
             session: Duration::from_secs(60 * 60),
             unused_client: Duration::from_secs(24 * 60 * 60),
             signing_key: Duration::from_secs(90 * 24 * 60 * 60),
@@ -60,6 +63,11 @@ pub struct Limits {
     pub pending_authorizations: usize,
     /// Requests that wait for a user, from one peer (LIM-17).
     pub pending_authorizations_per_peer: usize,
+    /// Pushed authorization requests that wait for a browser, in all (RFC 9126). Those that are being
+    /// pushed at the same time may go beyond it.
+    pub pushed_requests: usize,
+    /// Authorization requests pushed from one peer in a minute (RFC 9126).
+    pub pushed_requests_per_peer_per_minute: u32,
     /// Wrong secrets in a minute, for one account or client and from one peer (LIM-20).
     pub wrong_secrets_per_minute: u32,
     /// Client documents fetched for one peer in a minute (SEC-287).
@@ -89,6 +97,8 @@ impl Default for Limits {
             registrations_per_peer_per_hour: 10,
             pending_authorizations: 10_000,
             pending_authorizations_per_peer: 20,
+            pushed_requests: 10_000,
+            pushed_requests_per_peer_per_minute: 60,
             wrong_secrets_per_minute: 10,
             document_fetches_per_peer_per_minute: 20,
             document_fetches_per_host_per_minute: 60,

@@ -10,6 +10,7 @@ use std::time::SystemTime;
 
 use oauth_as::authorization::{AuthorizationCodeRecord, AuthorizationCodeState};
 use oauth_as::device::DeviceGrantState;
+use oauth_as::par::PushedAuthorizationRequest;
 use oauth_as::{
     Client, ClientId, DeviceGrant, IssuedToken, RefreshTokenRecord, RevocationWindow, ScopeSet,
     Storage, StorageError, WriteOutcome, delegate_storage,
@@ -17,6 +18,7 @@ use oauth_as::{
 
 use super::Records;
 use super::redemption::{self, Kept, Redemption};
+use super::{once, pushed};
 use crate::client_document::{Documents, is_document_id};
 use crate::secrets::Digest;
 
@@ -169,6 +171,27 @@ impl HashedStorage {
         self.inner.device_resource(&stored(device_code)).await
     }
 
+    /// The request that was pushed and is named so, as long as it waits.
+    pub(crate) async fn pushed_request(
+        &self,
+        request_uri: &str,
+    ) -> Result<Option<PushedAuthorizationRequest>, StorageError> {
+        self.inner.pushed_request(&stored(request_uri)).await
+    }
+
+    /// Uses up the request that was pushed and has this stored name: false when it is used up
+    /// already. `ends` is when nothing can refer to it any more.
+    pub(crate) async fn use_pushed_request(
+        &self,
+        name: &str,
+        ends: SystemTime,
+    ) -> Result<bool, StorageError> {
+        let id = token_id(&format!("pushed request {name}"));
+        let is_first = self.inner.claim_replay_id(&id, ends).await?;
+        self.inner.take_pushed_authorization_request(name).await?;
+        Ok(is_first)
+    }
+
     /// The family of `client_id`'s refresh token `token`; `None` when it has no such token.
     pub(crate) async fn family_of(
         &self,
@@ -283,6 +306,22 @@ impl Storage for HashedStorage {
         }
     }
 
+    async fn put_pushed_authorization_request(
+        &self,
+        mut record: PushedAuthorizationRequest,
+    ) -> Result<WriteOutcome, StorageError> {
+        record.request_uri = stored(&record.request_uri);
+        record.redirect_uri = pushed::redirect_uri().or(record.redirect_uri);
+        self.inner.put_pushed_authorization_request(record).await
+    }
+
+    async fn take_pushed_authorization_request(
+        &self,
+        request_uri: &str,
+    ) -> Result<Option<PushedAuthorizationRequest>, StorageError> {
+        self.inner.take_pushed_authorization_request(&stored(request_uri)).await
+    }
+
     async fn put_token(&self, mut token: IssuedToken) -> Result<WriteOutcome, StorageError> {
         token.access_token = stored(&token.access_token);
         match redemption::current() {
@@ -359,7 +398,15 @@ impl Storage for HashedStorage {
         expires_at: SystemTime,
     ) -> Result<bool, StorageError> {
         // A client chose it; its digest has a bounded length.
-        self.inner.claim_replay_id(&token_id(id), expires_at).await
+        let id = token_id(id);
+        if once::is_claimed(&id) {
+            return Ok(true);
+        }
+        let is_first = self.inner.claim_replay_id(&id, expires_at).await?;
+        if is_first {
+            once::note(id);
+        }
+        Ok(is_first)
     }
 
     // `rotate_refresh_token` keeps its refusing default: the engine calls it for its retry window,

@@ -15,6 +15,7 @@ mod pages;
 #[path = "../support/postgresql.rs"]
 mod postgresql;
 mod processes;
+mod pushed;
 mod races;
 mod registration;
 mod services;

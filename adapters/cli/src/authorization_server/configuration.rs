@@ -38,6 +38,7 @@ pub(crate) struct Configuration {
     pub(super) plain_http: bool,
     data: Option<PathBuf>,
     pub(super) registration: Option<bool>,
+    pub(super) require_pushed_requests: bool,
     pub(super) default_resource: Option<String>,
     pub(super) trusted_proxies: Vec<IpNet>,
     database: DatabasePlace,
@@ -123,6 +124,7 @@ struct LifetimesSecs {
     access_token_secs: Option<u64>,
     refresh_token_secs: Option<u64>,
     pending_authorization_secs: Option<u64>,
+    pushed_request_secs: Option<u64>,
     session_secs: Option<u64>,
     unused_client_secs: Option<u64>,
     signing_key_secs: Option<u64>,
@@ -139,6 +141,8 @@ struct Limits {
     wrong_secrets_per_minute: Option<u32>,
     pending_authorizations: Option<usize>,
     pending_authorizations_per_peer: Option<usize>,
+    pushed_requests: Option<usize>,
+    pushed_requests_per_peer_per_minute: Option<u32>,
     registrations_per_peer_per_hour: Option<u32>,
     unused_clients: Option<usize>,
     registration_bytes: Option<usize>,
@@ -401,6 +405,7 @@ impl Configuration {
         set(&mut lifetimes.access_token, own.access_token_secs);
         set(&mut lifetimes.refresh_token, own.refresh_token_secs);
         set(&mut lifetimes.pending_authorization, own.pending_authorization_secs);
+        set(&mut lifetimes.pushed_request, own.pushed_request_secs);
         set(&mut lifetimes.session, own.session_secs);
         set(&mut lifetimes.unused_client, own.unused_client_secs);
         set(&mut lifetimes.signing_key, own.signing_key_secs);
@@ -420,6 +425,11 @@ impl Configuration {
         set(&mut limits.wrong_secrets_per_minute, own.wrong_secrets_per_minute);
         set(&mut limits.pending_authorizations, own.pending_authorizations);
         set(&mut limits.pending_authorizations_per_peer, own.pending_authorizations_per_peer);
+        set(&mut limits.pushed_requests, own.pushed_requests);
+        set(
+            &mut limits.pushed_requests_per_peer_per_minute,
+            own.pushed_requests_per_peer_per_minute,
+        );
         set(&mut limits.registrations_per_peer_per_hour, own.registrations_per_peer_per_hour);
         set(&mut limits.unused_clients, own.unused_clients);
         set(&mut limits.registration_bytes, own.registration_bytes);

@@ -71,6 +71,7 @@ fn build(configuration: &Configuration, problems: &mut Vec<Problem>) -> Option<S
     settings.lifetimes = configuration.lifetimes();
     settings = settings.with_key_folder(configuration.signing_keys());
     settings.registration = configuration.registration.unwrap_or(true);
+    settings.require_pushed_requests = configuration.require_pushed_requests;
     for resource in &configuration.resources {
         let name = format!("resource {}", resource.identifier);
         match server_resource(configuration, resource) {
