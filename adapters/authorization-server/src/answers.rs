@@ -82,7 +82,8 @@ pub(crate) async fn preflight() -> Response {
     let methods = HeaderValue::from_static("GET, POST, OPTIONS");
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
     // Clients of MCP send their protocol version everywhere.
-    let names = HeaderValue::from_static("authorization, content-type, mcp-protocol-version");
+    let names = "authorization, content-type, mcp-protocol-version, dpop";
+    let names = HeaderValue::from_static(names);
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names);
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     response

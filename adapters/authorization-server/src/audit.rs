@@ -37,6 +37,7 @@ impl EventSink for Audit {
                 let client_id = printable(client_id);
                 audit!(warn, "client authentication failed", %client_id, %failure);
             }
+            Event::DpopProofRefused { failure } => audit!(warn, "DPoP proof refused", %failure),
             Event::AuthorizationCodeReplayDetected { client_id, containment_failed, .. } => {
                 audit!(warn, "authorization code replayed", %client_id, containment_failed);
             }

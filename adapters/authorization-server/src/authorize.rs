@@ -22,7 +22,7 @@ use crate::form::Form;
 use crate::secrets::random_text;
 use crate::server::Inner;
 use crate::sessions::{Asked, NewPending, Outcome, Pending, PendingError, Unavailable};
-use crate::settings::Resource;
+use crate::settings::{Dpop, Resource};
 use crate::throttle::Peer;
 use crate::{pages, par, redirect_uri};
 
@@ -181,6 +181,10 @@ pub(crate) async fn judge(
         .into_iter()
         .filter_map(|name| form.get(name).map(|value| (name, value)))
         .collect();
+    // The key that the code is to be bound to (RFC 9449 §10).
+    if server.settings.dpop != Dpop::Off {
+        pairs.extend(form.get("dpop_jkt").map(|thumbprint| ("dpop_jkt", thumbprint)));
+    }
     pairs.push(("client_id", client.client_id.as_str()));
     pairs.push(("redirect_uri", registered));
     if let Ok(resource) = &target {

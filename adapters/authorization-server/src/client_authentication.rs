@@ -20,6 +20,8 @@ pub(crate) struct ClientRequest {
     pub(crate) form: Form,
     pub(crate) credentials: ClientCredentials,
     pub(crate) peer: Peer,
+    /// All header fields.
+    pub(crate) headers: HeaderMap,
 }
 
 impl ClientRequest {
@@ -37,7 +39,7 @@ impl ClientRequest {
         let peer = Peer::of(&head.extensions);
         match credentials.refuse_guessing(server, peer) {
             Some(refusal) => Err(refusal),
-            None => Ok(Self { form, credentials, peer }),
+            None => Ok(Self { form, credentials, peer, headers: head.headers }),
         }
     }
 

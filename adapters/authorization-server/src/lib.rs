@@ -95,6 +95,8 @@
 //! | AS-110 to AS-112, AS-114 | here | HS256, ES256, EdDSA and RS256, chosen by each resource: the JWT is minted around the engine's opaque token, with `jti` naming the same record |
 //! | AS-130 to AS-132 | here | as registration; a read does not show the secret, which is kept as a hash, nor scope and `application_type`, which are not kept. A client cannot change between public and confidential |
 //! | AS-150 to AS-152 | both | a pushed request is judged as one in a query, then kept by the engine; the user's decision uses its name up, so that a browser may ask twice. [`Settings::require_pushed_requests`] |
+//! | DP-05, DP-06, DP-08 | both | [`Settings::dpop`], off unless turned on: the engine judges proofs; the JWT's `cnf`, and how many proofs are remembered, are ours. No nonces, which the engine has not |
+//! | DP-07 | not met | `dpop_bound_access_tokens` is not kept with a registration, which then does not show it; [`Dpop::Required`] asks it of everybody |
 //! | AS-140 to AS-142 | both | the engine decides, JWTs are led to their record; a grant that storage could not end is answered 503 and tried again |
 //! | AS-143 to AS-146 | both | the engine decides; clients that are no resource servers are kept out |
 //!
@@ -142,6 +144,7 @@ mod clock;
 mod consent;
 mod device;
 mod device_page;
+mod dpop;
 mod form;
 mod forwarded;
 mod health;
@@ -171,7 +174,7 @@ pub use clients::{ClientError, Clients, KnownClient, NewClient};
 pub use clock::Clock;
 pub use server::AuthorizationServer;
 pub use settings::{
-    ClientDocuments, DEFAULT_KEY_ID, IntrospectionCredentials, Lifetimes, Limits, Resource,
+    ClientDocuments, DEFAULT_KEY_ID, Dpop, IntrospectionCredentials, Lifetimes, Limits, Resource,
     ScopeDescription, ServiceAuthentication, Settings, SettingsError, TokenFormat,
 };
 pub use signing_keys::KeyFolderError;

@@ -15,7 +15,7 @@ use portcullis_core::metadata::authorization_server_document::AuthorizationServe
 use crate::answers::Response;
 use crate::assertions;
 use crate::server::{Endpoints, Inner};
-use crate::settings::Settings;
+use crate::settings::{Dpop, Settings};
 
 /// How clients may authenticate at the token endpoint and wherever else clients do; `none` is for public
 /// clients, which most of MCP's are (AS-08), the last one by a signed assertion (AS-09).
@@ -58,7 +58,10 @@ pub(crate) fn document(settings: &Settings, endpoints: &Endpoints) -> Result<Byt
         require_pushed_authorization_requests: settings.require_pushed_requests,
         introspection_endpoint_auth_methods_supported: &RESOURCE_SERVER_METHODS,
         scopes_supported: &scopes_supported,
-        dpop_signing_alg_values_supported: &[],
+        dpop_signing_alg_values_supported: match settings.dpop {
+            Dpop::Off => &[],
+            Dpop::Offered | Dpop::Required => &assertions::ALGORITHMS,
+        },
         protected_resources: &resources,
         response_modes_supported: &["query"],
         grant_types_supported: &grant_types,

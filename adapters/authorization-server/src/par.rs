@@ -23,6 +23,7 @@ use crate::answers::{self, Response};
 use crate::audit::{audit, printable};
 use crate::authorize::{Refusal, Way, judge};
 use crate::client_authentication::ClientRequest;
+use crate::dpop;
 use crate::form::Form;
 use crate::server::Inner;
 use crate::sessions::{Asked, Outcome};
@@ -53,7 +54,11 @@ pub(crate) async fn push(State(server): State<Arc<Inner>>, request: Request) -> 
             return request.answer_error(&server, &ErrorResponse::new(ErrorCode::ServerError));
         }
     }
-    match keep(&server, &request).await {
+    let proof = match dpop::proof(&server, &request.headers, request.peer) {
+        Ok(proof) => proof,
+        Err(refusal) => return refusal,
+    };
+    match keep(&server, &request, proof.as_deref()).await {
         Ok(named) => {
             let client_id = printable(request.credentials.client_id.as_str());
             audit!(info, "authorization request pushed", %client_id, peer = %request.peer);
@@ -66,23 +71,25 @@ pub(crate) async fn push(State(server): State<Arc<Inner>>, request: Request) -> 
 async fn keep(
     server: &Inner,
     request: &ClientRequest,
+    proof: Option<&str>,
 ) -> Result<PushedAuthorizationResponse, ErrorResponse> {
     let credentials = &request.credentials;
-    let (client_id, proof) = (&credentials.client_id, credentials.to_engine());
+    let (client_id, shown) = (&credentials.client_id, credentials.to_engine());
     let engine = &server.engine;
     match judge_pushed(server, request).await {
         Ok(asked) => {
             let pairs = asked.parameters.iter();
             let pairs: Vec<(&str, &str)> =
                 pairs.map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            let push =
-                engine.pushed_authorization_request_with_credential(client_id, &proof, &pairs);
+            let push = engine.pushed_authorization_request_with_credential_and_proof(
+                client_id, &shown, &pairs, proof,
+            );
             with_redirect_uri(asked.redirect_uri, push).await
         }
         Err(error) => {
             // Who has not proven to be the client hears nothing about its request. The engine looks
             // at the proof first, and then finds nothing in this request.
-            let push = engine.pushed_authorization_request_with_credential(client_id, &proof, &[]);
+            let push = engine.pushed_authorization_request_with_credential(client_id, &shown, &[]);
             match push.await {
                 Err(refused) if refused.error != ErrorCode::InvalidRequest => Err(refused),
                 _ => Err(error),
@@ -132,6 +139,7 @@ pub(crate) async fn pushed(
         ("state", found.state),
         ("code_challenge", found.code_challenge),
         ("code_challenge_method", found.code_challenge_method),
+        ("dpop_jkt", found.dpop_jkt),
     ];
     let named = named.into_iter().filter_map(|(name, value)| value.map(|value| (name, value)));
     let resources = found.resource.into_iter().map(|resource| ("resource", resource));

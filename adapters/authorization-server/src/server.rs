@@ -24,11 +24,12 @@ use crate::audit::Audit;
 use crate::client_document::{Documents, LookUpError, is_document_id};
 use crate::clients::Clients;
 use crate::clock::{Clock, unix_secs};
+use crate::dpop::ProofRates;
 use crate::peer_rate::{self, PeerRate};
 use crate::registration::management;
 use crate::secrets::FormTokens;
 use crate::sessions::Sessions;
-use crate::settings::{IntrospectionCredentials, Settings, SettingsError};
+use crate::settings::{Dpop, IntrospectionCredentials, Settings, SettingsError};
 use crate::signing_keys::{KeyFolderError, SigningKeys};
 use crate::storage::{HashedStorage, Records};
 use crate::throttle::{Peer, Throttle};
@@ -72,6 +73,7 @@ pub(crate) struct Inner {
     pub(crate) wrong_user_codes: Throttle,
     pub(crate) devices_by_peer: Throttle,
     pub(crate) pushed_by_peer: Throttle,
+    pub(crate) proof_rates: ProofRates,
     pub(crate) registrations_by_peer: Option<PeerRate>,
     pub(crate) requests_by_peer: Option<PeerRate>,
 }
@@ -114,6 +116,7 @@ impl AuthorizationServer {
             wrong_user_codes: Throttle::new(limits.wrong_secrets_per_minute, minute),
             devices_by_peer: Throttle::new(limits.device_grants_per_peer_per_minute, minute),
             pushed_by_peer: Throttle::new(limits.pushed_requests_per_peer_per_minute, minute),
+            proof_rates: ProofRates::new(&limits, &settings.clock),
             registrations_by_peer: PeerRate::per_hour(
                 limits.registrations_per_peer_per_hour,
                 &settings.clock,
@@ -256,6 +259,7 @@ impl AuthorizationServer {
         let now = self.inner.settings.clock.now();
         let rates = [&self.inner.registrations_by_peer, &self.inner.requests_by_peer];
         rates.into_iter().flatten().for_each(PeerRate::forget_idle);
+        self.inner.proof_rates.forget_idle();
         // What fails now is done the next time.
         let _ = self.inner.sessions.sweep(now).await;
         if let Err(error) = self.inner.engine.store().sweep_expired(now).await {
@@ -361,6 +365,7 @@ fn engine(
     // Whether requests must be pushed is decided in `authorize`: the engine is also asked about those
     // that were.
     config.par = Some(Box::new(pushed));
+    config.require_dpop = settings.dpop == Dpop::Required;
     // AS-84: an assertion is for this issuer and for nobody else.
     config.assertion_audience = AssertionAudience::IssuerOnly;
     // AS-60: a resource that is not listed is `invalid_target`, at both endpoints.

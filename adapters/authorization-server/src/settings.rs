@@ -18,12 +18,14 @@ use crate::users::{self, PasswordHash};
 
 mod client_documents;
 mod clients;
+mod dpop;
 mod limits;
 mod resource;
 
 pub use client_documents::ClientDocuments;
 pub use clients::ServiceAuthentication;
 pub(crate) use clients::{PublicClient, ServiceClient};
+pub use dpop::Dpop;
 pub use limits::{Lifetimes, Limits};
 pub use resource::{IntrospectionCredentials, Resource, ScopeDescription, TokenFormat};
 
@@ -70,6 +72,8 @@ pub struct Settings {
     /// Whether a client must push its authorization request first (RFC 9126 §5). Off: it may, and
     /// MCP never asks for it (AS-152).
     pub require_pushed_requests: bool,
+    /// Whether tokens can be bound to a key of the client (RFC 9449).
+    pub dpop: Dpop,
     /// Clients that are known by a document at a URL.
     pub client_documents: ClientDocuments,
     /// How long things live.
@@ -100,6 +104,7 @@ impl Settings {
             trusted_proxies: Vec::new(),
             registration: true,
             require_pushed_requests: false,
+            dpop: Dpop::Off,
             client_documents: ClientDocuments::default(),
             lifetimes: Lifetimes::default(),
             limits: Limits::default(),
@@ -123,6 +128,8 @@ impl Settings {
         settings.limits.document_fetches_per_host_per_minute = 1_000;
         settings.limits.device_grants_per_peer_per_minute = 1_000;
         settings.limits.pushed_requests_per_peer_per_minute = 1_000;
+        settings.limits.dpop_proofs_per_peer_per_minute = 0;
+        settings.limits.dpop_proofs_per_minute = 0;
         settings.limits.requests_per_peer_per_second = 0;
         let (name, password) = DEMO_USER;
         settings.with_user(name, password)
@@ -246,6 +253,7 @@ impl Settings {
             }
         }
         self.check_services()?;
+        self.check_dpop()?;
         if let Some(default) = &self.default_resource {
             self.resource(default).ok_or(SettingsError::DefaultResource)?;
         }
@@ -345,6 +353,9 @@ pub enum SettingsError {
     /// Documents of clients on loopback are for an issuer on loopback, or TLS cannot be used with
     /// these roots.
     ClientDocuments,
+    /// Tokens can be bound to keys, and a resource takes HS256: resource servers that verify those refuse
+    /// bound ones.
+    Dpop,
     /// A lifetime is zero or longer than allowed.
     Lifetime,
     /// The metadata of all resources and scopes would be longer than clients read (LIM-11).
@@ -380,6 +391,9 @@ impl fmt::Display for SettingsError {
             Self::User => "a user needs a free, printable name unlike a client id, and a password",
             Self::ClientDocuments => {
                 "client documents on loopback need an issuer there, and roots must be certificates"
+            }
+            Self::Dpop => {
+                "tokens bound to keys (DPoP) are refused by the resource servers that verify HS256"
             }
             Self::Lifetime => "a lifetime is zero or longer than allowed",
             Self::Metadata => "resources and scopes are more than a metadata document can name",

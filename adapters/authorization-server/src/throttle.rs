@@ -27,6 +27,11 @@ impl Peer {
         let address = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
         Self::from(address.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED)))
     }
+
+    /// Stands for all of them, where they are counted together.
+    pub(crate) const fn everybody() -> Self {
+        Self(IpAddr::V6(Ipv6Addr::UNSPECIFIED))
+    }
 }
 
 impl From<IpAddr> for Peer {

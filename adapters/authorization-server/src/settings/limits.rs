@@ -76,6 +76,12 @@ pub struct Limits {
     pub document_fetches_per_host_per_minute: u32,
     /// Devices that ask for a code, from one peer in a minute (RFC 8628).
     pub device_grants_per_peer_per_minute: u32,
+    /// DPoP proofs of one peer in a minute, in bursts of as many (RFC 9449); zero sets no limit. Each is
+    /// remembered for up to six minutes.
+    pub dpop_proofs_per_peer_per_minute: u32,
+    /// DPoP proofs of all peers in a minute that one process looks at; zero sets no limit. It bounds what is
+    /// remembered: seven times as many.
+    pub dpop_proofs_per_minute: u32,
     /// Requests of one peer in a second, in bursts of as many; zero sets no limit. Introspection, metadata
     /// and keys are not counted: resource servers ask as often as their callers do (SEC-445).
     pub requests_per_peer_per_second: u32,
@@ -103,6 +109,8 @@ impl Default for Limits {
             document_fetches_per_peer_per_minute: 20,
             document_fetches_per_host_per_minute: 60,
             device_grants_per_peer_per_minute: 20,
+            dpop_proofs_per_peer_per_minute: 600,
+            dpop_proofs_per_minute: 60_000,
             requests_per_peer_per_second: 100,
             connections: 1_024,
             header_time: Duration::from_secs(10),

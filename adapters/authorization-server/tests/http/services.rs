@@ -1,87 +1,18 @@
 //! Programs that act for themselves: the client credentials grant, by secret and by assertion.
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
-    RsaKeyPair,
-};
-use aws_lc_rs::{rsa::KeySize, rsa::PublicKeyComponents};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use http::StatusCode;
 use portcullis_authorization_server::{ServiceAuthentication, Settings};
 use serde_json::{Value, json};
 
 use crate::harness::*;
+use crate::keys::Key;
 
 const BY_SECRET: &str = "service-reports";
 const SECRET: &str = "a-secret-that-a-machine-made-for-a-machine";
 const BY_KEY: &str = "service-signs";
 const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 const GRANT: (&str, &str) = ("grant_type", "client_credentials");
-
-fn encoded(bytes: impl AsRef<[u8]>) -> String {
-    Base64UrlUnpadded::encode_string(bytes.as_ref())
-}
-
-enum Key {
-    Es256(EcdsaKeyPair),
-    EdDsa(Ed25519KeyPair),
-    Rs256(Box<RsaKeyPair>),
-}
-
-impl Key {
-    fn es256() -> Self {
-        Self::Es256(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap())
-    }
-
-    fn every() -> [Self; 3] {
-        let rsa = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
-        [Self::es256(), Self::EdDsa(Ed25519KeyPair::generate().unwrap()), Self::Rs256(rsa.into())]
-    }
-
-    fn algorithm(&self) -> &'static str {
-        match self {
-            Self::Es256(_) => "ES256",
-            Self::EdDsa(_) => "EdDSA",
-            Self::Rs256(_) => "RS256",
-        }
-    }
-
-    fn jwks(&self) -> String {
-        let key = match self {
-            Self::Es256(key) => {
-                let (x, y) = key.public_key().as_ref()[1..].split_at(32);
-                json!({ "kty": "EC", "crv": "P-256", "x": encoded(x), "y": encoded(y) })
-            }
-            Self::EdDsa(key) => {
-                json!({ "kty": "OKP", "crv": "Ed25519", "x": encoded(key.public_key()) })
-            }
-            Self::Rs256(key) => {
-                let PublicKeyComponents::<Vec<u8>> { n, e } = key.public_key().into();
-                json!({ "kty": "RSA", "n": encoded(n), "e": encoded(e) })
-            }
-        };
-        json!({ "keys": [key] }).to_string()
-    }
-
-    fn sign(&self, message: &[u8]) -> Vec<u8> {
-        let random = SystemRandom::new();
-        match self {
-            Self::Es256(key) => key.sign(&random, message).unwrap().as_ref().to_vec(),
-            Self::EdDsa(key) => key.sign(message).as_ref().to_vec(),
-            Self::Rs256(key) => {
-                let mut signature = vec![0; key.public_modulus_len()];
-                key.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).unwrap();
-                signature
-            }
-        }
-    }
-
-    fn assertion(&self, header: &Value, claims: &Value) -> String {
-        let signed = format!("{}.{}", encoded(header.to_string()), encoded(claims.to_string()));
-        format!("{signed}.{}", encoded(self.sign(signed.as_bytes())))
-    }
-}
 
 fn with_services(settings: Settings, key: &Key) -> Settings {
     let secret = ServiceAuthentication::secret(SECRET).unwrap();

@@ -39,6 +39,7 @@ pub(crate) struct Configuration {
     data: Option<PathBuf>,
     pub(super) registration: Option<bool>,
     pub(super) require_pushed_requests: bool,
+    pub(super) dpop: Bound,
     pub(super) default_resource: Option<String>,
     pub(super) trusted_proxies: Vec<IpNet>,
     database: DatabasePlace,
@@ -61,6 +62,16 @@ pub(crate) struct Configuration {
     /// The file that was read, if there is one.
     #[serde(skip)]
     pub(super) file: Option<PathBuf>,
+}
+
+/// Whether tokens can be bound to keys (RFC 9449).
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Bound {
+    #[default]
+    Off,
+    Offered,
+    Required,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -151,6 +162,8 @@ struct Limits {
     document_fetches_per_peer_per_minute: Option<u32>,
     document_fetches_per_host_per_minute: Option<u32>,
     device_grants_per_peer_per_minute: Option<u32>,
+    dpop_proofs_per_peer_per_minute: Option<u32>,
+    dpop_proofs_per_minute: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -443,6 +456,8 @@ impl Configuration {
             &mut limits.document_fetches_per_host_per_minute,
             own.document_fetches_per_host_per_minute,
         );
+        set(&mut limits.dpop_proofs_per_peer_per_minute, own.dpop_proofs_per_peer_per_minute);
+        set(&mut limits.dpop_proofs_per_minute, own.dpop_proofs_per_minute);
         set(&mut limits.device_grants_per_peer_per_minute, own.device_grants_per_peer_per_minute);
         limits
     }
