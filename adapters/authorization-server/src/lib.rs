@@ -73,7 +73,7 @@
 //! | AS-02 to AS-08, AS-10, AS-12 | here | written from the settings, so that nothing is named that is not offered |
 //! | AS-09, AS-84 | both | the engine judges assertions, aws-lc their signatures; ES256, EdDSA and RS256, for services that the settings name |
 //! | AS-11, AS-20, AS-30 to AS-35, AS-37 to AS-45 | here | client documents: the engine fetches nothing, and takes neither loopback redirects beside others nor scopes beyond the document. Redirects on another origin than the document's are left out; consent is asked every time, so that no change goes unseen (AS-44); logos are not shown |
-//! | AS-36 | not met | a document with keys is refused: clients that authenticate are known beforehand |
+//! | AS-36 | both | keys in the document or at its `jwks_uri`, fetched under the same rules and used for five minutes at most; the engine asks such a client for an assertion on every call |
 //! | AS-13 | operator | `serve_tls` speaks TLS; `serve` plain HTTP, for loopback or behind TLS; the issuer must be `https` elsewhere; the program refuses plain HTTP on other addresses unless told to |
 //! | AS-14 | here | CORS on metadata, keys, token, registration, revocation; never on the pages or introspection |
 //! | AS-15 | here | `/jwks`, named when it has keys: public parts with `kid` (RFC 7638), `alg` and `use`; published before they sign, kept until their last token is dead |

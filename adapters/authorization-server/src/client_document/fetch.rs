@@ -24,6 +24,10 @@ use crate::answers;
 
 /// Longest document in bytes (LIM-11, AS-39).
 pub(super) const DOCUMENT_LEN_MAX: usize = 5 * 1024;
+/// Media types of a document about a client.
+pub(super) const DOCUMENT: [&str; 1] = ["application/json"];
+/// Media types of a key set (RFC 7517 §8.5).
+pub(super) const KEY_SET: [&str; 2] = ["application/jwk-set+json", "application/json"];
 /// For name, connection, handshake and answer together.
 const DEADLINE: Duration = Duration::from_secs(5);
 /// For one of several addresses, so that a dead one leaves time for the next.
@@ -125,11 +129,17 @@ impl Fetcher {
         Self { deadline, ..self }
     }
 
-    pub(super) async fn fetch(&self, url: DocumentUrl<'_>) -> Result<Fetched, FetchError> {
-        timeout(self.deadline, self.get(url)).await.unwrap_or(Err(FetchError::Deadline))
+    /// Fetches a document of one of these media types.
+    pub(super) async fn fetch(
+        &self,
+        url: DocumentUrl<'_>,
+        media_types: &[&str],
+    ) -> Result<Fetched, FetchError> {
+        let fetched = timeout(self.deadline, self.get(url, media_types));
+        fetched.await.unwrap_or(Err(FetchError::Deadline))
     }
 
-    async fn get(&self, url: DocumentUrl<'_>) -> Result<Fetched, FetchError> {
+    async fn get(&self, url: DocumentUrl<'_>, media_types: &[&str]) -> Result<Fetched, FetchError> {
         let stream = self.connect(url).await?;
         let name = ServerName::try_from(url.host().to_owned()).map_err(|_| FetchError::Tls)?;
         let stream = self.tls.connect(name, stream).await.map_err(|_| FetchError::Tls)?;
@@ -139,14 +149,14 @@ impl Fetcher {
         let (mut sender, connection) = handshake.map_err(|_| FetchError::Http)?;
         let request = Request::get(url.path())
             .header(header::HOST, url.authority())
-            .header(header::ACCEPT, "application/json")
+            .header(header::ACCEPT, media_types.join(", "))
             .header(header::ACCEPT_ENCODING, "identity")
             .body(Empty::<Bytes>::new())
             .map_err(|_| FetchError::Http)?;
         let exchange = async move {
             let response = sender.send_request(request).await.map_err(|_| FetchError::Http)?;
             let (head, body) = response.into_parts();
-            judge(head.status, &head.headers)?;
+            judge(head.status, &head.headers, media_types)?;
             let body = Limited::new(body, DOCUMENT_LEN_MAX).collect().await.map_err(|error| {
                 match error.is::<http_body_util::LengthLimitError>() {
                     true => FetchError::TooLarge,
@@ -192,14 +202,14 @@ async fn system_addresses(name: String) -> Option<Vec<IpAddr>> {
     Some(found.map(|address| address.ip()).collect())
 }
 
-fn judge(status: StatusCode, headers: &HeaderMap) -> Result<(), FetchError> {
+fn judge(status: StatusCode, headers: &HeaderMap, media_types: &[&str]) -> Result<(), FetchError> {
     if status != StatusCode::OK {
         return Err(FetchError::Status);
     }
     if headers.contains_key(header::CONTENT_ENCODING) {
         return Err(FetchError::Encoding);
     }
-    if answers::has_content_type(headers, "application/json") {
+    if media_types.iter().any(|it| answers::has_content_type(headers, it)) {
         Ok(())
     } else {
         Err(FetchError::MediaType)

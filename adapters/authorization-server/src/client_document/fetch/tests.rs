@@ -23,7 +23,7 @@ fn fetcher(site: &Site, loopback: bool, addresses: &[&str]) -> (Fetcher, Arc<Ato
 }
 
 async fn fetch(fetcher: &Fetcher, url: &str) -> Result<Fetched, FetchError> {
-    fetcher.fetch(DocumentUrl::parse(url, true).unwrap()).await
+    fetcher.fetch(DocumentUrl::parse(url, true).unwrap(), &DOCUMENT).await
 }
 
 #[tokio::test]

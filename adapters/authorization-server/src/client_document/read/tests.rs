@@ -23,7 +23,10 @@ fn good() -> Value {
 }
 
 fn read(text: &str) -> Result<Client, DocumentError> {
-    client(DocumentUrl::parse(URL, false).unwrap(), text.as_bytes(), &settings())
+    match client(DocumentUrl::parse(URL, false).unwrap(), text.as_bytes(), &settings())? {
+        Described::Whole(client) => Ok(client),
+        Described::KeysElsewhere { .. } => panic!("the keys are elsewhere"),
+    }
 }
 
 /// Reads the good document with `name` set to `value`, or removed when it is null.
@@ -77,13 +80,50 @@ fn sec_285_secrets_and_keys() {
     refused("client_secret", json!("s"), DocumentError::Secret);
     refused("client_secret", json!(""), DocumentError::Secret);
     refused("client_secret_expires_at", json!(0), DocumentError::Secret);
-    for method in
-        ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt"]
-    {
+    for method in ["client_secret_basic", "client_secret_post", "client_secret_jwt"] {
         refused("token_endpoint_auth_method", json!(method), DocumentError::Metadata);
     }
     refused("jwks", json!({ "keys": [] }), DocumentError::Keys);
     refused("jwks_uri", json!("https://app.example/jwks"), DocumentError::Keys);
+}
+
+#[test]
+fn as_36_keys_go_with_private_key_jwt_and_with_nothing_else() {
+    let key = json!({ "kty": "OKP", "crv": "Ed25519",
+        "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" });
+    let set = json!({ "keys": [key] });
+    let with = |changes: &[(&str, Value)]| {
+        let mut document = good();
+        document["token_endpoint_auth_method"] = json!("private_key_jwt");
+        for (name, value) in changes {
+            document[*name] = value.clone();
+        }
+        document.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        let url = DocumentUrl::parse(URL, false).unwrap();
+        client(url, document.to_string().as_bytes(), &settings())
+    };
+    let uri = json!("https://app.example/jwks");
+    let Described::Whole(client) = with(&[("jwks", set.clone())]).unwrap() else { panic!() };
+    assert!(client.auth.is_confidential());
+    let found = with(&[("jwks_uri", uri.clone())]).unwrap();
+    assert!(matches!(found, Described::KeysElsewhere { jwks_uri, .. } if jwks_uri == uri));
+    let method = |name: Value| ("token_endpoint_auth_method", name);
+    for (changes, expected) in [
+        (vec![], DocumentError::Keys),
+        (vec![("jwks", set.clone()), ("jwks_uri", uri.clone())], DocumentError::Metadata),
+        (vec![("jwks", json!({ "keys": [] }))], DocumentError::Keys),
+        (vec![("jwks", json!("x"))], DocumentError::Keys),
+        (vec![("jwks_uri", json!(1))], DocumentError::Json),
+        (vec![("jwks", set.clone()), method(json!("none"))], DocumentError::Keys),
+        (vec![("jwks", set.clone()), method(Value::Null)], DocumentError::Keys),
+        (vec![("jwks_uri", uri), method(Value::Null)], DocumentError::Keys),
+        (
+            vec![("jwks", set), ("token_endpoint_auth_signing_alg", json!("ES256"))],
+            DocumentError::Keys,
+        ),
+    ] {
+        assert_eq!(with(&changes).map(drop).unwrap_err(), expected, "{changes:?}");
+    }
 }
 
 #[test]
