@@ -1,5 +1,7 @@
 //! What all answers have in common: status, caching, and who may read them.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, StatusCode};
@@ -49,6 +51,15 @@ pub(crate) fn error_with_status(
     if status == StatusCode::TOO_MANY_REQUESTS {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
     }
+    response
+}
+
+/// The refusal for somebody who has tried too often, and when to try again.
+pub(crate) fn too_often(code: ErrorCode, description: &'static str, wait: Duration) -> Response {
+    let mut response = error_with_status(StatusCode::TOO_MANY_REQUESTS, code, description);
+    // Rounded up, so that the next attempt does not come too early.
+    let secs = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(secs));
     response
 }
 

@@ -167,16 +167,11 @@ impl ClientCredentials {
     /// Counted for a client id and a peer together: counted for the id alone, anybody could lock a
     /// resource server out of introspection by guessing in its name. The secrets have 256 bits.
     fn refuse_guessing(&self, server: &Inner, peer: Peer) -> Option<Response> {
-        let exhausted = server
-            .wrong_secrets
-            .is_exhausted(&self.throttle_key(peer), server.settings.clock.now());
-        (self.is_proof() && exhausted).then(|| {
+        let (key, now) = (self.throttle_key(peer), server.settings.clock.now());
+        (self.is_proof() && server.wrong_secrets.is_exhausted(&key, now)).then(|| {
             audit::limited("wrong secrets", peer);
-            answers::error_with_status(
-                StatusCode::TOO_MANY_REQUESTS,
-                ErrorCode::InvalidClient,
-                "too many attempts",
-            )
+            let wait = server.wrong_secrets.wait(&key, now);
+            answers::too_often(ErrorCode::InvalidClient, "too many attempts", wait)
         })
     }
 

@@ -51,7 +51,7 @@ pub(crate) fn proof(
     server: &Inner,
     headers: &HeaderMap,
     peer: Peer,
-) -> Result<Option<String>, Response> {
+) -> Result<Option<String>, Box<Response>> {
     if server.settings.dpop == Dpop::Off {
         return Ok(None);
     }
@@ -62,15 +62,12 @@ pub(crate) fn proof(
     let Some(proof) = readable else {
         let refused = ErrorResponse::new(ErrorCode::InvalidDpopProof)
             .with_description("one DPoP field with one proof is expected");
-        return Err(answers::error(&refused, false));
+        return Err(Box::new(answers::error(&refused, false)));
     };
     if !server.proof_rates.admit(peer) {
         audit::limited("DPoP proofs", peer);
-        return Err(answers::error_with_status(
-            StatusCode::TOO_MANY_REQUESTS,
-            ErrorCode::TemporarilyUnavailable,
-            "too many proofs",
-        ));
+        let (status, error) = (StatusCode::TOO_MANY_REQUESTS, ErrorCode::TemporarilyUnavailable);
+        return Err(Box::new(answers::error_with_status(status, error, "too many proofs")));
     }
     Ok(Some(proof.to_owned()))
 }

@@ -38,25 +38,24 @@ pub(crate) async fn push(State(server): State<Arc<Inner>>, request: Request) -> 
     if let Err(refusal) = request.meet_client(&server).await {
         return refusal;
     }
-    let too_many = |description| {
-        let (status, error) = (StatusCode::TOO_MANY_REQUESTS, ErrorCode::TemporarilyUnavailable);
-        answers::error_with_status(status, error, description)
-    };
-    let now = server.settings.clock.now();
-    if !server.pushed_by_peer.admit(&format!("{:?}", request.peer), now) {
-        return too_many("too many requests from one peer");
+    let too_many =
+        |wait| answers::too_often(ErrorCode::TemporarilyUnavailable, "too many requests", wait);
+    let (key, now) = (format!("{:?}", request.peer), server.settings.clock.now());
+    if !server.pushed_by_peer.admit(&key, now) {
+        return too_many(server.pushed_by_peer.wait(&key, now));
     }
     let records = server.engine.store().records();
     match records.has_pushed_requests(server.settings.limits.pushed_requests, now).await {
         Ok(false) => {}
-        Ok(true) => return too_many("too many requests wait"),
+        // The last of them has expired then.
+        Ok(true) => return too_many(server.settings.lifetimes.pushed_request),
         Err(_) => {
             return request.answer_error(&server, &ErrorResponse::new(ErrorCode::ServerError));
         }
     }
     let proof = match dpop::proof(&server, &request.headers, request.peer) {
         Ok(proof) => proof,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     match keep(&server, &request, proof.as_deref()).await {
         Ok(named) => {

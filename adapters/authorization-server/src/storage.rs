@@ -196,6 +196,7 @@ impl Records {
         pub(crate) fn pushed_request(request_uri: &str) -> Option<PushedAuthorizationRequest>;
         pub(crate) fn has_pushed_requests(count: usize, now: SystemTime) -> bool;
         pub(crate) fn put_device_resource(device_code: &str, resource: &str, ends: SystemTime) -> ();
+        pub(crate) fn has_devices(count: usize, now: SystemTime) -> bool;
         pub(crate) fn device_resource(device_code: &str) -> Option<String>;
         pub(crate) fn note_unused_client(client_id: &ClientId, unused_max: usize, now: SystemTime) -> bool;
         pub(crate) fn mark_client_used(client_id: &ClientId) -> ();

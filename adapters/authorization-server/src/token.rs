@@ -35,7 +35,7 @@ pub(crate) async fn token(State(server): State<Arc<Inner>>, request: Request) ->
     }
     let proof = match dpop::proof(&server, &request.headers, request.peer) {
         Ok(proof) => proof,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let shown = Shown { credentials: &request.credentials, proof: proof.as_deref() };
     match claim_once(grant(&server, &request.form, shown)).await {

@@ -173,15 +173,18 @@ fn redirect_uris(
     application_type: Option<&str>,
     settings: &Settings,
 ) -> Result<Vec<String>, RegistrationErrorResponse> {
-    let uris = requested.unwrap_or_default();
+    let mut uris = requested.unwrap_or_default();
+    if uris.len() > settings.limits.redirect_uris {
+        return Err(invalid("too many redirect URIs"));
+    }
+    // Desktop clients register one beside others; RFC 7591 §3.2.1 allows to leave it out (§9.3).
+    let names_some = !uris.is_empty();
+    uris.retain(|uri| !redirect_uri::is_private_use(uri));
     let refuse = |description| {
         RegistrationErrorResponse::new(RegistrationErrorCode::InvalidRedirectUri, description)
     };
-    if is_needed && uris.is_empty() {
+    if (is_needed || names_some) && uris.is_empty() {
         return Err(refuse("at least one redirect URI is needed"));
-    }
-    if uris.len() > settings.limits.redirect_uris {
-        return Err(invalid("too many redirect URIs"));
     }
     for uri in &uris {
         match redirect_uri::check(uri, settings.limits.redirect_uri_bytes) {

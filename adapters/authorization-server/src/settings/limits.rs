@@ -74,6 +74,9 @@ pub struct Limits {
     pub document_fetches_per_peer_per_minute: u32,
     /// Client documents fetched from one host in a minute, of clients that were not known (SEC-287).
     pub document_fetches_per_host_per_minute: u32,
+    /// Devices that asked within the lifetime of a code, in all (RFC 8628). Those that ask at the same time
+    /// may go beyond it.
+    pub device_grants: usize,
     /// Devices that ask for a code, from one peer in a minute (RFC 8628).
     pub device_grants_per_peer_per_minute: u32,
     /// DPoP proofs of one peer in a minute, in bursts of as many (RFC 9449); zero sets no limit. Each is
@@ -108,6 +111,7 @@ impl Default for Limits {
             wrong_secrets_per_minute: 10,
             document_fetches_per_peer_per_minute: 20,
             document_fetches_per_host_per_minute: 60,
+            device_grants: 10_000,
             device_grants_per_peer_per_minute: 20,
             dpop_proofs_per_peer_per_minute: 600,
             dpop_proofs_per_minute: 60_000,

@@ -223,6 +223,15 @@ impl MemoryRecords {
         Ok(())
     }
 
+    pub(crate) async fn has_devices(
+        &self,
+        count: usize,
+        now: SystemTime,
+    ) -> Result<bool, StorageError> {
+        let waiting = lock(&self.device_resources).values().filter(|(_, ends)| now < *ends).count();
+        Ok(waiting >= count)
+    }
+
     pub(crate) async fn device_resource(
         &self,
         device_code: &str,

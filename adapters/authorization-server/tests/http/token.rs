@@ -304,8 +304,18 @@ async fn lim_20_wrong_client_secrets() {
     }
     let answer = server.redeem(&client, "x").await;
     assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
-    assert!(answer.field("retry-after").is_some());
+    assert_eq!(answer.field("retry-after"), Some("60"));
     server.pass_secs(60);
+    assert_eq!(server.redeem(&client, "x").await.refusal(), invalid_grant());
+    // The next time it takes longer, and the answer says so.
+    for _ in 0..10 {
+        assert_eq!(server.redeem(&wrong, "x").await.status, StatusCode::UNAUTHORIZED);
+    }
+    server.pass_secs(20);
+    assert_eq!(server.redeem(&client, "x").await.field("retry-after"), Some("100"));
+    server.pass_secs(99);
+    assert_eq!(server.redeem(&client, "x").await.field("retry-after"), Some("1"));
+    server.pass_secs(1);
     assert_eq!(server.redeem(&client, "x").await.refusal(), invalid_grant());
 }
 

@@ -161,6 +161,7 @@ struct Limits {
     redirect_uri_bytes: Option<usize>,
     document_fetches_per_peer_per_minute: Option<u32>,
     document_fetches_per_host_per_minute: Option<u32>,
+    device_grants: Option<usize>,
     device_grants_per_peer_per_minute: Option<u32>,
     dpop_proofs_per_peer_per_minute: Option<u32>,
     dpop_proofs_per_minute: Option<u32>,
@@ -458,6 +459,7 @@ impl Configuration {
         );
         set(&mut limits.dpop_proofs_per_peer_per_minute, own.dpop_proofs_per_peer_per_minute);
         set(&mut limits.dpop_proofs_per_minute, own.dpop_proofs_per_minute);
+        set(&mut limits.device_grants, own.device_grants);
         set(&mut limits.device_grants_per_peer_per_minute, own.device_grants_per_peer_per_minute);
         limits
     }

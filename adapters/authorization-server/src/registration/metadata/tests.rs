@@ -85,7 +85,21 @@ fn as_126_application_type() {
 fn sec_192_redirect_schemes() {
     for uri in ["javascript:alert(1)", "data:,x", "file:///x", "com.app:/cb", "http://a.example/"] {
         check(json!({ "redirect_uris": [uri] }), Err(REDIRECT));
+        let beside = json!({ "redirect_uris": ["https://app.example/cb", uri] });
+        match uri {
+            // An app's own scheme is left out.
+            "com.app:/cb" => {
+                check(beside, Ok(json!({ "redirect_uris": ["https://app.example/cb"] })));
+            }
+            _ => check(beside, Err(REDIRECT)),
+        }
+    }
+    for uri in ["JavaScript:alert(1)", "DATA:,x", "no-scheme", "1a:/cb", ":/cb"] {
         check(json!({ "redirect_uris": ["https://app.example/cb", uri] }), Err(REDIRECT));
+    }
+    for uri in ["cursor://anysphere.cursor-deeplink/callback", "com.app.x:/cb"] {
+        let beside = json!({ "redirect_uris": [uri, "http://localhost/cb"] });
+        check(beside, Ok(json!({ "redirect_uris": ["http://localhost/cb"] })));
     }
     check(json!({ "redirect_uris": [] }), Err(REDIRECT));
     check(json!({ "redirect_uris": null }), Err(REDIRECT));
