@@ -197,7 +197,7 @@ impl Documents {
         url: DocumentUrl<'_>,
         settings: &Settings,
     ) -> Result<(Client, Option<Duration>), Failure> {
-        let fetched = self.fetcher.fetch(url, &DOCUMENT).await?;
+        let fetched = self.fetcher.fetch(url, &DOCUMENT, settings.clock.now()).await?;
         let (client, max_age) = match read::client(url, &fetched.body, settings)? {
             Described::Whole(client) => (client, fetched.max_age),
             Described::KeysElsewhere { mut client, jwks_uri, algorithm } => {
@@ -207,7 +207,7 @@ impl Documents {
                 if at.authority() != url.authority() && !self.by_host.admit(at.authority(), now) {
                     return Err(DocumentError::Keys.into());
                 }
-                let set = self.fetcher.fetch(at, &KEY_SET).await?;
+                let set = self.fetcher.fetch(at, &KEY_SET, now).await?;
                 client.auth = keys::read(&set.body, algorithm.as_deref())?;
                 let ages = [fetched.max_age, set.max_age];
                 (client, ages.into_iter().flatten().min())

@@ -30,6 +30,10 @@
 //! `user_code`, and joins this path at `/login` or `/consent`. A program that plays the browser follows
 //! redirects, keeps the cookie and sends the hidden fields back.
 //!
+//! A client may send its request to `POST /par` first (RFC 9126) and let the browser bring its name alone.
+//! Where [`Settings::dpop`] turns that on, it may prove that it has a key (RFC 9449), and gets tokens that
+//! are bound to it.
+//!
 //! # Records
 //!
 //! [`Settings::with_database`] says where they are: clients that registered themselves, codes, tokens,
@@ -46,7 +50,8 @@
 //! - Expired rows are deleted every minute, in batches.
 //!
 //! Servers that share a database share issuer, resources and master key. What each process counts for
-//! itself, in memory: attempts to guess a secret or a password, and registrations from one peer. A
+//! itself, in memory: attempts to guess a secret or a password, and what one peer registers, pushes and
+//! proves. A
 //! family of tokens whose revocation failed is tried again by the process that it failed in; the client
 //! got a 503.
 //!

@@ -31,12 +31,12 @@ use crate::secrets::FormTokens;
 use crate::sessions::Sessions;
 use crate::settings::{Dpop, IntrospectionCredentials, Settings, SettingsError};
 use crate::signing_keys::{KeyFolderError, SigningKeys};
-use crate::storage::{HashedStorage, Records};
+use crate::storage::{HashedStorage, Records, RefreshLifetime};
 use crate::throttle::{Peer, Throttle};
 use crate::users::{Accounts, PasswordUsers, Users};
 use crate::{
     assertions, authorize, consent, device, device_page, health, introspection, login, measure,
-    metadata, pages, par, registration, revocation, token,
+    metadata, pages, par, registration, revocation, secrets, token,
 };
 
 pub(crate) type Engine = oauth_as::AuthorizationServer<HashedStorage, Clock>;
@@ -88,6 +88,7 @@ impl AuthorizationServer {
     /// [`SettingsError::Entropy`] without randomness.
     pub async fn new(settings: Settings) -> Result<Self, SettingsError> {
         settings.check()?;
+        secrets::check_source().map_err(|_| SettingsError::Entropy)?;
         let signing_keys = signing_keys(&settings).await?;
         let records = Records::open(&settings.database).await.map_err(|error| {
             tracing::error!(%error, database = ?settings.database, "the database cannot be opened");
@@ -377,7 +378,13 @@ fn engine(
         ResourceServerRegistration::new(client_id, [&resource.identifier])
     });
     config.resource_servers = Some(resource_servers.collect());
+    let refresh = RefreshLifetime {
+        clock: settings.clock.clone(),
+        chain: settings.lifetimes.refresh_token,
+        idle: settings.lifetimes.refresh_token_idle,
+    };
     let storage = HashedStorage::new(records, fixed_clients(settings))
+        .with_refresh_lifetime(refresh)
         .with_scopes(every_scope(settings))
         .with_documents(documents);
     let engine = Engine::with_clock(config, storage, settings.clock.clone());

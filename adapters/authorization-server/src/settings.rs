@@ -266,6 +266,7 @@ impl Settings {
             || self.lifetimes.access_token > Duration::from_secs(24 * 60 * 60)
             || self.lifetimes.authorization_code.as_secs() == 0
             || self.lifetimes.authorization_code > Duration::from_secs(600)
+            || self.lifetimes.refresh_token_idle < self.lifetimes.access_token
             || self.lifetimes.pushed_request < Duration::from_secs(5)
             || self.lifetimes.pushed_request > Duration::from_secs(600)
             || self.lifetimes.signing_key < Duration::from_secs(24 * 60 * 60)

@@ -57,7 +57,7 @@ mod redemption;
 mod sql;
 
 pub use check::DatabaseError;
-pub(crate) use hashed::{HashedStorage, presented, stored_by_id, token_id};
+pub(crate) use hashed::{HashedStorage, RefreshLifetime, presented, stored_by_id, token_id};
 use memory::MemoryRecords;
 pub(crate) use once::claim_once;
 pub(crate) use pushed::with_redirect_uri;

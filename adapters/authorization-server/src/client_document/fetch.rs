@@ -5,7 +5,7 @@ use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
@@ -134,12 +134,18 @@ impl Fetcher {
         &self,
         url: DocumentUrl<'_>,
         media_types: &[&str],
+        now: SystemTime,
     ) -> Result<Fetched, FetchError> {
-        let fetched = timeout(self.deadline, self.get(url, media_types));
+        let fetched = timeout(self.deadline, self.get(url, media_types, now));
         fetched.await.unwrap_or(Err(FetchError::Deadline))
     }
 
-    async fn get(&self, url: DocumentUrl<'_>, media_types: &[&str]) -> Result<Fetched, FetchError> {
+    async fn get(
+        &self,
+        url: DocumentUrl<'_>,
+        media_types: &[&str],
+        now: SystemTime,
+    ) -> Result<Fetched, FetchError> {
         let stream = self.connect(url).await?;
         let name = ServerName::try_from(url.host().to_owned()).map_err(|_| FetchError::Tls)?;
         let stream = self.tls.connect(name, stream).await.map_err(|_| FetchError::Tls)?;
@@ -163,7 +169,7 @@ impl Fetcher {
                     false => FetchError::Http,
                 }
             })?;
-            Ok(Fetched { body: body.to_bytes(), max_age: max_age(&head.headers) })
+            Ok(Fetched { body: body.to_bytes(), max_age: max_age(&head.headers, now) })
         };
         // The connection is driven here, so that it ends with the exchange.
         tokio::pin!(connection);
@@ -216,9 +222,25 @@ fn judge(status: StatusCode, headers: &HeaderMap, media_types: &[&str]) -> Resul
     }
 }
 
+/// How long an answer that came `now` may be kept, if it says so (RFC 9111 §4.2.1).
+fn max_age(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    said_by_cache_control(headers).or_else(|| said_by_expires(headers, now))
+}
+
+/// What `Expires` says, counted from the sender's `Date` (RFC 9111 §5.3). What is no date has passed.
+fn said_by_expires(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let date = |name| {
+        let text = headers.get(name).map(|field| field.to_str().unwrap_or_default());
+        text.map(|text| httpdate::parse_http_date(text).ok())
+    };
+    let expires = date(header::EXPIRES)?;
+    let sent = date(header::DATE).flatten().unwrap_or(now);
+    Some(expires.and_then(|expires| expires.duration_since(sent).ok()).unwrap_or_default())
+}
+
 /// What `Cache-Control` says (RFC 9111 §5.2.2): the smallest `max-age`; nothing at all with
 /// `no-store` or `no-cache`.
-fn max_age(headers: &HeaderMap) -> Option<Duration> {
+fn said_by_cache_control(headers: &HeaderMap) -> Option<Duration> {
     let fields = headers.get_all(header::CACHE_CONTROL).iter();
     let directives = fields.filter_map(|field| field.to_str().ok()).flat_map(|it| it.split(','));
     directives

@@ -12,6 +12,8 @@ pub struct Lifetimes {
     pub access_token: Duration,
     /// A chain of refresh tokens, from the consent to its end (AS-94).
     pub refresh_token: Duration,
+    /// One refresh token, until it is used (AS-94); not shorter than an access token.
+    pub refresh_token_idle: Duration,
     /// A request that waits for the user to sign in and to decide.
     pub pending_authorization: Duration,
     /// A pushed authorization request, until a browser brings its name (RFC 9126 §2.2): 5 s to 10 min.
@@ -33,6 +35,7 @@ impl Default for Lifetimes {
             authorization_code: Duration::from_secs(60),
             access_token: Duration::from_secs(10 * 60),
             refresh_token: Duration::from_secs(30 * 24 * 60 * 60),
+            refresh_token_idle: Duration::from_secs(14 * 24 * 60 * 60),
             pending_authorization: Duration::from_secs(10 * 60),
             pushed_request: Duration::from_secs(60),
             session: Duration::from_secs(60 * 60),

@@ -6,11 +6,12 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use oauth_as::authorization::{AuthorizationCodeRecord, AuthorizationCodeState};
 use oauth_as::device::DeviceGrantState;
 use oauth_as::par::PushedAuthorizationRequest;
+use oauth_as::token::RefreshTokenState;
 use oauth_as::{
     Client, ClientId, DeviceGrant, IssuedToken, RefreshTokenRecord, RevocationWindow, ScopeSet,
     Storage, StorageError, WriteOutcome, delegate_storage,
@@ -20,6 +21,7 @@ use super::Records;
 use super::redemption::{self, Kept, Redemption};
 use super::{once, pushed};
 use crate::client_document::{Documents, is_document_id};
+use crate::clock::Clock;
 use crate::secrets::Digest;
 
 /// Marks a stored form, so that records read back are not hashed a second time when they are
@@ -36,9 +38,32 @@ pub(crate) struct HashedStorage {
     documents: Option<Arc<Documents>>,
     /// What every client may ask for, whatever there was when it was registered.
     scopes: Option<ScopeSet>,
+    /// How long refresh tokens live, and by which clock; as the engine says if there is none.
+    refresh: Option<RefreshLifetime>,
     /// Families of tokens whose revocation failed, in this process: the client was told so, and
     /// this one goes on trying.
     unrevoked: Mutex<HashMap<String, RevocationWindow>>,
+}
+
+/// How long refresh tokens live.
+pub(crate) struct RefreshLifetime {
+    pub(crate) clock: Clock,
+    /// All tokens of one grant, from the user's consent.
+    pub(crate) chain: Duration,
+    /// One token, until it is used.
+    pub(crate) idle: Duration,
+}
+
+impl RefreshLifetime {
+    /// The engine knows one end, that of the chain. A token that waits for its use may end before it; one
+    /// that was used is remembered until then, to notice that it is used again.
+    fn end_of(&self, record: &RefreshTokenRecord) -> SystemTime {
+        let chain = record.grant_established_at + self.chain;
+        match record.state {
+            RefreshTokenState::Active => chain.min(self.clock.now() + self.idle),
+            _ => chain,
+        }
+    }
 }
 
 /// A secret as a client presented it, made harmless if it has the form of a stored one.
@@ -106,6 +131,7 @@ impl HashedStorage {
             fixed: fixed.into_iter().map(named).collect(),
             documents: None,
             scopes: None,
+            refresh: None,
             unrevoked: Mutex::default(),
         }
     }
@@ -119,6 +145,11 @@ impl HashedStorage {
     /// after it had registered.
     pub(crate) fn with_scopes(self, scopes: ScopeSet) -> Self {
         Self { scopes: Some(scopes), ..self }
+    }
+
+    /// Ends refresh tokens that are not used (AS-94).
+    pub(crate) fn with_refresh_lifetime(self, refresh: RefreshLifetime) -> Self {
+        Self { refresh: Some(refresh), ..self }
     }
 
     /// A client of the records as the engine sees it.
@@ -347,10 +378,14 @@ impl Storage for HashedStorage {
         mut record: RefreshTokenRecord,
     ) -> Result<WriteOutcome, StorageError> {
         record.refresh_token = stored(&record.refresh_token);
-        match redemption::current() {
-            Some(redemption) => Ok(redemption.put_refresh_token(record)),
-            None => self.inner.put_refresh_token(record).await,
+        let Some(redemption) = redemption::current() else {
+            // What is put back is what it was.
+            return self.inner.put_refresh_token(record).await;
+        };
+        if let Some(refresh) = &self.refresh {
+            record.expires_at = Some(refresh.end_of(&record));
         }
+        Ok(redemption.put_refresh_token(record))
     }
 
     async fn get_refresh_token(

@@ -7,6 +7,7 @@ mod databases;
 mod devices;
 mod dpop;
 mod flow;
+mod grant_model;
 mod harness;
 mod introspection;
 mod keys;

@@ -150,7 +150,9 @@ async fn lim_16_unused_clients_are_counted_in_the_database() {
 #[tokio::test]
 async fn sweeping_leaves_nothing_that_has_ended() {
     for database in TestDatabase::each() {
-        let server = Server::with(durable(database.place())).await;
+        let mut settings = durable(database.place());
+        settings.lifetimes.refresh_token_idle = settings.lifetimes.refresh_token;
+        let server = Server::with(settings).await;
         let client = server.public_client().await;
         let (_, refresh) = server.tokens(&client, OPAQUE).await;
         server.code(&client, OPAQUE).await;

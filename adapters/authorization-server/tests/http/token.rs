@@ -2,6 +2,7 @@
 
 use http::{Method, StatusCode};
 
+use crate::databases::TestDatabase;
 use crate::harness::*;
 
 fn invalid_grant() -> (u16, String) {
@@ -193,7 +194,9 @@ async fn sec_232_refresh_tokens_belong_to_their_client() {
 
 #[tokio::test]
 async fn sec_233_refresh_chains_end() {
-    let server = Server::new().await;
+    let mut settings = settings();
+    settings.lifetimes.refresh_token_idle = settings.lifetimes.refresh_token;
+    let server = Server::with(settings).await;
     let client = server.public_client().await;
     let (_, refresh) = server.tokens(&client, OPAQUE).await;
     server.pass_secs(29 * 24 * 60 * 60);
@@ -370,5 +373,49 @@ async fn sec_086_a_token_serves_one_purpose() {
         // Nothing of it was spent on the way.
         assert!(server.is_active(resource, &access).await);
         assert_eq!(server.refresh(&client, &refresh).await.status, StatusCode::OK);
+    }
+}
+
+/// Two weeks without use end a refresh token; a month from the consent ends it in any case.
+#[tokio::test]
+async fn as_94_sec_233_refresh_tokens_end_unused_and_at_last() {
+    const DAY: u64 = 24 * 60 * 60;
+    for database in TestDatabase::each() {
+        let server = Server::with(settings().with_database(database.place())).await;
+        let client = server.public_client().await;
+        // One second before its end it counts, then it does not.
+        let (_, kept) = server.tokens(&client, OPAQUE).await;
+        let (_, unused) = server.tokens(&client, OPAQUE).await;
+        server.pass_secs(14 * DAY - 1);
+        let (_, kept) = server.refresh(&client, &kept).await.tokens();
+        server.pass_secs(1);
+        server.server.sweep().await;
+        assert_eq!(server.refresh(&client, &unused).await.refusal(), invalid_grant());
+        // Using it does not make the chain longer.
+        server.pass_secs(14 * DAY - 2);
+        let (_, kept) = server.refresh(&client, &kept).await.tokens();
+        server.pass_secs(2 * DAY);
+        server.server.sweep().await;
+        let (_, kept) = server.refresh(&client, &kept).await.tokens();
+        server.pass_secs(2);
+        assert_eq!(server.refresh(&client, &kept).await.refusal(), invalid_grant());
+    }
+}
+
+/// A used token is known as such for as long as its chain lives, longer than it could have waited.
+#[tokio::test]
+async fn as_92_reuse_is_noticed_after_the_idle_time() {
+    const DAY: u64 = 24 * 60 * 60;
+    for database in TestDatabase::each() {
+        let server = Server::with(settings().with_database(database.place())).await;
+        let client = server.public_client().await;
+        let (_, spent) = server.tokens(&client, OPAQUE).await;
+        let (_, next) = server.refresh(&client, &spent).await.tokens();
+        server.pass_secs(10 * DAY);
+        let (_, next) = server.refresh(&client, &next).await.tokens();
+        server.pass_secs(10 * DAY);
+        server.server.sweep().await;
+        assert_eq!(server.refresh(&client, &spent).await.refusal(), invalid_grant());
+        assert_eq!(server.refresh(&client, &next).await.refusal(), invalid_grant());
     }
 }

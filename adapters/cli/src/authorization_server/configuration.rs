@@ -134,6 +134,7 @@ struct LifetimesSecs {
     authorization_code_secs: Option<u64>,
     access_token_secs: Option<u64>,
     refresh_token_secs: Option<u64>,
+    refresh_token_idle_secs: Option<u64>,
     pending_authorization_secs: Option<u64>,
     pushed_request_secs: Option<u64>,
     session_secs: Option<u64>,
@@ -418,6 +419,7 @@ impl Configuration {
         set(&mut lifetimes.authorization_code, own.authorization_code_secs);
         set(&mut lifetimes.access_token, own.access_token_secs);
         set(&mut lifetimes.refresh_token, own.refresh_token_secs);
+        set(&mut lifetimes.refresh_token_idle, own.refresh_token_idle_secs);
         set(&mut lifetimes.pending_authorization, own.pending_authorization_secs);
         set(&mut lifetimes.pushed_request, own.pushed_request_secs);
         set(&mut lifetimes.session, own.session_secs);

@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
@@ -179,4 +180,78 @@ fn as_125_other_metadata_is_judged_as_at_registration() {
     refused("grant_types", json!(["implicit"]), DocumentError::Metadata);
     refused("response_types", json!(["token"]), DocumentError::Metadata);
     refused("software_statement", json!("x"), DocumentError::Metadata);
+}
+
+/// Members as strangers write them: good ones, bad ones, and none.
+fn members() -> impl Strategy<Value = Vec<(String, Value)>> {
+    let text = |texts: &[&str]| -> Vec<Value> { texts.iter().map(|it| json!(it)).collect() };
+    let some_of = |name: &'static str, values: Vec<Value>| {
+        let value = prop::option::weighted(0.9, prop::sample::select(values));
+        value.prop_map(move |value| value.map(|value| (name.to_owned(), value)))
+    };
+    let redirects = [
+        "https://app.example/cb",
+        "http://127.0.0.1/cb",
+        "https://evil.example/cb",
+        "https://app.example.evil.example/",
+        "com.app:/cb",
+        "javascript:alert(1)",
+        "https://app.example/cb#f",
+    ];
+    let redirects = prop::collection::vec(prop::sample::select(redirects.to_vec()), 0..4);
+    let redirects = redirects.prop_map(|uris| Some(("redirect_uris".to_owned(), json!(uris))));
+    let rare = |name: &'static str, value: Value| {
+        prop::option::weighted(0.1, Just((name.to_owned(), value)))
+    };
+    let all = (
+        some_of("client_id", text(&[URL, URL, URL, URL, "https://app.example/client.jsoN", ""])),
+        some_of("client_name", text(&["App", "Other App", "", "\u{202e}"])),
+        redirects,
+        some_of(
+            "token_endpoint_auth_method",
+            text(&["none", "none", "client_secret_post", "private_key_jwt", "None"]),
+        ),
+        rare("client_secret", json!("s")),
+        rare("client_secret_expires_at", json!(0)),
+        rare("jwks", json!({ "keys": [] })),
+        rare("client_name", json!("Again")),
+    );
+    all.prop_map(|(a, b, c, d, e, f, g, h)| {
+        [a, b, c, d, e, f, g, h].into_iter().flatten().collect()
+    })
+    .prop_shuffle()
+}
+
+proptest! {
+    /// What is accepted holds everything that the rules ask, and what holds it is accepted.
+    #[test]
+    fn sec_285_accepted_is_what_fulfils_every_rule(members in members()) {
+        let text: Vec<String> =
+            members.iter().map(|(name, value)| format!("{name:?}:{value}")).collect();
+        let text = format!("{{{}}}", text.join(","));
+        let all = |name: &str| -> Vec<&Value> {
+            members.iter().filter(|(known, _)| known == name).map(|(_, value)| value).collect()
+        };
+        let redirects: Vec<&str> = all("redirect_uris")
+            .into_iter()
+            .flat_map(|uris| uris.as_array().unwrap())
+            .filter_map(Value::as_str)
+            .filter(|uri| ["https://app.example/cb", "http://127.0.0.1/cb"].contains(uri))
+            .collect();
+        let names = all("client_name");
+        let is_good = all("client_id") == [&json!(URL)]
+            && names.len() == 1
+            && ["App", "Other App"].iter().any(|name| *names[0] == json!(name))
+            && !redirects.is_empty()
+            && [vec![], vec![&json!("none")]].contains(&all("token_endpoint_auth_method"))
+            && ["client_secret", "client_secret_expires_at", "jwks"]
+                .iter()
+                .all(|name| all(name).is_empty());
+        let read = read(&text);
+        prop_assert_eq!(read.is_ok(), is_good, "{}", text);
+        if let Ok(client) = read {
+            prop_assert_eq!(client.redirect_uris, redirects);
+            prop_assert_eq!(client.auth, ClientAuth::Public);
+        }
+    }
 }
