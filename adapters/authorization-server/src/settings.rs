@@ -289,6 +289,11 @@ impl Settings {
         found
     }
 
+    /// Whether some resource has this scope.
+    pub(crate) fn has_scope(&self, name: &str) -> bool {
+        self.resources.iter().flat_map(|it| &it.scopes).any(|scope| scope.name == name)
+    }
+
     pub(crate) fn resource(&self, identifier: &str) -> Option<&Resource> {
         self.resources.iter().find(|resource| resource.identifier == identifier)
     }

@@ -24,6 +24,10 @@ use crate::storage::{CodeProof, Kept, Redemption, claim_once, presented};
 /// worthless: somebody else used the code or token, or ended its family.
 const ATTEMPTS_MAX: usize = 3;
 
+/// The scope by which a client asks for a refresh token (OpenID Connect Core §11), where a resource has
+/// it.
+const OFFLINE_ACCESS: &str = "offline_access";
+
 /// The grants of this server (AS-80 to AS-98).
 pub(crate) async fn token(State(server): State<Arc<Inner>>, request: Request) -> Response {
     let request = match ClientRequest::read(&server, request, identity).await {
@@ -182,7 +186,7 @@ fn service_scope(service: &ServiceClient, resource: &Resource) -> String {
 async fn issue(
     server: &Inner,
     shown: Shown<'_>,
-    Grant { request, resources, redemption, .. }: &Grant,
+    Grant { grant_type, request, resources, redemption }: &Grant,
 ) -> Result<(TokenResponse, IssuedToken), ErrorResponse> {
     let context = TokenRequestContext::new(shown.credentials.to_engine()).with_resources(resources);
     let context = match shown.proof {
@@ -203,6 +207,13 @@ async fn issue(
         && !server.users.may_continue(subject).await.map_err(|_| failed())?
     {
         return Err(ErrorResponse::new(ErrorCode::InvalidGrant));
+    }
+    // AS-95: where there is such a scope, a refresh token is for those who were granted it.
+    let is_new = *grant_type != GrantType::RefreshToken;
+    if is_new && server.settings.has_scope(OFFLINE_ACCESS) && !record.scope.contains(OFFLINE_ACCESS)
+    {
+        redemption.leave_out_refresh_token();
+        issued.refresh_token = None;
     }
     // The opaque token, or the JWT around it where the resource wants that.
     if record.resource.iter().any(|resource| server.mint.mints_for(resource)) {

@@ -1,6 +1,7 @@
 //! `/token`: codes, PKCE, refresh rotation, binding to client and resource.
 
 use http::{Method, StatusCode};
+use portcullis_authorization_server::{Resource, TokenFormat};
 
 use crate::databases::TestDatabase;
 use crate::harness::*;
@@ -418,4 +419,28 @@ async fn as_92_reuse_is_noticed_after_the_idle_time() {
         assert_eq!(server.refresh(&client, &spent).await.refusal(), invalid_grant());
         assert_eq!(server.refresh(&client, &next).await.refusal(), invalid_grant());
     }
+}
+
+/// Where a resource has the scope, a refresh token is for those who ask for it and are granted it.
+#[tokio::test]
+async fn as_95_offline_access_where_it_is_a_scope() {
+    let resource = Resource::new("https://rs.example/mcp", "Files", TokenFormat::Opaque).unwrap();
+    let resource = resource
+        .with_scope("user", "read the time for you")
+        .with_further_scope("offline_access", "stay signed in");
+    let server = Server::with(settings().with_resource(resource)).await;
+    let client = server.public_client().await;
+    let issued = async |scope: &str| {
+        let asked = query(&client.id, &[("resource", "https://rs.example/mcp"), ("scope", scope)]);
+        let code = parameter(&server.authorize(&asked).await, "code").unwrap();
+        server.redeem(&client, &code).await
+    };
+    let without = issued("user").await;
+    assert_eq!(without.status, StatusCode::OK, "{}", without.body);
+    assert!(without.json().get("refresh_token").is_none());
+    let (_, refresh) = issued("user offline_access").await.tokens();
+    // Once granted it lasts, though a token with less is asked for.
+    let less = [("grant_type", "refresh_token"), ("refresh_token", &refresh), ("scope", "user")];
+    let (_, refresh) = server.token(&client, &less).await.tokens();
+    assert_eq!(server.refresh(&client, &refresh).await.status, StatusCode::OK);
 }
