@@ -20,7 +20,7 @@ use oauth_as::par::PushedAuthorizationResponse;
 use oauth_as::{Client, ErrorCode, ErrorResponse, Storage, StorageError};
 
 use crate::answers::{self, Response};
-use crate::audit::{audit, printable};
+use crate::audit::{audit, limited, printable};
 use crate::authorize::{Refusal, Way, judge};
 use crate::client_authentication::ClientRequest;
 use crate::dpop;
@@ -38,8 +38,10 @@ pub(crate) async fn push(State(server): State<Arc<Inner>>, request: Request) -> 
     if let Err(refusal) = request.meet_client(&server).await {
         return refusal;
     }
-    let too_many =
-        |wait| answers::too_often(ErrorCode::TemporarilyUnavailable, "too many requests", wait);
+    let too_many = |wait| {
+        limited("pushed requests", request.peer);
+        answers::too_often(ErrorCode::TemporarilyUnavailable, "too many requests", wait)
+    };
     let (key, now) = (format!("{:?}", request.peer), server.settings.clock.now());
     if !server.pushed_by_peer.admit(&key, now) {
         return too_many(server.pushed_by_peer.wait(&key, now));
