@@ -157,7 +157,8 @@ pub(crate) async fn use_up(server: &Inner, asked: &Asked) -> Result<bool, Storag
     let Some(name) = &asked.pushed else { return Ok(true) };
     let lifetimes = &server.settings.lifetimes;
     // Until then it may wait in other browsers.
-    let ends =
-        server.settings.clock.now() + lifetimes.pushed_request + lifetimes.pending_authorization;
+    let may_wait = lifetimes.pushed_request.saturating_add(lifetimes.pending_authorization);
+    let ends = server.settings.clock.now().checked_add(may_wait);
+    let ends = ends.ok_or_else(|| StorageError::new("a time that there is not"))?;
     server.engine.store().use_pushed_request(name, ends).await
 }

@@ -57,10 +57,14 @@ pub(crate) struct RefreshLifetime {
 impl RefreshLifetime {
     /// The engine knows one end, that of the chain. A token that waits for its use may end before it; one
     /// that was used is remembered until then, to notice that it is used again.
-    fn end_of(&self, record: &RefreshTokenRecord) -> SystemTime {
-        let chain = record.grant_established_at + self.chain;
+    /// A lifetime beyond the end of time is no end.
+    fn end_of(&self, record: &RefreshTokenRecord) -> Option<SystemTime> {
+        let chain = record.grant_established_at.checked_add(self.chain);
         match record.state {
-            RefreshTokenState::Active => chain.min(self.clock.now() + self.idle),
+            RefreshTokenState::Active => {
+                let idle = self.clock.now().checked_add(self.idle);
+                [chain, idle].into_iter().flatten().min()
+            }
             _ => chain,
         }
     }
@@ -383,7 +387,7 @@ impl Storage for HashedStorage {
             return self.inner.put_refresh_token(record).await;
         };
         if let Some(refresh) = &self.refresh {
-            record.expires_at = Some(refresh.end_of(&record));
+            record.expires_at = refresh.end_of(&record);
         }
         Ok(redemption.put_refresh_token(record))
     }
