@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use oauth_as::IssuedToken;
 use portcullis_core::encoding::scratch::Scratch;
 use portcullis_core::jwt::{
-    Algorithm, HmacKey, KeyError, KeyId, KeyRing, MasterKey, MintClaims, UnverifiedJwt, derive_key,
-    mint, mint_with,
+    Algorithm, HmacKey, KeyError, KeyId, KeyRing, MasterKey, MintClaims, Signer, UnverifiedJwt,
+    derive_key, mint_bound, mint_with,
 };
 use portcullis_core::limits::{SCRATCH_LEN, TOKEN_LEN_MAX};
 use portcullis_core::scope::ScopeSet;
@@ -95,16 +95,14 @@ impl TokenMint {
             expires_at: time(record.expires_at)?,
             id: &id,
         };
-        let mut room = [0; TOKEN_LEN_MAX];
-        let minted = if let Some(ring) = self.rings.get(resource) {
-            mint(&claims, ring.current(), &self.key_id, &mut room)
-        } else {
-            let algorithm = *self.public.get(resource).ok_or(NotMinted)?;
-            let key = self.signing_keys.signing(algorithm, claims.issued_at.as_secs());
-            let key = key.ok_or(NotMinted)?;
-            mint_with(&claims, key.as_ref(), key.id(), &mut room)
-        };
-        minted.map(str::to_owned).map_err(|_| NotMinted)
+        let bound_to = record.jkt.as_deref();
+        if let Some(ring) = self.rings.get(resource) {
+            return signed(&claims, bound_to, ring.current(), &self.key_id);
+        }
+        let algorithm = *self.public.get(resource).ok_or(NotMinted)?;
+        let key = self.signing_keys.signing(algorithm, claims.issued_at.as_secs());
+        let key = key.ok_or(NotMinted)?;
+        signed(&claims, bound_to, key.as_ref(), key.id())
     }
 
     /// The stored name of the record behind `token`, if it is a JWT that was made here.
@@ -134,6 +132,21 @@ impl TokenMint {
         }
         facts.id.map(stored_by_id)
     }
+}
+
+/// The token, bound to the client's key with this thumbprint if there is one (DP-06).
+fn signed(
+    claims: &MintClaims<'_>,
+    bound_to: Option<&str>,
+    key: &impl Signer,
+    id: &KeyId,
+) -> Result<String, NotMinted> {
+    let mut room = [0; TOKEN_LEN_MAX];
+    let minted = match bound_to {
+        Some(thumbprint) => mint_bound(claims, thumbprint, key, id, &mut room),
+        None => mint_with(claims, key, id, &mut room),
+    };
+    minted.map(str::to_owned).map_err(|_| NotMinted)
 }
 
 #[cfg(test)]

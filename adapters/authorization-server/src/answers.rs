@@ -1,5 +1,7 @@
 //! What all answers have in common: status, caching, and who may read them.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, StatusCode};
@@ -52,6 +54,15 @@ pub(crate) fn error_with_status(
     response
 }
 
+/// The refusal for somebody who has tried too often, and when to try again.
+pub(crate) fn too_often(code: ErrorCode, description: &'static str, wait: Duration) -> Response {
+    let mut response = error_with_status(StatusCode::TOO_MANY_REQUESTS, code, description);
+    // Rounded up, so that the next attempt does not come too early.
+    let secs = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(secs));
+    response
+}
+
 /// An empty answer that nobody keeps.
 pub(crate) fn status_only(status: StatusCode) -> Response {
     let mut response = Response::new(Body::empty());
@@ -82,7 +93,8 @@ pub(crate) async fn preflight() -> Response {
     let methods = HeaderValue::from_static("GET, POST, OPTIONS");
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
     // Clients of MCP send their protocol version everywhere.
-    let names = HeaderValue::from_static("authorization, content-type, mcp-protocol-version");
+    let names = "authorization, content-type, mcp-protocol-version, dpop";
+    let names = HeaderValue::from_static(names);
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names);
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     response

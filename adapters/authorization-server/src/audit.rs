@@ -37,6 +37,7 @@ impl EventSink for Audit {
                 let client_id = printable(client_id);
                 audit!(warn, "client authentication failed", %client_id, %failure);
             }
+            Event::DpopProofRefused { failure } => audit!(warn, "DPoP proof refused", %failure),
             Event::AuthorizationCodeReplayDetected { client_id, containment_failed, .. } => {
                 audit!(warn, "authorization code replayed", %client_id, containment_failed);
             }
@@ -58,7 +59,22 @@ pub(crate) fn printable(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::printable;
+
+    proptest! {
+        /// Whatever a stranger sends, it stays on its line and inside of its quotes.
+        #[test]
+        fn sec_321_no_text_leaves_its_line(text in any::<String>()) {
+            let printed = printable(&text);
+            prop_assert!(printed.bytes().all(|b| (b' '..=b'~').contains(&b)), "{printed}");
+            let longest = char::escape_default(char::MAX).len();
+            prop_assert!(printed.len() <= 64 * longest, "{printed}");
+            let unescaped = printed.replace("\\\\", "").replace("\\\"", "").replace("\\'", "");
+            prop_assert!(!unescaped.contains(['"', '\'']), "{printed}");
+        }
+    }
 
     #[test]
     fn sec_321_one_line_and_short() {

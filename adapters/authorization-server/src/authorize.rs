@@ -22,9 +22,9 @@ use crate::form::Form;
 use crate::secrets::random_text;
 use crate::server::Inner;
 use crate::sessions::{Asked, NewPending, Outcome, Pending, PendingError, Unavailable};
-use crate::settings::Resource;
+use crate::settings::{Dpop, Resource};
 use crate::throttle::Peer;
-use crate::{pages, redirect_uri};
+use crate::{pages, par, redirect_uri};
 
 /// The parameters that the engine judges as they came; it sees no other.
 const PLAIN_PARAMETERS: [&str; 4] =
@@ -32,11 +32,12 @@ const PLAIN_PARAMETERS: [&str; 4] =
 
 /// Why the browser stays here: nothing in the request can be trusted to redirect to (AS-51).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Refusal {
+pub(crate) enum Refusal {
     Form,
     Client,
     Document,
     RedirectUri,
+    Pushed,
     TooMany,
     Unavailable,
 }
@@ -53,6 +54,10 @@ impl Refusal {
             Self::RedirectUri => {
                 (bad, "The app asked to be answered at an address that it did not register.")
             }
+            Self::Pushed => (
+                bad,
+                "The app's request is not known here, or it has expired. Start again in the app.",
+            ),
             Self::TooMany => {
                 (StatusCode::TOO_MANY_REQUESTS, "Too many requests at once. Try again later.")
             }
@@ -82,8 +87,10 @@ async fn begin(server: &Inner, head: &Parts) -> Result<Response, Refusal> {
     let form = Form::parse(query.as_bytes()).map_err(|_| Refusal::Form)?;
     let peer = Peer::of(&head.extensions);
     let client = client(server, &form, peer).await?;
-    let (registered, redirect_uri) = redirect_uri_of(&client, &form)?;
-    let outcome = evaluate(server, &form, &client, registered, redirect_uri).await?;
+    let (redirect_uri, outcome) = match form.get("request_uri") {
+        Some(request_uri) => par::pushed(server, &client, request_uri).await?,
+        None => judge(server, &form, &client, Way::Query).await?,
+    };
 
     let now = server.settings.clock.now();
     let (browser, is_new) = match Browser::of(server, &head.headers) {
@@ -99,7 +106,7 @@ async fn begin(server: &Inner, head: &Parts) -> Result<Response, Refusal> {
     let pending = Pending {
         client_id: client.client_id.as_str().to_owned(),
         client_name: client.name.clone(),
-        redirect_uri: redirect_uri.to_owned(),
+        redirect_uri,
         outcome,
     };
     let new = NewPending { browser: browser.digest(), peer, query, pending };
@@ -139,17 +146,34 @@ fn redirect_uri_of<'a>(client: &'a Client, form: &'a Form) -> Result<(&'a str, &
         .ok_or(Refusal::RedirectUri)
 }
 
-/// Lets the engine judge the request, with the registered redirect URI and with the scope and the
-/// resource as they come out of our own rules.
-async fn evaluate(
+/// How a request came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// In the query, through the browser.
+    Query,
+    /// From the client itself (RFC 9126).
+    Pushed,
+}
+
+/// What becomes of the request, and where its answer goes.
+///
+/// Lets the engine judge it, with the registered redirect URI and with the scope and the resource as
+/// they come out of our own rules.
+pub(crate) async fn judge(
     server: &Inner,
     form: &Form,
     client: &Client,
-    registered: &str,
-    requested: &str,
-) -> Result<Outcome, Refusal> {
+    way: Way,
+) -> Result<(String, Outcome), Refusal> {
+    let (registered, requested) = redirect_uri_of(client, form)?;
+    let must_be_pushed = server.settings.require_pushed_requests && way != Way::Pushed;
     let target = target(server, form);
     let scope = match &target {
+        Ok(_) if must_be_pushed => {
+            // AS-152. Told to the client, as any other error is.
+            let error = ErrorResponse::new(ErrorCode::InvalidRequest);
+            Err(error.with_description("requests must be pushed here"))
+        }
         Ok(resource) => granted_scope(resource, form.get("scope")),
         Err(error) => Err(error.clone()),
     };
@@ -157,6 +181,10 @@ async fn evaluate(
         .into_iter()
         .filter_map(|name| form.get(name).map(|value| (name, value)))
         .collect();
+    // The key that the code is to be bound to (RFC 9449 §10).
+    if server.settings.dpop != Dpop::Off {
+        pairs.extend(form.get("dpop_jkt").map(|thumbprint| ("dpop_jkt", thumbprint)));
+    }
     pairs.push(("client_id", client.client_id.as_str()));
     pairs.push(("redirect_uri", registered));
     if let Ok(resource) = &target {
@@ -170,20 +198,25 @@ async fn evaluate(
             let error = match (target, &scope) {
                 (Ok(resource), Ok(_)) => {
                     let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-                    return Ok(Outcome::Ask(Asked {
+                    let asked = Asked {
                         parameters: pairs.into_iter().map(owned).collect(),
                         redirect_uri: requested.to_owned(),
                         scope: validated.scope,
                         resource: resource.identifier.clone(),
-                    }));
+                        pushed: None,
+                    };
+                    return Ok((requested.to_owned(), Outcome::Ask(asked)));
                 }
                 (Err(error), _) => error,
                 (_, Err(error)) => error.clone(),
             };
             let denied = validated.denied();
-            Ok(Outcome::Refuse(AuthorizationErrorRedirect { error, ..denied }))
+            let refused = AuthorizationErrorRedirect { error, ..denied };
+            Ok((requested.to_owned(), Outcome::Refuse(refused)))
         }
-        Err(AuthorizationError::Redirect(refused)) => Ok(Outcome::Refuse(refused)),
+        Err(AuthorizationError::Redirect(refused)) => {
+            Ok((requested.to_owned(), Outcome::Refuse(refused)))
+        }
         Err(AuthorizationError::Direct(_)) => Err(Refusal::Unavailable),
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct ClientRequest {
     pub(crate) form: Form,
     pub(crate) credentials: ClientCredentials,
     pub(crate) peer: Peer,
+    /// All header fields.
+    pub(crate) headers: HeaderMap,
 }
 
 impl ClientRequest {
@@ -37,7 +39,7 @@ impl ClientRequest {
         let peer = Peer::of(&head.extensions);
         match credentials.refuse_guessing(server, peer) {
             Some(refusal) => Err(refusal),
-            None => Ok(Self { form, credentials, peer }),
+            None => Ok(Self { form, credentials, peer, headers: head.headers }),
         }
     }
 
@@ -165,16 +167,11 @@ impl ClientCredentials {
     /// Counted for a client id and a peer together: counted for the id alone, anybody could lock a
     /// resource server out of introspection by guessing in its name. The secrets have 256 bits.
     fn refuse_guessing(&self, server: &Inner, peer: Peer) -> Option<Response> {
-        let exhausted = server
-            .wrong_secrets
-            .is_exhausted(&self.throttle_key(peer), server.settings.clock.now());
-        (self.is_proof() && exhausted).then(|| {
+        let (key, now) = (self.throttle_key(peer), server.settings.clock.now());
+        (self.is_proof() && server.wrong_secrets.is_exhausted(&key, now)).then(|| {
             audit::limited("wrong secrets", peer);
-            answers::error_with_status(
-                StatusCode::TOO_MANY_REQUESTS,
-                ErrorCode::InvalidClient,
-                "too many attempts",
-            )
+            let wait = server.wrong_secrets.wait(&key, now);
+            answers::too_often(ErrorCode::InvalidClient, "too many attempts", wait)
         })
     }
 

@@ -21,11 +21,13 @@ use crate::throttle::{Peer, Throttle};
 mod address;
 mod cache;
 mod fetch;
+mod keys;
 mod read;
 mod url;
 
 use cache::{Cache, Known};
-use fetch::Fetcher;
+use fetch::{DOCUMENT, FetchError, Fetcher, KEY_SET};
+use read::{Described, DocumentError};
 pub(crate) use url::DocumentUrl;
 
 /// Fetches under way at once (SEC-290).
@@ -34,6 +36,27 @@ const FETCHES_MAX: usize = 16;
 const WAIT: Duration = Duration::from_secs(5);
 /// No refusal after a fetch comes earlier than this, whatever it was that failed (SEC-287).
 const REFUSAL_TIME: Duration = Duration::from_millis(500);
+
+/// Keys of a client are used no longer than this: a key that was withdrawn ends, and a new one begins.
+const KEYS_AGE: Duration = Duration::from_secs(5 * 60);
+
+/// Why a document makes no client; for the log.
+enum Failure {
+    Fetch(FetchError),
+    Document(DocumentError),
+}
+
+impl From<FetchError> for Failure {
+    fn from(error: FetchError) -> Self {
+        Self::Fetch(error)
+    }
+}
+
+impl From<DocumentError> for Failure {
+    fn from(error: DocumentError) -> Self {
+        Self::Document(error)
+    }
+}
 
 /// Why there is no client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,28 +172,52 @@ impl Documents {
     }
 
     async fn fetch(&self, url: DocumentUrl<'_>, settings: &Settings) -> bool {
-        let fetched = self.fetcher.fetch(url).await;
+        let described = self.describe(url, settings).await;
         let now = settings.clock.now();
-        let fetched = match fetched {
-            Ok(fetched) => fetched,
-            Err(reason) => {
-                audit!(info, "client document not fetched", client_id = url.as_str(), %reason);
-                self.cache().fail(url.as_str(), now);
-                return false;
-            }
-        };
-        match read::client(url, &fetched.body, settings) {
-            Ok(client) => {
+        match described {
+            Ok((client, max_age)) => {
                 audit!(info, "client document fetched", client_id = url.as_str());
-                self.cache().keep(url.as_str(), Arc::new(client), fetched.max_age, now);
-                true
+                self.cache().keep(url.as_str(), Arc::new(client), max_age, now);
+                return true;
             }
-            Err(reason) => {
+            Err(Failure::Fetch(reason)) => {
+                audit!(info, "client document not fetched", client_id = url.as_str(), %reason);
+            }
+            Err(Failure::Document(reason)) => {
                 audit!(info, "client document refused", client_id = url.as_str(), ?reason);
-                self.cache().fail(url.as_str(), now);
-                false
             }
         }
+        self.cache().fail(url.as_str(), now);
+        false
+    }
+
+    /// The client that the document at `url` describes, and how long that may be kept.
+    async fn describe(
+        &self,
+        url: DocumentUrl<'_>,
+        settings: &Settings,
+    ) -> Result<(Client, Option<Duration>), Failure> {
+        let fetched = self.fetcher.fetch(url, &DOCUMENT, settings.clock.now()).await?;
+        let (client, max_age) = match read::client(url, &fetched.body, settings)? {
+            Described::Whole(client) => (client, fetched.max_age),
+            Described::KeysElsewhere { mut client, jwks_uri, algorithm } => {
+                // The same rules for where it is, and the same count of what its host is asked for.
+                let at = self.admit(&jwks_uri).ok_or(DocumentError::Keys)?;
+                let now = settings.clock.now();
+                if at.authority() != url.authority() && !self.by_host.admit(at.authority(), now) {
+                    return Err(DocumentError::Keys.into());
+                }
+                let set = self.fetcher.fetch(at, &KEY_SET, now).await?;
+                client.auth = keys::read(&set.body, algorithm.as_deref())?;
+                let ages = [fetched.max_age, set.max_age];
+                (client, ages.into_iter().flatten().min())
+            }
+        };
+        let has_keys = client.auth.is_confidential();
+        Ok((
+            client,
+            if has_keys { Some(max_age.unwrap_or(KEYS_AGE).min(KEYS_AGE)) } else { max_age },
+        ))
     }
 
     fn host(&self, authority: &str) -> Arc<AsyncMutex<()>> {

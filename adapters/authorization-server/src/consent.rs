@@ -18,9 +18,9 @@ use crate::browser::{Browser, GONE, Submission, UNAVAILABLE};
 use crate::client_document::{DocumentUrl, LookUpError};
 use crate::form::Form;
 use crate::pages::{self, ConsentPage, DeviceDonePage};
-use crate::redirect_uri;
 use crate::server::Inner;
 use crate::sessions::{Asked, DeviceAsked, Outcome, Pending, Unavailable};
+use crate::{par, redirect_uri};
 
 const FORM: &str = "consent";
 
@@ -151,6 +151,11 @@ async fn decide_device(
 
 async fn decide(server: &Inner, asked: &Asked, approved: bool, subject: &str) -> Response {
     let refuse = |status, message| pages::error(&server.endpoints.path, status, message);
+    match par::use_up(server, asked).await {
+        Ok(true) => {}
+        Ok(false) => return refuse(StatusCode::BAD_REQUEST, GONE),
+        Err(_) => return refuse(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE),
+    }
     let validated = match validate_again(server, asked).await {
         Ok(validated) => validated,
         Err(AuthorizationError::Redirect(error)) => return pages::see_other(&error.location()),

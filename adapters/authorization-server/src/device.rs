@@ -33,12 +33,20 @@ pub(crate) async fn authorize(State(server): State<Arc<Inner>>, request: Request
         return refusal;
     }
     let now = server.settings.clock.now();
-    if !server.devices_by_peer.admit(&format!("{:?}", request.peer), now) {
-        return answers::error_with_status(
-            StatusCode::TOO_MANY_REQUESTS,
-            ErrorCode::TemporarilyUnavailable,
-            "too many devices",
-        );
+    let key = format!("{:?}", request.peer);
+    let too_many =
+        |wait| answers::too_often(ErrorCode::TemporarilyUnavailable, "too many devices", wait);
+    if !server.devices_by_peer.admit(&key, now) {
+        return too_many(server.devices_by_peer.wait(&key, now));
+    }
+    let records = server.engine.store().records();
+    match records.has_devices(server.settings.limits.device_grants, now).await {
+        Ok(false) => {}
+        // Some of them end in time, or are used.
+        Ok(true) => return too_many(INTERVAL),
+        Err(_) => {
+            return request.answer_error(&server, &ErrorResponse::new(ErrorCode::ServerError));
+        }
     }
     match begin(&server, &request).await {
         Ok(codes) => {

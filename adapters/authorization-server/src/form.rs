@@ -26,6 +26,11 @@ impl Form {
         Ok(Self(pairs))
     }
 
+    /// A form of these pairs.
+    pub(crate) fn of(pairs: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        Self(pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    }
+
     /// The value of `name`, unless it is absent or empty.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0

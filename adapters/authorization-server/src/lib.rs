@@ -30,6 +30,10 @@
 //! `user_code`, and joins this path at `/login` or `/consent`. A program that plays the browser follows
 //! redirects, keeps the cookie and sends the hidden fields back.
 //!
+//! A client may send its request to `POST /par` first (RFC 9126) and let the browser bring its name alone.
+//! Where [`Settings::dpop`] turns that on, it may prove that it has a key (RFC 9449), and gets tokens that
+//! are bound to it.
+//!
 //! # Records
 //!
 //! [`Settings::with_database`] says where they are: clients that registered themselves, codes, tokens,
@@ -46,7 +50,8 @@
 //! - Expired rows are deleted every minute, in batches.
 //!
 //! Servers that share a database share issuer, resources and master key. What each process counts for
-//! itself, in memory: attempts to guess a secret or a password, and registrations from one peer. A
+//! itself, in memory: attempts to guess a secret or a password, and what one peer registers, pushes and
+//! proves. A
 //! family of tokens whose revocation failed is tried again by the process that it failed in; the client
 //! got a 503.
 //!
@@ -61,44 +66,7 @@
 //! # Ok(())
 //! # }
 //! ```
-//!
-//! # Who meets which requirement
-//!
-//! Engine: met by `oauth-as`, checked here by tests over HTTP. Here: met by this crate, in front of
-//! the engine or behind it, for the stated reason.
-//!
-//! | Requirement | Met by | Remark |
-//! | --- | --- | --- |
-//! | AS-01, AS-25 | engine | public and confidential clients |
-//! | AS-02 to AS-08, AS-10, AS-12 | here | written from the settings, so that nothing is named that is not offered |
-//! | AS-09, AS-84 | both | the engine judges assertions, aws-lc their signatures; ES256, EdDSA and RS256, for services that the settings name |
-//! | AS-11, AS-20, AS-30 to AS-35, AS-37 to AS-45 | here | client documents: the engine fetches nothing, and takes neither loopback redirects beside others nor scopes beyond the document. Redirects on another origin than the document's are left out; consent is asked every time, so that no change goes unseen (AS-44); logos are not shown |
-//! | AS-36 | not met | a document with keys is refused: clients that authenticate are known beforehand |
-//! | AS-13 | operator | `serve_tls` speaks TLS; `serve` plain HTTP, for loopback or behind TLS; the issuer must be `https` elsewhere; the program refuses plain HTTP on other addresses unless told to |
-//! | AS-14 | here | CORS on metadata, keys, token, registration, revocation; never on the pages or introspection |
-//! | AS-15 | here | `/jwks`, named when it has keys: public parts with `kid` (RFC 7638), `alg` and `use`; published before they sign, kept until their last token is dead |
-//! | AS-21 | here | on by default, as the clients of today need it; one setting removes it |
-//! | AS-22 to AS-24, AS-120 to AS-126 | here | the engine treats the registered scope as a ceiling and knows no `application_type` |
-//! | AS-50 to AS-56, AS-60, AS-71 | here | strict forms; loopback ports also for `localhost`, for confidential clients and for registrations without a port, which the engine does not match; one resource per request; private-use schemes are not taken |
-//! | AS-57 to AS-59, AS-63, AS-65, AS-66, AS-70 | engine | codes live 60 s and are bound to client, redirect URI, challenge, resource, scope, user |
-//! | AS-61, AS-62, AS-64, AS-67 to AS-69 | here | errors go to the client only after sign-in; consent is asked every time |
-//! | AS-80 to AS-83 | here | forms, client authentication fields, throttling; the engine compares secrets in constant time |
-//! | AS-85, AS-88 to AS-91, AS-93, AS-95, AS-97 | engine | its writes for one request are kept in one transaction |
-//! | AS-86 | both | the engine revokes before it looks at the verifier, so a request that could not redeem the code is kept from it |
-//! | AS-87 | both | codes are issued so that the engine takes an absent `redirect_uri`, and refuses a different one |
-//! | AS-92 | both | the engine rotates, and revokes the family on reuse; here one `UPDATE` decides who is first |
-//! | AS-94 | engine | absolute lifetime of a chain; no separate idle limit yet |
-//! | AS-96 | both | 256 bits from the engine; only digests are stored |
-//! | AS-98 | both | the engine keeps others out; a service gets the scopes that the settings grant it, for one resource |
-//! | AS-113 | here | ids of services begin with `service-`, and no user may be named so |
-//! | RFC 8628 | both | the engine keeps device grants and their pace, but not their resource, which is kept beside them; the page for the code, limits on guesses and on devices, and the consent page are ours. No link carries a code |
-//! | AS-110 to AS-112, AS-114 | here | HS256, ES256, EdDSA and RS256, chosen by each resource: the JWT is minted around the engine's opaque token, with `jti` naming the same record |
-//! | AS-130 to AS-132 | here | as registration; a read does not show the secret, which is kept as a hash, nor scope and `application_type`, which are not kept. A client cannot change between public and confidential |
-//! | AS-150 to AS-152 | not met | PAR: MCP names it nowhere, and no client known to us sends it. The engine's endpoint judges redirect URIs and resources by its own rules, not by those of AS-55 and AS-60 |
-//! | AS-140 to AS-142 | both | the engine decides, JWTs are led to their record; a grant that storage could not end is answered 503 and tried again |
-//! | AS-143 to AS-146 | both | the engine decides; clients that are no resource servers are kept out |
-//! | LG-02, LG-03, LG-05, LG-06, LG-09, LG-10 | here | off unless [`Settings::with_legacy_clients`] asks for it: an issuer that is the origin of the one resource, the default paths, and that resource as the audience of requests that name none |
-//! | LG-07 | does not apply | this server is no client of a third party |
+#![doc = include_str!("requirements.md")]
 //!
 //! # Clients older than RFC 9728
 //!
@@ -155,6 +123,7 @@ mod clock;
 mod consent;
 mod device;
 mod device_page;
+mod dpop;
 mod form;
 mod forwarded;
 mod health;
@@ -164,10 +133,13 @@ mod mcp_server;
 mod measure;
 mod metadata;
 mod pages;
+mod par;
 mod peer_rate;
 mod protection;
 mod redirect_uri;
 mod registration;
+#[cfg(test)]
+mod requirements;
 mod revocation;
 mod secrets;
 mod serve;
@@ -188,7 +160,7 @@ pub use clock::Clock;
 pub use mcp_server::McpServerError;
 pub use server::AuthorizationServer;
 pub use settings::{
-    ClientDocuments, DEFAULT_KEY_ID, IntrospectionCredentials, Lifetimes, Limits, Resource,
+    ClientDocuments, DEFAULT_KEY_ID, Dpop, IntrospectionCredentials, Lifetimes, Limits, Resource,
     ScopeDescription, ServiceAuthentication, Settings, SettingsError, TokenFormat,
 };
 pub use signing_keys::KeyFolderError;

@@ -15,12 +15,11 @@ use portcullis_core::metadata::authorization_server_document::AuthorizationServe
 use crate::answers::Response;
 use crate::assertions;
 use crate::server::{Endpoints, Inner};
-use crate::settings::Settings;
+use crate::settings::{Dpop, Settings};
 
-/// How clients may authenticate; `none` is for public clients, which most of MCP's are (AS-08).
-const CLIENT_METHODS: [&str; 3] = ["none", "client_secret_basic", "client_secret_post"];
-/// At the token endpoint also by a signed assertion (AS-09).
-const TOKEN_METHODS: [&str; 4] =
+/// How clients may authenticate at the token endpoint and wherever else clients do; `none` is for public
+/// clients, which most of MCP's are (AS-08), the last one by a signed assertion (AS-09).
+const CLIENT_METHODS: [&str; 4] =
     ["none", "client_secret_basic", "client_secret_post", PRIVATE_KEY_JWT];
 const RESOURCE_SERVER_METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
 
@@ -53,13 +52,20 @@ pub(crate) fn document(settings: &Settings, endpoints: &Endpoints) -> Result<Byt
         device_authorization_endpoint: Some(&endpoints.device_authorization),
         revocation_endpoint: Some(&endpoints.revocation),
         revocation_endpoint_auth_methods_supported: &CLIENT_METHODS,
+        revocation_endpoint_auth_signing_alg_values_supported: &assertions::ALGORITHMS,
         introspection_endpoint: Some(&endpoints.introspection),
+        pushed_authorization_request_endpoint: Some(&endpoints.pushed_requests),
+        require_pushed_authorization_requests: settings.require_pushed_requests,
         introspection_endpoint_auth_methods_supported: &RESOURCE_SERVER_METHODS,
         scopes_supported: &scopes_supported,
+        dpop_signing_alg_values_supported: match settings.dpop {
+            Dpop::Off => &[],
+            Dpop::Offered | Dpop::Required => &assertions::ALGORITHMS,
+        },
         protected_resources: &resources,
         response_modes_supported: &["query"],
         grant_types_supported: &grant_types,
-        token_endpoint_auth_methods_supported: &TOKEN_METHODS,
+        token_endpoint_auth_methods_supported: &CLIENT_METHODS,
         token_endpoint_auth_signing_alg_values_supported: &assertions::ALGORITHMS,
         authorization_response_iss_parameter_supported: true,
         client_id_metadata_document_supported: settings.client_documents.offered,

@@ -38,6 +38,10 @@ impl PeerRate {
         Some(Self::new(Quota::per_hour(NonZeroU32::new(count)?), clock))
     }
 
+    pub(crate) fn per_minute(count: u32, clock: &Clock) -> Option<Self> {
+        Some(Self::new(Quota::per_minute(NonZeroU32::new(count)?), clock))
+    }
+
     pub(crate) fn per_second(count: u32, clock: &Clock) -> Option<Self> {
         Some(Self::new(Quota::per_second(NonZeroU32::new(count)?), clock))
     }

@@ -63,6 +63,19 @@ pub(crate) fn check(uri: &str, length_max: usize) -> Result<(), RedirectUriError
     if uri.is_https() || uri.is_loopback_http() { Ok(()) } else { Err(RedirectUriError::Scheme) }
 }
 
+/// Schemes that browsers handle themselves: whoever registers one means harm (SEC-192).
+const BROWSER_SCHEMES: [&str; 7] =
+    ["javascript", "data", "file", "vbscript", "blob", "about", "view-source"];
+
+/// Whether `uri` has a scheme of an app's own, of which none is taken (AS-56).
+pub(crate) fn is_private_use(uri: &str) -> bool {
+    let Some((scheme, _)) = uri.split_once(':') else { return false };
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+    let known = ["http", "https"].iter().chain(&BROWSER_SCHEMES);
+    is_scheme && !known.into_iter().any(|known| scheme.eq_ignore_ascii_case(known))
+}
+
 /// Whether a request for `requested` is covered by the registration `registered` (AS-54, AS-55).
 ///
 /// The same text, or for `http` on a loopback host the same text but for the port, which the

@@ -13,8 +13,29 @@ pub(crate) struct EntropyError;
 
 /// 256 random bits (AS-96: at most 2^-160 to guess).
 pub(crate) fn random_bytes() -> Result<[u8; 32], EntropyError> {
+    random_bytes_from(&mut system_source)
+}
+
+/// Whether the source of randomness works, asked before a server starts (SEC-239): one that repeats
+/// itself is broken.
+pub(crate) fn check_source() -> Result<(), EntropyError> {
+    check_source_of(&mut system_source)
+}
+
+fn system_source(room: &mut [u8]) -> Result<(), EntropyError> {
+    getrandom::fill(room).map_err(|_| EntropyError)
+}
+
+type Source<'s> = &'s mut dyn FnMut(&mut [u8]) -> Result<(), EntropyError>;
+
+fn check_source_of(source: Source<'_>) -> Result<(), EntropyError> {
+    let (first, second) = (random_bytes_from(source)?, random_bytes_from(source)?);
+    if first == second { Err(EntropyError) } else { Ok(()) }
+}
+
+fn random_bytes_from(source: Source<'_>) -> Result<[u8; 32], EntropyError> {
     let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|_| EntropyError)?;
+    source(&mut bytes)?;
     // A source that answers with zeros is a source that did not answer.
     if bytes.iter().all(|byte| *byte == 0) {
         return Err(EntropyError);
@@ -113,6 +134,31 @@ mod tests {
         let (a, b) = (random_text().unwrap(), random_text().unwrap());
         assert_eq!((a.len(), b.len()), (43, 43));
         assert_ne!(a, b);
+    }
+
+    #[test]
+    fn sec_239_a_broken_source_gives_nothing() {
+        assert_eq!(check_source(), Ok(()));
+        let mut count = 0;
+        let mut counting = |room: &mut [u8]| {
+            count += 1;
+            room.fill(count);
+            Ok(())
+        };
+        assert_eq!(check_source_of(&mut counting), Ok(()));
+        assert!(random_bytes_from(&mut counting).is_ok());
+        let mut failing = |_: &mut [u8]| Err(EntropyError);
+        let mut silent = |_: &mut [u8]| Ok(());
+        for source in [&mut failing as Source<'_>, &mut silent] {
+            assert_eq!(random_bytes_from(source), Err(EntropyError));
+            assert_eq!(check_source_of(source), Err(EntropyError));
+        }
+        let mut repeating = |room: &mut [u8]| {
+            room.fill(7);
+            Ok(())
+        };
+        assert!(random_bytes_from(&mut repeating).is_ok());
+        assert_eq!(check_source_of(&mut repeating), Err(EntropyError));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use axum::routing::{MethodRouter, get, post};
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{self, HeaderValue};
+use oauth_as::par::ParConfig;
 use oauth_as::{
     AssertionAudience, Client, ClientAuth, ClientId, GrantType, ResourceServerRegistration,
     ScopeSet, SecretHash, ServerConfig, Storage,
@@ -23,19 +24,20 @@ use crate::audit::Audit;
 use crate::client_document::{Documents, LookUpError, is_document_id};
 use crate::clients::Clients;
 use crate::clock::{Clock, unix_secs};
+use crate::dpop::ProofRates;
 use crate::mcp_server::McpServer;
 use crate::peer_rate::{self, PeerRate};
 use crate::registration::management;
 use crate::secrets::FormTokens;
 use crate::sessions::Sessions;
-use crate::settings::{IntrospectionCredentials, Settings, SettingsError};
+use crate::settings::{Dpop, IntrospectionCredentials, Settings, SettingsError};
 use crate::signing_keys::{KeyFolderError, SigningKeys};
-use crate::storage::{HashedStorage, Records};
+use crate::storage::{HashedStorage, Records, RefreshLifetime};
 use crate::throttle::{Peer, Throttle};
 use crate::users::{Accounts, PasswordUsers, Users};
 use crate::{
     assertions, authorize, consent, device, device_page, health, introspection, login, measure,
-    metadata, pages, registration, revocation, token,
+    metadata, pages, par, registration, revocation, secrets, token,
 };
 
 pub(crate) type Engine = oauth_as::AuthorizationServer<HashedStorage, Clock>;
@@ -73,6 +75,8 @@ pub(crate) struct Inner {
     pub(crate) wrong_passwords: Throttle,
     pub(crate) wrong_user_codes: Throttle,
     pub(crate) devices_by_peer: Throttle,
+    pub(crate) pushed_by_peer: Throttle,
+    pub(crate) proof_rates: ProofRates,
     pub(crate) registrations_by_peer: Option<PeerRate>,
     pub(crate) requests_by_peer: Option<PeerRate>,
 }
@@ -87,6 +91,7 @@ impl AuthorizationServer {
     /// [`SettingsError::Entropy`] without randomness.
     pub async fn new(settings: Settings) -> Result<Self, SettingsError> {
         settings.check()?;
+        secrets::check_source().map_err(|_| SettingsError::Entropy)?;
         let signing_keys = signing_keys(&settings).await?;
         let records = Records::open(&settings.database).await.map_err(|error| {
             tracing::error!(%error, database = ?settings.database, "the database cannot be opened");
@@ -114,6 +119,8 @@ impl AuthorizationServer {
             wrong_passwords: Throttle::new(limits.wrong_secrets_per_minute, minute),
             wrong_user_codes: Throttle::new(limits.wrong_secrets_per_minute, minute),
             devices_by_peer: Throttle::new(limits.device_grants_per_peer_per_minute, minute),
+            pushed_by_peer: Throttle::new(limits.pushed_requests_per_peer_per_minute, minute),
+            proof_rates: ProofRates::new(&limits, &settings.clock),
             registrations_by_peer: PeerRate::per_hour(
                 limits.registrations_per_peer_per_hour,
                 &settings.clock,
@@ -200,6 +207,7 @@ impl AuthorizationServer {
         let mut router = Router::new()
             .route(&format!("{WELL_KNOWN}{path}"), for_scripts(get(metadata::show)))
             .route(&at("/jwks"), for_scripts(get(metadata::keys)))
+            .route(&at("/par"), for_scripts(post(par::push)))
             .route(&at("/authorize"), get(authorize::authorize))
             .route(&at("/style.css"), get(pages::style))
             .route(&at("/login"), get(login::show).post(login::submit))
@@ -259,6 +267,7 @@ impl AuthorizationServer {
         let now = self.inner.settings.clock.now();
         let rates = [&self.inner.registrations_by_peer, &self.inner.requests_by_peer];
         rates.into_iter().flatten().for_each(PeerRate::forget_idle);
+        self.inner.proof_rates.forget_idle();
         // What fails now is done the next time.
         let _ = self.inner.sessions.sweep(now).await;
         if let Err(error) = self.inner.engine.store().sweep_expired(now).await {
@@ -300,6 +309,7 @@ pub(crate) struct Endpoints {
     pub(crate) origin: String,
     pub(crate) authorization: String,
     pub(crate) token: String,
+    pub(crate) pushed_requests: String,
     pub(crate) registration: String,
     pub(crate) introspection: String,
     pub(crate) revocation: String,
@@ -323,6 +333,7 @@ impl Endpoints {
             origin: issuer.strip_suffix(path).unwrap_or(issuer).to_owned(),
             authorization: at("/authorize"),
             token: at("/token"),
+            pushed_requests: at("/par"),
             registration: at("/register"),
             introspection: at("/introspect"),
             revocation: at("/revoke"),
@@ -356,6 +367,13 @@ fn engine(
     config.authorization_code_ttl = settings.lifetimes.authorization_code;
     config.access_token_ttl = settings.lifetimes.access_token;
     config.refresh_token_ttl = Some(settings.lifetimes.refresh_token);
+    let mut pushed = ParConfig::new();
+    pushed.pushed_authorization_request_endpoint = Some(endpoints.pushed_requests.clone());
+    pushed.request_uri_ttl = settings.lifetimes.pushed_request;
+    // Whether requests must be pushed is decided in `authorize`: the engine is also asked about those
+    // that were.
+    config.par = Some(Box::new(pushed));
+    config.require_dpop = settings.dpop == Dpop::Required;
     // AS-84: an assertion is for this issuer and for nobody else.
     config.assertion_audience = AssertionAudience::IssuerOnly;
     // AS-60: a resource that is not listed is `invalid_target`, at both endpoints.
@@ -367,7 +385,13 @@ fn engine(
         ResourceServerRegistration::new(client_id, [&resource.identifier])
     });
     config.resource_servers = Some(resource_servers.collect());
+    let refresh = RefreshLifetime {
+        clock: settings.clock.clone(),
+        chain: settings.lifetimes.refresh_token,
+        idle: settings.lifetimes.refresh_token_idle,
+    };
     let storage = HashedStorage::new(records, fixed_clients(settings))
+        .with_refresh_lifetime(refresh)
         .with_scopes(every_scope(settings))
         .with_documents(documents);
     let engine = Engine::with_clock(config, storage, settings.clock.clone());

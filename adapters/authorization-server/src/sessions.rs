@@ -35,6 +35,9 @@ pub(crate) struct Asked {
     pub(crate) redirect_uri: String,
     pub(crate) scope: ScopeSet,
     pub(crate) resource: String,
+    /// The stored name of the pushed request that it came as (RFC 9126).
+    #[serde(default)]
+    pub(crate) pushed: Option<String>,
 }
 
 /// What a device asks for (RFC 8628). Its record at the engine counts, found by the code.

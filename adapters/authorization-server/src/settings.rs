@@ -18,6 +18,7 @@ use crate::users::{self, PasswordHash};
 
 mod client_documents;
 mod clients;
+mod dpop;
 mod legacy;
 mod limits;
 mod resource;
@@ -25,6 +26,7 @@ mod resource;
 pub use client_documents::ClientDocuments;
 pub use clients::ServiceAuthentication;
 pub(crate) use clients::{PublicClient, ServiceClient};
+pub use dpop::Dpop;
 pub use limits::{Lifetimes, Limits};
 pub use resource::{IntrospectionCredentials, Resource, ScopeDescription, TokenFormat};
 
@@ -70,6 +72,11 @@ pub struct Settings {
     /// On: the clients of today need it. MCP deprecates it, and a deployment whose clients are all
     /// known turns it off, which removes the endpoint and its metadata (AS-21).
     pub registration: bool,
+    /// Whether a client must push its authorization request first (RFC 9126 §5). Off: it may, and
+    /// MCP never asks for it (AS-152).
+    pub require_pushed_requests: bool,
+    /// Whether tokens can be bound to a key of the client (RFC 9449).
+    pub dpop: Dpop,
     /// Clients that are known by a document at a URL.
     pub client_documents: ClientDocuments,
     /// How long things live.
@@ -100,6 +107,8 @@ impl Settings {
             database: Database::Memory,
             trusted_proxies: Vec::new(),
             registration: true,
+            require_pushed_requests: false,
+            dpop: Dpop::Off,
             client_documents: ClientDocuments::default(),
             lifetimes: Lifetimes::default(),
             limits: Limits::default(),
@@ -122,6 +131,9 @@ impl Settings {
         settings.limits.document_fetches_per_peer_per_minute = 1_000;
         settings.limits.document_fetches_per_host_per_minute = 1_000;
         settings.limits.device_grants_per_peer_per_minute = 1_000;
+        settings.limits.pushed_requests_per_peer_per_minute = 1_000;
+        settings.limits.dpop_proofs_per_peer_per_minute = 0;
+        settings.limits.dpop_proofs_per_minute = 0;
         settings.limits.requests_per_peer_per_second = 0;
         let (name, password) = DEMO_USER;
         settings.with_user(name, password)
@@ -246,6 +258,7 @@ impl Settings {
         }
         self.check_services()?;
         self.check_legacy_clients()?;
+        self.check_dpop()?;
         if let Some(default) = &self.default_resource {
             self.resource(default).ok_or(SettingsError::DefaultResource)?;
         }
@@ -258,6 +271,9 @@ impl Settings {
             || self.lifetimes.access_token > Duration::from_secs(24 * 60 * 60)
             || self.lifetimes.authorization_code.as_secs() == 0
             || self.lifetimes.authorization_code > Duration::from_secs(600)
+            || self.lifetimes.refresh_token_idle < self.lifetimes.access_token
+            || self.lifetimes.pushed_request < Duration::from_secs(5)
+            || self.lifetimes.pushed_request > Duration::from_secs(600)
             || self.lifetimes.signing_key < Duration::from_secs(24 * 60 * 60)
             || self.lifetimes.signing_key_publication < Duration::from_secs(60)
             || self.lifetimes.signing_key_publication > self.lifetimes.signing_key
@@ -276,6 +292,11 @@ impl Settings {
             }
         }
         found
+    }
+
+    /// Whether some resource has this scope.
+    pub(crate) fn has_scope(&self, name: &str) -> bool {
+        self.resources.iter().flat_map(|it| &it.scopes).any(|scope| scope.name == name)
     }
 
     pub(crate) fn resource(&self, identifier: &str) -> Option<&Resource> {
@@ -346,6 +367,9 @@ pub enum SettingsError {
     /// Documents of clients on loopback are for an issuer on loopback, or TLS cannot be used with
     /// these roots.
     ClientDocuments,
+    /// Tokens can be bound to keys, and a resource takes HS256: resource servers that verify those refuse
+    /// bound ones.
+    Dpop,
     /// A lifetime is zero or longer than allowed.
     Lifetime,
     /// The metadata of all resources and scopes would be longer than clients read (LIM-11).
@@ -385,6 +409,9 @@ impl fmt::Display for SettingsError {
             Self::User => "a user needs a free, printable name unlike a client id, and a password",
             Self::ClientDocuments => {
                 "client documents on loopback need an issuer there, and roots must be certificates"
+            }
+            Self::Dpop => {
+                "tokens bound to keys (DPoP) are refused by the resource servers that verify HS256"
             }
             Self::Lifetime => "a lifetime is zero or longer than allowed",
             Self::Metadata => "resources and scopes are more than a metadata document can name",

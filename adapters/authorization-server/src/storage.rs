@@ -9,9 +9,10 @@
 //! | `access_tokens` | client, user, scope, resource, family | digest of the token | when it expires |
 //! | `refresh_tokens` | the same, active or spent | digest of the token | when its chain expires |
 //! | `revocations` | clients and families that were ended | client or family | when the last of their tokens would have expired |
-//! | `replay_ids` | ids of client assertions that were used | digest of client and `jti` | when the assertion would have expired |
+//! | `replay_ids` | ids of client assertions and DPoP proofs, and names of pushed requests, that were used | digest of client or key and `jti`, or of the name | when nothing can use them any more |
 //! | `sessions` | who is signed in | digest of the cookie | after an hour |
 //! | `pending_authorizations` | requests that wait for their user | id, with the digest of the cookie | after ten minutes |
+//! | `pushed_requests` | requests that clients sent ahead of their user (RFC 9126) | digest of the `request_uri` | after a minute, or with the decision on it |
 //! | `users` | argon2id hashes | name | never |
 //! | `device_grants`, `device_resources` | what a device asks for, and what its user decided | digest of the device code; user code | when they expire |
 //!
@@ -34,6 +35,7 @@ use std::time::SystemTime;
 
 use oauth_as::authorization::{AuthorizationCodeRecord, AuthorizationCodeState};
 use oauth_as::device::DeviceGrantState;
+use oauth_as::par::PushedAuthorizationRequest;
 use oauth_as::{
     Client, ClientId, DeviceGrant, IssuedToken, RefreshTokenRecord, RevocationWindow, Storage,
     StorageError, WriteOutcome,
@@ -49,12 +51,16 @@ mod check;
 pub(crate) mod faulty;
 mod hashed;
 mod memory;
+mod once;
+mod pushed;
 mod redemption;
 mod sql;
 
 pub use check::DatabaseError;
-pub(crate) use hashed::{HashedStorage, presented, stored_by_id, token_id};
+pub(crate) use hashed::{HashedStorage, RefreshLifetime, presented, stored_by_id, token_id};
 use memory::MemoryRecords;
+pub(crate) use once::claim_once;
+pub(crate) use pushed::with_redirect_uri;
 pub(crate) use redemption::{CodeProof, Kept, Redemption};
 use sql::SqlRecords;
 
@@ -162,6 +168,8 @@ impl Storage for Records {
             expected: &AuthorizationCodeState, updated: AuthorizationCodeRecord
         ) -> bool;
         fn take_authorization_code(code: &str) -> Option<AuthorizationCodeRecord>;
+        fn put_pushed_authorization_request(record: PushedAuthorizationRequest) -> WriteOutcome;
+        fn take_pushed_authorization_request(request_uri: &str) -> Option<PushedAuthorizationRequest>;
         fn put_token(token: IssuedToken) -> WriteOutcome;
         fn get_token(token: &str) -> Option<Arc<IssuedToken>>;
         fn delete_token(token: &str) -> ();
@@ -185,7 +193,10 @@ impl Records {
             consumed: &AuthorizationCodeRecord, access: &IssuedToken,
             next: Option<&RefreshTokenRecord>
         ) -> bool;
+        pub(crate) fn pushed_request(request_uri: &str) -> Option<PushedAuthorizationRequest>;
+        pub(crate) fn has_pushed_requests(count: usize, now: SystemTime) -> bool;
         pub(crate) fn put_device_resource(device_code: &str, resource: &str, ends: SystemTime) -> ();
+        pub(crate) fn has_devices(count: usize, now: SystemTime) -> bool;
         pub(crate) fn device_resource(device_code: &str) -> Option<String>;
         pub(crate) fn note_unused_client(client_id: &ClientId, unused_max: usize, now: SystemTime) -> bool;
         pub(crate) fn mark_client_used(client_id: &ClientId) -> ();

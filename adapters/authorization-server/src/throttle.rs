@@ -27,6 +27,11 @@ impl Peer {
         let address = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
         Self::from(address.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED)))
     }
+
+    /// Stands for all of them, where they are counted together.
+    pub(crate) const fn everybody() -> Self {
+        Self(IpAddr::V6(Ipv6Addr::UNSPECIFIED))
+    }
 }
 
 impl From<IpAddr> for Peer {
@@ -70,6 +75,17 @@ impl Throttle {
         self.lock()
             .get(key)
             .is_some_and(|window| self.is_open(window, now) && window.attempts >= self.attempts_max)
+    }
+
+    /// How long until `key` may try again; nothing if it may now.
+    pub(crate) fn wait(&self, key: &str, now: SystemTime) -> Duration {
+        let windows = self.lock();
+        let Some(window) = windows.get(key) else { return Duration::ZERO };
+        if window.attempts < self.attempts_max {
+            return Duration::ZERO;
+        }
+        let age = now.duration_since(window.started).unwrap_or_default();
+        self.length(window).saturating_sub(age)
     }
 
     /// Counts one attempt of `key`.
@@ -164,15 +180,21 @@ mod tests {
         assert!(throttle.admit("a", at(0)));
         assert!(throttle.admit("a", at(1)));
         assert!(!throttle.admit("a", at(59)));
+        assert_eq!(throttle.wait("a", at(59)), Duration::from_secs(1));
+        assert_eq!(throttle.wait("b", at(59)), Duration::ZERO);
         assert!(throttle.admit("b", at(59)));
         assert!(throttle.admit("a", at(60)));
+        assert_eq!(throttle.wait("a", at(60)), Duration::ZERO);
     }
 
     /// Fills the window that opens at `at_secs`; gives the seconds until the next attempt is admitted.
     fn fill(throttle: &Throttle, at_secs: u64) -> u64 {
         let at = |secs: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(secs);
         while throttle.admit("a", at(at_secs)) {}
-        (0..).find(|wait| !throttle.is_exhausted("a", at(at_secs + wait))).unwrap()
+        let told = throttle.wait("a", at(at_secs)).as_secs();
+        let waited = (0..).find(|wait| !throttle.is_exhausted("a", at(at_secs + wait))).unwrap();
+        assert_eq!(told, waited);
+        waited
     }
 
     #[test]

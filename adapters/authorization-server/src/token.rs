@@ -14,14 +14,19 @@ use crate::answers::{self, Response};
 use crate::audit::{audit, printable};
 use crate::authorize::{granted_scope, target};
 use crate::client_authentication::{ClientCredentials, ClientRequest};
+use crate::dpop;
 use crate::form::Form;
 use crate::server::Inner;
 use crate::settings::{Resource, ServiceClient};
-use crate::storage::{CodeProof, Kept, Redemption, presented};
+use crate::storage::{CodeProof, Kept, Redemption, claim_once, presented};
 
 /// Times that a request is put to the engine. The second time it sees what made the first one
 /// worthless: somebody else used the code or token, or ended its family.
 const ATTEMPTS_MAX: usize = 3;
+
+/// The scope by which a client asks for a refresh token (OpenID Connect Core §11), where a resource has
+/// it.
+const OFFLINE_ACCESS: &str = "offline_access";
 
 /// The grants of this server (AS-80 to AS-98).
 pub(crate) async fn token(State(server): State<Arc<Inner>>, request: Request) -> Response {
@@ -32,23 +37,36 @@ pub(crate) async fn token(State(server): State<Arc<Inner>>, request: Request) ->
     if let Err(refusal) = request.meet_client(&server).await {
         return refusal;
     }
-    match grant(&server, &request.form, &request.credentials).await {
+    let proof = match dpop::proof(&server, &request.headers, request.peer) {
+        Ok(proof) => proof,
+        Err(refusal) => return *refusal,
+    };
+    let shown = Shown { credentials: &request.credentials, proof: proof.as_deref() };
+    match claim_once(grant(&server, &request.form, shown)).await {
         Ok(issued) => answers::json(StatusCode::OK, &issued),
         Err(error) => request.answer_error(&server, &error),
     }
+}
+
+/// What the client shows of itself.
+#[derive(Clone, Copy)]
+struct Shown<'r> {
+    credentials: &'r ClientCredentials,
+    /// The proof of a key (RFC 9449).
+    proof: Option<&'r str>,
 }
 
 /// Lets the engine decide, and keeps what it grants in one step; nothing is answered before.
 async fn grant(
     server: &Inner,
     form: &Form,
-    credentials: &ClientCredentials,
+    shown: Shown<'_>,
 ) -> Result<TokenResponse, ErrorResponse> {
     let store = server.engine.store();
     for _ in 0..ATTEMPTS_MAX {
-        let asked = token_request(server, form, credentials).await?;
+        let asked = token_request(server, form, shown.credentials).await?;
         let Grant { grant_type, redemption, .. } = &asked;
-        let (issued, record) = match issue(server, credentials, &asked).await {
+        let (issued, record) = match issue(server, shown, &asked).await {
             Ok(issued) => issued,
             Err(error) => {
                 store.give_up(redemption).await;
@@ -167,10 +185,14 @@ fn service_scope(service: &ServiceClient, resource: &Resource) -> String {
 /// What the engine grants, as the client is to get it, with the record of the access token.
 async fn issue(
     server: &Inner,
-    credentials: &ClientCredentials,
-    Grant { request, resources, redemption, .. }: &Grant,
+    shown: Shown<'_>,
+    Grant { grant_type, request, resources, redemption }: &Grant,
 ) -> Result<(TokenResponse, IssuedToken), ErrorResponse> {
-    let context = TokenRequestContext::new(credentials.to_engine()).with_resources(resources);
+    let context = TokenRequestContext::new(shown.credentials.to_engine()).with_resources(resources);
+    let context = match shown.proof {
+        Some(proof) => context.with_dpop_proof(proof),
+        None => context,
+    };
     let engine = &server.engine;
     let granted = redemption.scope(engine.token_with_context(request.clone(), context)).await;
     let mut issued = granted?;
@@ -185,6 +207,13 @@ async fn issue(
         && !server.users.may_continue(subject).await.map_err(|_| failed())?
     {
         return Err(ErrorResponse::new(ErrorCode::InvalidGrant));
+    }
+    // AS-95: where there is such a scope, a refresh token is for those who were granted it.
+    let is_new = *grant_type != GrantType::RefreshToken;
+    if is_new && server.settings.has_scope(OFFLINE_ACCESS) && !record.scope.contains(OFFLINE_ACCESS)
+    {
+        redemption.leave_out_refresh_token();
+        issued.refresh_token = None;
     }
     // The opaque token, or the JWT around it where the resource wants that.
     if record.resource.iter().any(|resource| server.mint.mints_for(resource)) {

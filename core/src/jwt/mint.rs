@@ -111,10 +111,34 @@ pub fn mint_with<'o>(
     id: &KeyId,
     out: &'o mut [u8],
 ) -> Result<&'o str, MintError> {
-    claims.check()?;
+    write_token(&Claims { claims, thumbprint: None }, key, id, out)
+}
+
+/// Writes a token as [`mint_with`] does, bound to the client's key with this thumbprint (RFC 7638): the
+/// claim `cnf.jkt` of RFC 9449 §6.1. It is not a bearer token, and refused as one (SEC-113).
+pub fn mint_bound<'o>(
+    claims: &MintClaims<'_>,
+    thumbprint: &str,
+    key: &impl Signer,
+    id: &KeyId,
+    out: &'o mut [u8],
+) -> Result<&'o str, MintError> {
+    if thumbprint.is_empty() {
+        return Err(MintError::Claim);
+    }
+    write_token(&Claims { claims, thumbprint: Some(thumbprint) }, key, id, out)
+}
+
+fn write_token<'o>(
+    all: &Claims<'_>,
+    key: &impl Signer,
+    id: &KeyId,
+    out: &'o mut [u8],
+) -> Result<&'o str, MintError> {
+    all.claims.check()?;
     let (mut header, mut payload) = ([0; JOSE_HEADER_LEN_MAX], [0; CLAIMS_LEN_MAX]);
     let header = write::to_slice(&HeaderMembers { algorithm: key.algorithm(), id }, &mut header);
-    let payload = write::to_slice(claims, &mut payload);
+    let payload = write::to_slice(all, &mut payload);
     let (Ok(header), Ok(payload)) = (header, payload) else {
         return Err(MintError::TooLong);
     };
@@ -148,24 +172,40 @@ impl MintClaims<'_> {
     }
 }
 
-impl Serialize for MintClaims<'_> {
+/// Everything that the payload says.
+struct Claims<'c> {
+    claims: &'c MintClaims<'c>,
+    thumbprint: Option<&'c str>,
+}
+
+impl Serialize for Claims<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let claims = self.claims;
         let mut members = serializer.serialize_map(None)?;
-        members.serialize_entry("iss", self.issuer)?;
-        match self.audience {
+        members.serialize_entry("iss", claims.issuer)?;
+        match claims.audience {
             [single] => members.serialize_entry("aud", single)?,
             several => members.serialize_entry("aud", several)?,
         }
-        members.serialize_entry("sub", self.subject)?;
-        members.serialize_entry("client_id", self.client_id)?;
-        if !self.scope.is_empty() {
-            members.serialize_entry("scope", self.scope.as_str())?;
+        members.serialize_entry("sub", claims.subject)?;
+        members.serialize_entry("client_id", claims.client_id)?;
+        if !claims.scope.is_empty() {
+            members.serialize_entry("scope", claims.scope.as_str())?;
         }
-        members.serialize_entry("iat", &self.issued_at.as_secs())?;
-        members.serialize_entry("exp", &self.expires_at.as_secs())?;
-        members.serialize_entry("jti", self.id)?;
+        members.serialize_entry("iat", &claims.issued_at.as_secs())?;
+        members.serialize_entry("exp", &claims.expires_at.as_secs())?;
+        members.serialize_entry("jti", claims.id)?;
+        if let Some(jkt) = self.thumbprint {
+            members.serialize_entry("cnf", &Confirmation { jkt })?;
+        }
         members.end()
     }
+}
+
+/// What the token is bound to (RFC 7800 §3.1).
+#[derive(Serialize)]
+struct Confirmation<'c> {
+    jkt: &'c str,
 }
 
 struct HeaderMembers<'c> {

@@ -22,7 +22,7 @@ pub use derive::{MasterKey, derive_key, derive_key_bytes};
 pub use header::{Algorithm, Header};
 pub use key::{HmacKey, KeyError, KeyId, MacCheck};
 pub use key_ring::KeyRing;
-pub use mint::{MintClaims, MintError, Signer, mint, mint_with};
+pub use mint::{MintClaims, MintError, Signer, mint, mint_bound, mint_with};
 pub use signed::{SignatureVerifier, UnverifiedJwt, VerifiedJwt};
 
 #[cfg(test)]

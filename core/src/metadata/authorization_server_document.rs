@@ -25,6 +25,10 @@ pub struct AuthorizationServerDocument<'m> {
     pub revocation_endpoint: Option<&'m str>,
     /// `introspection_endpoint` (RFC 7662)
     pub introspection_endpoint: Option<&'m str>,
+    /// `pushed_authorization_request_endpoint` (RFC 9126 §5)
+    pub pushed_authorization_request_endpoint: Option<&'m str>,
+    /// `require_pushed_authorization_requests` (RFC 9126 §5); needs the endpoint.
+    pub require_pushed_authorization_requests: bool,
     /// `jwks_uri`
     pub jwks_uri: Option<&'m str>,
     /// `scopes_supported`
@@ -40,8 +44,12 @@ pub struct AuthorizationServerDocument<'m> {
     pub token_endpoint_auth_signing_alg_values_supported: &'m [&'m str],
     /// `revocation_endpoint_auth_methods_supported`
     pub revocation_endpoint_auth_methods_supported: &'m [&'m str],
+    /// `revocation_endpoint_auth_signing_alg_values_supported`; needed with `private_key_jwt` there.
+    pub revocation_endpoint_auth_signing_alg_values_supported: &'m [&'m str],
     /// `introspection_endpoint_auth_methods_supported`
     pub introspection_endpoint_auth_methods_supported: &'m [&'m str],
+    /// `dpop_signing_alg_values_supported` (RFC 9449 §5.1); empty where tokens are not bound to keys.
+    pub dpop_signing_alg_values_supported: &'m [&'m str],
     /// `protected_resources` (RFC 9728 §4)
     pub protected_resources: &'m [&'m str],
     /// `authorization_response_iss_parameter_supported` (AS-10)
@@ -60,7 +68,8 @@ impl AuthorizationServerDocument<'_> {
 
     /// Refuses what must not be published: an issuer that is no URI or has userinfo, a query or a
     /// fragment (AS-03), missing endpoints (AS-06), lists whose absence would mean something else
-    /// (AS-08), `private_key_jwt` without algorithms, and the algorithm `none` (AS-09).
+    /// (AS-08), `private_key_jwt` without algorithms, the algorithm `none` (AS-09), and pushed requests
+    /// that are required without an endpoint for them.
     ///
     /// Whether `http` may be used is for the server's own configuration.
     pub fn check(&self) -> Result<(), MetadataError> {
@@ -69,16 +78,31 @@ impl AuthorizationServerDocument<'_> {
             && issuer.query().is_none()
             && issuer.fragment().is_none()
             && issuer.authority_text().is_some();
-        let algorithms = self.token_endpoint_auth_signing_alg_values_supported;
-        let signs = self.token_endpoint_auth_methods_supported.contains(&"private_key_jwt");
-        if !is_plain || algorithms.contains(&"none") {
+        let signed = [
+            (
+                self.token_endpoint_auth_methods_supported,
+                self.token_endpoint_auth_signing_alg_values_supported,
+            ),
+            (
+                self.revocation_endpoint_auth_methods_supported,
+                self.revocation_endpoint_auth_signing_alg_values_supported,
+            ),
+        ];
+        let has_none = signed.iter().any(|(_, algorithms)| algorithms.contains(&"none"))
+            || self.dpop_signing_alg_values_supported.contains(&"none");
+        let names_no_algorithm = signed.iter().any(|(methods, algorithms)| {
+            methods.contains(&"private_key_jwt") && algorithms.is_empty()
+        });
+        if !is_plain || has_none {
             return Err(MetadataError::Member);
         }
         if self.authorization_endpoint.is_empty()
             || self.token_endpoint.is_empty()
             || self.grant_types_supported.is_empty()
             || self.token_endpoint_auth_methods_supported.is_empty()
-            || (signs && algorithms.is_empty())
+            || names_no_algorithm
+            || (self.require_pushed_authorization_requests
+                && self.pushed_authorization_request_endpoint.is_none())
         {
             return Err(MetadataError::Missing);
         }
@@ -101,6 +125,10 @@ struct Members<'m> {
     #[serde(skip_serializing_if = "Option::is_none")]
     introspection_endpoint: Option<&'m str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pushed_authorization_request_endpoint: Option<&'m str>,
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    require_pushed_authorization_requests: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
     jwks_uri: Option<&'m str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     scopes_supported: &'m [&'m str],
@@ -114,7 +142,11 @@ struct Members<'m> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     revocation_endpoint_auth_methods_supported: &'m [&'m str],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    revocation_endpoint_auth_signing_alg_values_supported: &'m [&'m str],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
     introspection_endpoint_auth_methods_supported: &'m [&'m str],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    dpop_signing_alg_values_supported: &'m [&'m str],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     protected_resources: &'m [&'m str],
     code_challenge_methods_supported: [&'static str; 1],
@@ -135,6 +167,8 @@ impl<'m> From<&AuthorizationServerDocument<'m>> for Members<'m> {
             device_authorization_endpoint,
             revocation_endpoint,
             introspection_endpoint,
+            pushed_authorization_request_endpoint,
+            require_pushed_authorization_requests,
             jwks_uri,
             scopes_supported,
             response_modes_supported,
@@ -142,7 +176,9 @@ impl<'m> From<&AuthorizationServerDocument<'m>> for Members<'m> {
             token_endpoint_auth_methods_supported,
             token_endpoint_auth_signing_alg_values_supported,
             revocation_endpoint_auth_methods_supported,
+            revocation_endpoint_auth_signing_alg_values_supported,
             introspection_endpoint_auth_methods_supported,
+            dpop_signing_alg_values_supported,
             protected_resources,
             authorization_response_iss_parameter_supported,
             client_id_metadata_document_supported,
@@ -155,6 +191,8 @@ impl<'m> From<&AuthorizationServerDocument<'m>> for Members<'m> {
             device_authorization_endpoint,
             revocation_endpoint,
             introspection_endpoint,
+            pushed_authorization_request_endpoint,
+            require_pushed_authorization_requests,
             jwks_uri,
             scopes_supported,
             response_types_supported: ["code"],
@@ -163,7 +201,9 @@ impl<'m> From<&AuthorizationServerDocument<'m>> for Members<'m> {
             token_endpoint_auth_methods_supported,
             token_endpoint_auth_signing_alg_values_supported,
             revocation_endpoint_auth_methods_supported,
+            revocation_endpoint_auth_signing_alg_values_supported,
             introspection_endpoint_auth_methods_supported,
+            dpop_signing_alg_values_supported,
             protected_resources,
             code_challenge_methods_supported: ["S256"],
             authorization_response_iss_parameter_supported,
@@ -189,6 +229,8 @@ mod tests {
         device_authorization_endpoint: None,
         revocation_endpoint: None,
         introspection_endpoint: None,
+        pushed_authorization_request_endpoint: None,
+        require_pushed_authorization_requests: false,
         jwks_uri: None,
         scopes_supported: &[],
         response_modes_supported: &[],
@@ -196,7 +238,9 @@ mod tests {
         token_endpoint_auth_methods_supported: &["none"],
         token_endpoint_auth_signing_alg_values_supported: &[],
         revocation_endpoint_auth_methods_supported: &[],
+        revocation_endpoint_auth_signing_alg_values_supported: &[],
         introspection_endpoint_auth_methods_supported: &[],
+        dpop_signing_alg_values_supported: &[],
         protected_resources: &[],
         authorization_response_iss_parameter_supported: false,
         client_id_metadata_document_supported: false,
@@ -207,13 +251,17 @@ mod tests {
         device_authorization_endpoint: Some("https://as.example.com/device_authorization"),
         revocation_endpoint: Some("https://as.example.com/revoke"),
         introspection_endpoint: Some("https://as.example.com/introspect"),
+        pushed_authorization_request_endpoint: Some("https://as.example.com/par"),
+        require_pushed_authorization_requests: true,
         jwks_uri: Some("https://as.example.com/jwks"),
         scopes_supported: &["user", "offline_access"],
         response_modes_supported: &["query"],
         token_endpoint_auth_methods_supported: &["none", "private_key_jwt"],
         token_endpoint_auth_signing_alg_values_supported: &["ES256"],
-        revocation_endpoint_auth_methods_supported: &["none"],
+        revocation_endpoint_auth_methods_supported: &["none", "private_key_jwt"],
+        revocation_endpoint_auth_signing_alg_values_supported: &["ES256"],
         introspection_endpoint_auth_methods_supported: &["client_secret_basic"],
+        dpop_signing_alg_values_supported: &["EdDSA"],
         protected_resources: &["https://mcp.example.com/mcp"],
         authorization_response_iss_parameter_supported: true,
         client_id_metadata_document_supported: true,
@@ -250,6 +298,8 @@ mod tests {
             "device_authorization_endpoint": "https://as.example.com/device_authorization",
             "revocation_endpoint": "https://as.example.com/revoke",
             "introspection_endpoint": "https://as.example.com/introspect",
+            "pushed_authorization_request_endpoint": "https://as.example.com/par",
+            "require_pushed_authorization_requests": true,
             "jwks_uri": "https://as.example.com/jwks",
             "scopes_supported": ["user", "offline_access"],
             "response_types_supported": ["code"],
@@ -257,8 +307,10 @@ mod tests {
             "grant_types_supported": ["authorization_code", "refresh_token"],
             "token_endpoint_auth_methods_supported": ["none", "private_key_jwt"],
             "token_endpoint_auth_signing_alg_values_supported": ["ES256"],
-            "revocation_endpoint_auth_methods_supported": ["none"],
+            "revocation_endpoint_auth_methods_supported": ["none", "private_key_jwt"],
+            "revocation_endpoint_auth_signing_alg_values_supported": ["ES256"],
             "introspection_endpoint_auth_methods_supported": ["client_secret_basic"],
+            "dpop_signing_alg_values_supported": ["EdDSA"],
             "protected_resources": ["https://mcp.example.com/mcp"],
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": true,
@@ -317,10 +369,20 @@ mod tests {
         };
         check(algorithms(&["ES256", "none"]), MetadataError::Member);
         check(algorithms(&[]), MetadataError::Missing);
+        let at_revocation = |list| AuthorizationServerDocument {
+            revocation_endpoint_auth_signing_alg_values_supported: list,
+            ..FULL
+        };
+        check(at_revocation(&["none"]), MetadataError::Member);
+        check(at_revocation(&[]), MetadataError::Missing);
+        let dpop_signing_alg_values_supported = &["none"];
+        let unsigned = AuthorizationServerDocument { dpop_signing_alg_values_supported, ..FULL };
+        check(unsigned, MetadataError::Member);
         for document in [
             AuthorizationServerDocument { authorization_endpoint: "", ..FULL },
             AuthorizationServerDocument { token_endpoint: "", ..FULL },
             AuthorizationServerDocument { grant_types_supported: &[], ..FULL },
+            AuthorizationServerDocument { pushed_authorization_request_endpoint: None, ..FULL },
             AuthorizationServerDocument { token_endpoint_auth_methods_supported: &[], ..FULL },
         ] {
             check(document, MetadataError::Missing);

@@ -63,6 +63,8 @@ fn in_v6(address: Ipv6Addr, network: Ipv6Addr, length: u32) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[track_caller]
@@ -175,6 +177,47 @@ mod tests {
             "3fff:1000::1",
         ] {
             check(public, true);
+        }
+    }
+
+    proptest! {
+        /// The standard library's own words for addresses, and every way to put an IPv4 address into
+        /// an IPv6 one.
+        #[test]
+        fn sec_280_what_is_public_is_nothing_else(bits: u32, wide: u128) {
+            let v4 = Ipv4Addr::from_bits(bits);
+            let is_special = v4.is_private()
+                || v4.is_loopback()
+                || v4.is_link_local()
+                || v4.is_multicast()
+                || v4.is_broadcast()
+                || v4.is_documentation()
+                || v4.octets()[0] == 0;
+            prop_assert!(!(is_special && is_public(v4.into())), "{v4}");
+            let low = u128::from(bits);
+            let with_v4 = [
+                low,                                         // compatible
+                (0xffff << 32) | low,                        // mapped
+                (0x0064_ff9b << 96) | low,                   // NAT64
+                (0x2002 << 112) | (low << 80),               // 6to4
+                (0x2001_0000 << 96) | u128::from(!bits),     // Teredo
+            ];
+            for bits in with_v4 {
+                let v6 = Ipv6Addr::from_bits(bits);
+                prop_assert!(!is_public(v6.into()), "{v6}");
+            }
+            for high in [wide, (0xfe80 << 112) | (wide >> 10), (0xfc << 120) | (wide >> 7)] {
+                let v6 = Ipv6Addr::from_bits(high);
+                let is_special = v6.is_loopback()
+                    || v6.is_multicast()
+                    || v6.is_unspecified()
+                    || v6.is_unique_local()
+                    || v6.is_unicast_link_local();
+                prop_assert!(!(is_special && is_public(v6.into())), "{v6}");
+            }
+            // What is assigned to the public internet and not taken out is public.
+            let v6 = Ipv6Addr::from_bits((0x2a00 << 112) | (wide >> 16));
+            prop_assert!(is_public(v6.into()), "{v6}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
@@ -24,6 +24,10 @@ use crate::answers;
 
 /// Longest document in bytes (LIM-11, AS-39).
 pub(super) const DOCUMENT_LEN_MAX: usize = 5 * 1024;
+/// Media types of a document about a client.
+pub(super) const DOCUMENT: [&str; 1] = ["application/json"];
+/// Media types of a key set (RFC 7517 §8.5).
+pub(super) const KEY_SET: [&str; 2] = ["application/jwk-set+json", "application/json"];
 /// For name, connection, handshake and answer together.
 const DEADLINE: Duration = Duration::from_secs(5);
 /// For one of several addresses, so that a dead one leaves time for the next.
@@ -125,11 +129,23 @@ impl Fetcher {
         Self { deadline, ..self }
     }
 
-    pub(super) async fn fetch(&self, url: DocumentUrl<'_>) -> Result<Fetched, FetchError> {
-        timeout(self.deadline, self.get(url)).await.unwrap_or(Err(FetchError::Deadline))
+    /// Fetches a document of one of these media types.
+    pub(super) async fn fetch(
+        &self,
+        url: DocumentUrl<'_>,
+        media_types: &[&str],
+        now: SystemTime,
+    ) -> Result<Fetched, FetchError> {
+        let fetched = timeout(self.deadline, self.get(url, media_types, now));
+        fetched.await.unwrap_or(Err(FetchError::Deadline))
     }
 
-    async fn get(&self, url: DocumentUrl<'_>) -> Result<Fetched, FetchError> {
+    async fn get(
+        &self,
+        url: DocumentUrl<'_>,
+        media_types: &[&str],
+        now: SystemTime,
+    ) -> Result<Fetched, FetchError> {
         let stream = self.connect(url).await?;
         let name = ServerName::try_from(url.host().to_owned()).map_err(|_| FetchError::Tls)?;
         let stream = self.tls.connect(name, stream).await.map_err(|_| FetchError::Tls)?;
@@ -139,21 +155,21 @@ impl Fetcher {
         let (mut sender, connection) = handshake.map_err(|_| FetchError::Http)?;
         let request = Request::get(url.path())
             .header(header::HOST, url.authority())
-            .header(header::ACCEPT, "application/json")
+            .header(header::ACCEPT, media_types.join(", "))
             .header(header::ACCEPT_ENCODING, "identity")
             .body(Empty::<Bytes>::new())
             .map_err(|_| FetchError::Http)?;
         let exchange = async move {
             let response = sender.send_request(request).await.map_err(|_| FetchError::Http)?;
             let (head, body) = response.into_parts();
-            judge(head.status, &head.headers)?;
+            judge(head.status, &head.headers, media_types)?;
             let body = Limited::new(body, DOCUMENT_LEN_MAX).collect().await.map_err(|error| {
                 match error.is::<http_body_util::LengthLimitError>() {
                     true => FetchError::TooLarge,
                     false => FetchError::Http,
                 }
             })?;
-            Ok(Fetched { body: body.to_bytes(), max_age: max_age(&head.headers) })
+            Ok(Fetched { body: body.to_bytes(), max_age: max_age(&head.headers, now) })
         };
         // The connection is driven here, so that it ends with the exchange.
         tokio::pin!(connection);
@@ -192,23 +208,39 @@ async fn system_addresses(name: String) -> Option<Vec<IpAddr>> {
     Some(found.map(|address| address.ip()).collect())
 }
 
-fn judge(status: StatusCode, headers: &HeaderMap) -> Result<(), FetchError> {
+fn judge(status: StatusCode, headers: &HeaderMap, media_types: &[&str]) -> Result<(), FetchError> {
     if status != StatusCode::OK {
         return Err(FetchError::Status);
     }
     if headers.contains_key(header::CONTENT_ENCODING) {
         return Err(FetchError::Encoding);
     }
-    if answers::has_content_type(headers, "application/json") {
+    if media_types.iter().any(|it| answers::has_content_type(headers, it)) {
         Ok(())
     } else {
         Err(FetchError::MediaType)
     }
 }
 
+/// How long an answer that came `now` may be kept, if it says so (RFC 9111 §4.2.1).
+fn max_age(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    said_by_cache_control(headers).or_else(|| said_by_expires(headers, now))
+}
+
+/// What `Expires` says, counted from the sender's `Date` (RFC 9111 §5.3). What is no date has passed.
+fn said_by_expires(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let date = |name| {
+        let text = headers.get(name).map(|field| field.to_str().unwrap_or_default());
+        text.map(|text| httpdate::parse_http_date(text).ok())
+    };
+    let expires = date(header::EXPIRES)?;
+    let sent = date(header::DATE).flatten().unwrap_or(now);
+    Some(expires.and_then(|expires| expires.duration_since(sent).ok()).unwrap_or_default())
+}
+
 /// What `Cache-Control` says (RFC 9111 §5.2.2): the smallest `max-age`; nothing at all with
 /// `no-store` or `no-cache`.
-fn max_age(headers: &HeaderMap) -> Option<Duration> {
+fn said_by_cache_control(headers: &HeaderMap) -> Option<Duration> {
     let fields = headers.get_all(header::CACHE_CONTROL).iter();
     let directives = fields.filter_map(|field| field.to_str().ok()).flat_map(|it| it.split(','));
     directives

@@ -3,7 +3,9 @@
 use oauth_as::{Client, ClientAuth, ClientId, RegistrationErrorCode, ScopeSet};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
+use super::keys;
 use super::url::DocumentUrl;
 use crate::redirect_uri;
 use crate::registration::metadata;
@@ -19,7 +21,7 @@ pub(super) enum DocumentError {
     ClientId,
     /// It has a secret, which everybody could read (AS-35).
     Secret,
-    /// It has keys: clients that authenticate are known beforehand here.
+    /// Its keys cannot be used, or it has none and should, or has some and should not (AS-36).
     Keys,
     /// No `client_name` (AS-33).
     Name,
@@ -31,34 +33,48 @@ pub(super) enum DocumentError {
 
 /// The members that a registration does not have.
 #[derive(Deserialize)]
-struct Document {
+struct Document<'d> {
     client_id: Option<String>,
     client_secret: Option<IgnoredAny>,
     client_secret_expires_at: Option<IgnoredAny>,
-    jwks: Option<IgnoredAny>,
-    jwks_uri: Option<IgnoredAny>,
+    #[serde(borrow)]
+    jwks: Option<&'d RawValue>,
+    jwks_uri: Option<String>,
+    token_endpoint_auth_signing_alg: Option<String>,
+}
+
+/// A client that a document describes, as far as the document alone tells.
+#[derive(Debug)]
+pub(super) enum Described {
+    /// All of it.
+    Whole(Client),
+    /// All but its keys, which are a document of their own (AS-36).
+    KeysElsewhere {
+        client: Client,
+        jwks_uri: String,
+        /// The algorithm that it signs with, if it says so.
+        algorithm: Option<String>,
+    },
 }
 
 /// The client that `body`, fetched from `url`, describes.
 ///
-/// Its metadata are judged as at registration, with two differences. A client that has no secret is
-/// public, whatever RFC 7591 takes an absent method for. And redirect URIs that cannot be taken are
+/// Its metadata are judged as at registration, with three differences. A client that has no secret is
+/// public, whatever RFC 7591 takes an absent method for. It may have keys, and then authenticates with
+/// them wherever clients do. And redirect URIs that cannot be taken are
 /// left out, because one document is for many authorization servers: those on another origin
 /// than the document, whose owner would get the codes of this client, and those of another scheme.
 pub(super) fn client(
     url: DocumentUrl<'_>,
     body: &[u8],
     settings: &Settings,
-) -> Result<Client, DocumentError> {
-    let document: Document = serde_json::from_slice(body).map_err(|_| DocumentError::Json)?;
+) -> Result<Described, DocumentError> {
+    let document: Document<'_> = serde_json::from_slice(body).map_err(|_| DocumentError::Json)?;
     if document.client_id.as_deref() != Some(url.as_str()) {
         return Err(DocumentError::ClientId);
     }
     if document.client_secret.is_some() || document.client_secret_expires_at.is_some() {
         return Err(DocumentError::Secret);
-    }
-    if document.jwks.is_some() || document.jwks_uri.is_some() {
-        return Err(DocumentError::Keys);
     }
     let redirects_here = |uri: &str| url.is_same_origin(uri) || redirect_uri::is_loopback(uri);
     let accepted =
@@ -71,15 +87,29 @@ pub(super) fn client(
     if accepted.client_name.is_none() {
         return Err(DocumentError::Name);
     }
-    Ok(Client {
+    let algorithm = document.token_endpoint_auth_signing_alg;
+    // A client with keys that does not say what for is not taken for one that anybody can be.
+    let (auth, elsewhere) = match (accepted.has_keys(), document.jwks, document.jwks_uri) {
+        (false, None, None) => (ClientAuth::Public, None),
+        (true, Some(jwks), None) => {
+            (keys::read(jwks.get().as_bytes(), algorithm.as_deref())?, None)
+        }
+        (true, None, Some(uri)) => (ClientAuth::Public, Some(uri)),
+        _ => return Err(DocumentError::Keys),
+    };
+    let client = Client {
         client_id: ClientId::new(url.as_str()),
-        auth: ClientAuth::Public,
+        auth,
         grant_types: accepted.engine_grant_types(),
         redirect_uris: accepted.redirect_uris,
         allowed_scopes: every_scope(settings),
         default_scopes: ScopeSet::empty(),
         name: accepted.client_name,
         registration: None,
+    };
+    Ok(match elsewhere {
+        Some(jwks_uri) => Described::KeysElsewhere { client, jwks_uri, algorithm },
+        None => Described::Whole(client),
     })
 }
 

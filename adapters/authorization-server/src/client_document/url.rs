@@ -85,6 +85,8 @@ fn is_dns_name(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[track_caller]
@@ -189,6 +191,55 @@ mod tests {
             "https://evil.example/app.example",
         ] {
             assert!(!url.is_same_origin(other), "{other}");
+        }
+    }
+
+    /// An IPv4 address with its last parts run together, each part in its own base, as the readers of
+    /// C libraries and browsers take it.
+    fn spelled(address: u32, parts: usize, bases: [u8; 4]) -> String {
+        let mut rest = u64::from(address);
+        let mut texts = Vec::new();
+        for (at, base) in bases.into_iter().enumerate().take(parts) {
+            let width = if at + 1 == parts { 0 } else { 8 * (3 - at) };
+            let value = rest >> width;
+            rest -= value << width;
+            texts.push(match base % 3 {
+                0 => format!("{value}"),
+                1 => format!("0x{value:x}"),
+                _ => format!("0{value:o}"),
+            });
+        }
+        texts.join(".")
+    }
+
+    proptest! {
+        #[test]
+        fn sec_281_no_spelling_of_an_address(address: u32, parts in 1_usize..=4, bases: [u8; 4], wide: u128) {
+            let v4 = spelled(address, parts, bases);
+            let v6 = std::net::Ipv6Addr::from_bits(wide);
+            // The other reader takes it for an address, so that the spelling is one.
+            let read = url::Url::parse(&format!("https://{v4}/c")).unwrap();
+            prop_assert!(matches!(read.host(), Some(url::Host::Ipv4(it)) if it.to_bits() == address), "{v4}");
+            for host in [v4.clone(), format!("{v4}."), format!("[{v6}]"), format!("[::ffff:{v4}]")] {
+                let url = format!("https://{host}/c");
+                prop_assert!(DocumentUrl::parse(&url, false).is_none(), "{url}");
+            }
+        }
+
+        /// Whatever is accepted names the same host for another reader, and a name at that.
+        #[test]
+        fn sec_281_readers_agree_on_what_is_accepted(
+            host in "[0-9a-fx.:%@\\\\/?#\\[\\]-]{1,20}|([a-z0-9-]{1,6}\\.){1,3}[a-z0-9]{1,4}",
+            path in "(/[a-z.%0-9]{0,6}){1,3}",
+        ) {
+            let text = format!("https://{host}{path}");
+            if let Some(accepted) = DocumentUrl::parse(&text, false) {
+                let read = url::Url::parse(&text).unwrap();
+                prop_assert_eq!(read.host(), Some(url::Host::Domain(accepted.host())));
+                prop_assert_eq!(read.port_or_known_default(), Some(accepted.port()));
+                prop_assert_eq!(read.path(), accepted.path());
+                prop_assert_eq!(read.as_str(), &text);
+            }
         }
     }
 }

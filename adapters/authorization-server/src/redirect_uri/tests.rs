@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 #[track_caller]
@@ -174,4 +176,73 @@ fn shown_host_and_policy_source() {
     assert_eq!(form_action_source("https://app.example/cb"), "https://app.example");
     assert_eq!(form_action_source("http://localhost:3030?x"), "http://localhost:3030");
     assert_eq!(form_action_source("http://[::1]:3030/cb"), "http:");
+}
+
+/// The rule of §8.5 once more, on the bare text: the same, or `http` on the same loopback host and the
+/// same rest, whatever the ports.
+fn is_covered(registered: &str, requested: &str) -> bool {
+    fn parts(uri: &str) -> Option<(&str, &str)> {
+        let rest = uri.strip_prefix("http://")?;
+        let host =
+            ["127.0.0.1", "[::1]", "localhost"].into_iter().find(|it| rest.starts_with(it))?;
+        let rest = &rest[host.len()..];
+        let after = match rest.strip_prefix(':') {
+            Some(port) => {
+                let digits = port.bytes().take_while(u8::is_ascii_digit).count();
+                port[..digits].parse::<u16>().ok().filter(|port| *port > 0)?;
+                &port[digits..]
+            }
+            None => rest,
+        };
+        (after.is_empty() || after.starts_with(['/', '?'])).then_some((host, after))
+    }
+    let plain = requested.bytes().all(|b| b.is_ascii_graphic() && !b"\"<>\\^`{|}#[]".contains(&b));
+    registered == requested
+        || (plain || requested.starts_with("http://[::1]"))
+            && parts(registered).is_some()
+            && parts(registered) == parts(requested)
+}
+
+proptest! {
+    /// Whatever is done to a registered URI, it is covered if the rule says so, and else not.
+    #[test]
+    fn sec_190_sec_191_variants_of_what_is_registered(
+        registered in prop::sample::select(vec![
+            "https://app.example/cb",
+            "https://app.example:8443/a/cb?x=1",
+            "http://127.0.0.1:3030/callback",
+            "http://127.0.0.1/",
+            "http://[::1]:3030/callback?x=1",
+            "http://localhost/callback",
+        ]),
+        edits in prop::collection::vec(
+            (any::<prop::sample::Index>(), 0_usize..3, "[a-z0-9:/@.%?&=-]{1,3}|%2[ef]|:[0-9]{1,5}"),
+            0..3,
+        ),
+    ) {
+        let mut requested = registered.to_owned();
+        for (at, deleted, inserted) in edits {
+            let at = at.index(requested.len() + 1);
+            let end = (at + deleted).min(requested.len());
+            requested.replace_range(at..end, &inserted);
+        }
+        let is_matched = matches(registered, &requested);
+        // The rule permits no more than this; what is malformed it may refuse.
+        prop_assert!(!is_matched || is_covered(registered, &requested), "{requested}");
+        if is_covered(registered, &requested) && check(&requested, 2048).is_ok() {
+            prop_assert!(is_matched, "{requested}");
+        }
+    }
+
+    /// Another port on loopback is covered, and nothing else of another host.
+    #[test]
+    fn sec_191_ports(port in 1_u16.., host in prop::sample::select(vec!["127.0.0.1", "[::1]", "localhost"])) {
+        let requested = format!("http://{host}:{port}/cb");
+        for registered in ["127.0.0.1", "[::1]", "localhost"] {
+            let at = |scheme: &str, path: &str| format!("{scheme}://{registered}{path}");
+            prop_assert_eq!(matches(&at("http", "/cb"), &requested), registered == host);
+            prop_assert!(!matches(&at("http", "/cb/"), &requested));
+            prop_assert!(!matches(&at("https", "/cb"), &requested));
+        }
+    }
 }

@@ -165,11 +165,8 @@ async fn authenticate(
     let now = server.settings.clock.now();
     let key = format!("{peer:?} registration");
     if server.wrong_secrets.is_exhausted(&key, now) {
-        return Err(answers::error_with_status(
-            StatusCode::TOO_MANY_REQUESTS,
-            ErrorCode::InvalidClient,
-            "too many attempts",
-        ));
+        let wait = server.wrong_secrets.wait(&key, now);
+        return Err(answers::too_often(ErrorCode::InvalidClient, "too many attempts", wait));
     }
     let store = server.engine.store();
     let found = match client_id.starts_with(CLIENT_ID_PREFIX) {

@@ -1,5 +1,6 @@
 //! What a client says about itself, and what of it is accepted.
 
+use oauth_as::client_assertion::PRIVATE_KEY_JWT;
 use oauth_as::{Client, GrantType, RegistrationErrorCode, RegistrationErrorResponse, ScopeSet};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,8 @@ const PUBLIC: &str = "none";
 /// RFC 7591 §2: what an omitted `token_endpoint_auth_method` means.
 const METHOD_DEFAULT: &str = "client_secret_basic";
 const METHODS: [&str; 3] = [PUBLIC, METHOD_DEFAULT, "client_secret_post"];
+/// A document cannot hold a secret (AS-35).
+const DOCUMENT_METHODS: [&str; 2] = [PUBLIC, PRIVATE_KEY_JWT];
 
 /// The members that are understood; all others are ignored (AS-122). `null` counts as absent.
 #[derive(Deserialize)]
@@ -53,6 +56,11 @@ impl Accepted {
         self.token_endpoint_auth_method == PUBLIC
     }
 
+    /// Whether it authenticates with keys of its own, which only a document can give.
+    pub(crate) fn has_keys(&self) -> bool {
+        self.token_endpoint_auth_method == PRIVATE_KEY_JWT
+    }
+
     pub(super) fn method(&self) -> &str {
         &self.token_endpoint_auth_method
     }
@@ -84,7 +92,7 @@ pub(super) fn read(
     body: &[u8],
     settings: &Settings,
 ) -> Result<Accepted, RegistrationErrorResponse> {
-    accept(parse(body)?, settings)
+    accept(parse(body)?, settings, &METHODS)
 }
 
 /// The metadata of a client document: of its redirect URIs only those that `admits` takes, and
@@ -95,15 +103,12 @@ pub(crate) fn read_document(
     admits: impl Fn(&str) -> bool,
 ) -> Result<Accepted, RegistrationErrorResponse> {
     let mut requested = parse(body)?;
-    let method = requested.token_endpoint_auth_method.get_or_insert_with(|| PUBLIC.to_owned());
-    if method != PUBLIC {
-        return Err(invalid("a client document cannot hold a secret"));
-    }
+    requested.token_endpoint_auth_method.get_or_insert_with(|| PUBLIC.to_owned());
     if let Some(uris) = &mut requested.redirect_uris {
         let length_max = settings.limits.redirect_uri_bytes;
         uris.retain(|uri| admits(uri) && redirect_uri::check(uri, length_max).is_ok());
     }
-    accept(requested, settings)
+    accept(requested, settings, &DOCUMENT_METHODS)
 }
 
 fn parse(body: &[u8]) -> Result<Requested, RegistrationErrorResponse> {
@@ -114,6 +119,7 @@ fn parse(body: &[u8]) -> Result<Requested, RegistrationErrorResponse> {
 fn accept(
     requested: Requested,
     settings: &Settings,
+    methods: &[&str],
 ) -> Result<Accepted, RegistrationErrorResponse> {
     if requested.software_statement.is_some() {
         return Err(RegistrationErrorResponse::new(
@@ -134,7 +140,7 @@ fn accept(
         return Err(invalid("response_types must be code alone, and none without redirects"));
     }
     let method = requested.token_endpoint_auth_method.unwrap_or_else(|| METHOD_DEFAULT.to_owned());
-    if !METHODS.contains(&method.as_str()) {
+    if !methods.contains(&method.as_str()) {
         return Err(invalid("this token_endpoint_auth_method is not supported"));
     }
     Ok(Accepted {
@@ -167,15 +173,18 @@ fn redirect_uris(
     application_type: Option<&str>,
     settings: &Settings,
 ) -> Result<Vec<String>, RegistrationErrorResponse> {
-    let uris = requested.unwrap_or_default();
+    let mut uris = requested.unwrap_or_default();
+    if uris.len() > settings.limits.redirect_uris {
+        return Err(invalid("too many redirect URIs"));
+    }
+    // Desktop clients register one beside others; RFC 7591 §3.2.1 allows to leave it out (§9.3).
+    let names_some = !uris.is_empty();
+    uris.retain(|uri| !redirect_uri::is_private_use(uri));
     let refuse = |description| {
         RegistrationErrorResponse::new(RegistrationErrorCode::InvalidRedirectUri, description)
     };
-    if is_needed && uris.is_empty() {
+    if (is_needed || names_some) && uris.is_empty() {
         return Err(refuse("at least one redirect URI is needed"));
-    }
-    if uris.len() > settings.limits.redirect_uris {
-        return Err(invalid("too many redirect URIs"));
     }
     for uri in &uris {
         match redirect_uri::check(uri, settings.limits.redirect_uri_bytes) {

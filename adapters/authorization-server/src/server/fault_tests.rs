@@ -402,3 +402,51 @@ async fn sec_561_a_request_that_is_cut_off_leaves_no_half_of_it() {
         }
     }
 }
+
+/// A call that never ends is cut off by the deadline of its request, whichever it is; nothing is issued,
+/// and the code is as good as it was.
+#[tokio::test]
+async fn sec_238_a_storage_that_never_answers_holds_nobody() {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let folder = TempDir::new().unwrap();
+    for mut server in [server(None).await, server(Some(&folder)).await] {
+        let inner = Arc::get_mut(&mut server.inner).unwrap();
+        inner.settings.limits.request_time = Duration::from_secs(1);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = server.clone();
+        tokio::spawn(async move { serving.serve(listener, std::future::pending()).await });
+        let (mut at, mut sweeps) = (0, 0);
+        loop {
+            let form = redemption(&code(&server, OPAQUE).await);
+            faults(&server).fail_after(at, Fault::Stalled);
+            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+            let request = format!(
+                "POST /token HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\
+                 Content-Type: application/x-www-form-urlencoded\r\n\r\n{form}",
+                form.len()
+            );
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            let struck = !faults(&server).heal();
+            match answer.split(' ').nth(1) {
+                Some("408") => {
+                    assert!(struck && !answer.contains("access_token"), "call {at}: {answer}");
+                    assert_eq!(post(&server, "/token", &form).await.0, StatusCode::OK, "call {at}");
+                    at += 1;
+                }
+                // It has fewer calls than that.
+                Some("200") if !struck => break,
+                // The server's sweep met the fault.
+                Some("200") if sweeps < 3 => sweeps += 1,
+                _ => panic!("call {at}: {answer}"),
+            }
+            assert_eq!(post(&server, "/token", &form).await.0, StatusCode::BAD_REQUEST);
+        }
+        assert!(at >= 2, "only {at} calls");
+    }
+}

@@ -12,8 +12,12 @@ pub struct Lifetimes {
     pub access_token: Duration,
     /// A chain of refresh tokens, from the consent to its end (AS-94).
     pub refresh_token: Duration,
+    /// One refresh token, until it is used (AS-94); not shorter than an access token.
+    pub refresh_token_idle: Duration,
     /// A request that waits for the user to sign in and to decide.
     pub pending_authorization: Duration,
+    /// A pushed authorization request, until a browser brings its name (RFC 9126 §2.2): 5 s to 10 min.
+    pub pushed_request: Duration,
     /// A user's sign-in in one browser.
     pub session: Duration,
     /// A registered client that never obtained a token (LIM-16).
@@ -31,7 +35,9 @@ impl Default for Lifetimes {
             authorization_code: Duration::from_secs(60),
             access_token: Duration::from_secs(10 * 60),
             refresh_token: Duration::from_secs(30 * 24 * 60 * 60),
+            refresh_token_idle: Duration::from_secs(14 * 24 * 60 * 60),
             pending_authorization: Duration::from_secs(10 * 60),
+            pushed_request: Duration::from_secs(60),
             session: Duration::from_secs(60 * 60),
             unused_client: Duration::from_secs(24 * 60 * 60),
             signing_key: Duration::from_secs(90 * 24 * 60 * 60),
@@ -60,14 +66,28 @@ pub struct Limits {
     pub pending_authorizations: usize,
     /// Requests that wait for a user, from one peer (LIM-17).
     pub pending_authorizations_per_peer: usize,
+    /// Pushed authorization requests that wait for a browser, in all (RFC 9126). Those that are being
+    /// pushed at the same time may go beyond it.
+    pub pushed_requests: usize,
+    /// Authorization requests pushed from one peer in a minute (RFC 9126).
+    pub pushed_requests_per_peer_per_minute: u32,
     /// Wrong secrets in a minute, for one account or client and from one peer (LIM-20).
     pub wrong_secrets_per_minute: u32,
     /// Client documents fetched for one peer in a minute (SEC-287).
     pub document_fetches_per_peer_per_minute: u32,
     /// Client documents fetched from one host in a minute, of clients that were not known (SEC-287).
     pub document_fetches_per_host_per_minute: u32,
+    /// Devices that asked within the lifetime of a code, in all (RFC 8628). Those that ask at the same time
+    /// may go beyond it.
+    pub device_grants: usize,
     /// Devices that ask for a code, from one peer in a minute (RFC 8628).
     pub device_grants_per_peer_per_minute: u32,
+    /// DPoP proofs of one peer in a minute, in bursts of as many (RFC 9449); zero sets no limit. Each is
+    /// remembered for up to six minutes.
+    pub dpop_proofs_per_peer_per_minute: u32,
+    /// DPoP proofs of all peers in a minute that one process looks at; zero sets no limit. It bounds what is
+    /// remembered: seven times as many.
+    pub dpop_proofs_per_minute: u32,
     /// Requests of one peer in a second, in bursts of as many; zero sets no limit. Introspection, metadata
     /// and keys are not counted: resource servers ask as often as their callers do (SEC-445).
     pub requests_per_peer_per_second: u32,
@@ -89,10 +109,15 @@ impl Default for Limits {
             registrations_per_peer_per_hour: 10,
             pending_authorizations: 10_000,
             pending_authorizations_per_peer: 20,
+            pushed_requests: 10_000,
+            pushed_requests_per_peer_per_minute: 60,
             wrong_secrets_per_minute: 10,
             document_fetches_per_peer_per_minute: 20,
             document_fetches_per_host_per_minute: 60,
+            device_grants: 10_000,
             device_grants_per_peer_per_minute: 20,
+            dpop_proofs_per_peer_per_minute: 600,
+            dpop_proofs_per_minute: 60_000,
             requests_per_peer_per_second: 100,
             connections: 1_024,
             header_time: Duration::from_secs(10),

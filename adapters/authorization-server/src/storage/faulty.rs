@@ -12,6 +12,8 @@ pub(crate) enum Fault {
     Refused,
     /// It happens, and is reported as failed all the same (SEC-238).
     Applied,
+    /// Nothing happens, and no answer ever comes (SEC-238).
+    Stalled,
 }
 
 /// The faults to come.
@@ -52,6 +54,7 @@ impl Faults {
         match self.fault_now() {
             None => return work.await,
             Some(Fault::Refused) => {}
+            Some(Fault::Stalled) => std::future::pending().await,
             Some(Fault::Applied) => drop(work.await),
         }
         Err(StorageError::new("told to fail"))

@@ -6,10 +6,12 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use oauth_as::authorization::{AuthorizationCodeRecord, AuthorizationCodeState};
 use oauth_as::device::DeviceGrantState;
+use oauth_as::par::PushedAuthorizationRequest;
+use oauth_as::token::RefreshTokenState;
 use oauth_as::{
     Client, ClientId, DeviceGrant, IssuedToken, RefreshTokenRecord, RevocationWindow, ScopeSet,
     Storage, StorageError, WriteOutcome, delegate_storage,
@@ -17,7 +19,9 @@ use oauth_as::{
 
 use super::Records;
 use super::redemption::{self, Kept, Redemption};
+use super::{once, pushed};
 use crate::client_document::{Documents, is_document_id};
+use crate::clock::Clock;
 use crate::secrets::Digest;
 
 /// Marks a stored form, so that records read back are not hashed a second time when they are
@@ -34,9 +38,36 @@ pub(crate) struct HashedStorage {
     documents: Option<Arc<Documents>>,
     /// What every client may ask for, whatever there was when it was registered.
     scopes: Option<ScopeSet>,
+    /// How long refresh tokens live, and by which clock; as the engine says if there is none.
+    refresh: Option<RefreshLifetime>,
     /// Families of tokens whose revocation failed, in this process: the client was told so, and
     /// this one goes on trying.
     unrevoked: Mutex<HashMap<String, RevocationWindow>>,
+}
+
+/// How long refresh tokens live.
+pub(crate) struct RefreshLifetime {
+    pub(crate) clock: Clock,
+    /// All tokens of one grant, from the user's consent.
+    pub(crate) chain: Duration,
+    /// One token, until it is used.
+    pub(crate) idle: Duration,
+}
+
+impl RefreshLifetime {
+    /// The engine knows one end, that of the chain. A token that waits for its use may end before it; one
+    /// that was used is remembered until then, to notice that it is used again.
+    /// A lifetime beyond the end of time is no end.
+    fn end_of(&self, record: &RefreshTokenRecord) -> Option<SystemTime> {
+        let chain = record.grant_established_at.checked_add(self.chain);
+        match record.state {
+            RefreshTokenState::Active => {
+                let idle = self.clock.now().checked_add(self.idle);
+                [chain, idle].into_iter().flatten().min()
+            }
+            _ => chain,
+        }
+    }
 }
 
 /// A secret as a client presented it, made harmless if it has the form of a stored one.
@@ -104,6 +135,7 @@ impl HashedStorage {
             fixed: fixed.into_iter().map(named).collect(),
             documents: None,
             scopes: None,
+            refresh: None,
             unrevoked: Mutex::default(),
         }
     }
@@ -117,6 +149,11 @@ impl HashedStorage {
     /// after it had registered.
     pub(crate) fn with_scopes(self, scopes: ScopeSet) -> Self {
         Self { scopes: Some(scopes), ..self }
+    }
+
+    /// Ends refresh tokens that are not used (AS-94).
+    pub(crate) fn with_refresh_lifetime(self, refresh: RefreshLifetime) -> Self {
+        Self { refresh: Some(refresh), ..self }
     }
 
     /// A client of the records as the engine sees it.
@@ -167,6 +204,27 @@ impl HashedStorage {
         device_code: &str,
     ) -> Result<Option<String>, StorageError> {
         self.inner.device_resource(&stored(device_code)).await
+    }
+
+    /// The request that was pushed and is named so, as long as it waits.
+    pub(crate) async fn pushed_request(
+        &self,
+        request_uri: &str,
+    ) -> Result<Option<PushedAuthorizationRequest>, StorageError> {
+        self.inner.pushed_request(&stored(request_uri)).await
+    }
+
+    /// Uses up the request that was pushed and has this stored name: false when it is used up
+    /// already. `ends` is when nothing can refer to it any more.
+    pub(crate) async fn use_pushed_request(
+        &self,
+        name: &str,
+        ends: SystemTime,
+    ) -> Result<bool, StorageError> {
+        let id = token_id(&format!("pushed request {name}"));
+        let is_first = self.inner.claim_replay_id(&id, ends).await?;
+        self.inner.take_pushed_authorization_request(name).await?;
+        Ok(is_first)
     }
 
     /// The family of `client_id`'s refresh token `token`; `None` when it has no such token.
@@ -283,6 +341,22 @@ impl Storage for HashedStorage {
         }
     }
 
+    async fn put_pushed_authorization_request(
+        &self,
+        mut record: PushedAuthorizationRequest,
+    ) -> Result<WriteOutcome, StorageError> {
+        record.request_uri = stored(&record.request_uri);
+        record.redirect_uri = pushed::redirect_uri().or(record.redirect_uri);
+        self.inner.put_pushed_authorization_request(record).await
+    }
+
+    async fn take_pushed_authorization_request(
+        &self,
+        request_uri: &str,
+    ) -> Result<Option<PushedAuthorizationRequest>, StorageError> {
+        self.inner.take_pushed_authorization_request(&stored(request_uri)).await
+    }
+
     async fn put_token(&self, mut token: IssuedToken) -> Result<WriteOutcome, StorageError> {
         token.access_token = stored(&token.access_token);
         match redemption::current() {
@@ -308,10 +382,14 @@ impl Storage for HashedStorage {
         mut record: RefreshTokenRecord,
     ) -> Result<WriteOutcome, StorageError> {
         record.refresh_token = stored(&record.refresh_token);
-        match redemption::current() {
-            Some(redemption) => Ok(redemption.put_refresh_token(record)),
-            None => self.inner.put_refresh_token(record).await,
+        let Some(redemption) = redemption::current() else {
+            // What is put back is what it was.
+            return self.inner.put_refresh_token(record).await;
+        };
+        if let Some(refresh) = &self.refresh {
+            record.expires_at = refresh.end_of(&record);
         }
+        Ok(redemption.put_refresh_token(record))
     }
 
     async fn get_refresh_token(
@@ -359,7 +437,15 @@ impl Storage for HashedStorage {
         expires_at: SystemTime,
     ) -> Result<bool, StorageError> {
         // A client chose it; its digest has a bounded length.
-        self.inner.claim_replay_id(&token_id(id), expires_at).await
+        let id = token_id(id);
+        if once::is_claimed(&id) {
+            return Ok(true);
+        }
+        let is_first = self.inner.claim_replay_id(&id, expires_at).await?;
+        if is_first {
+            once::note(id);
+        }
+        Ok(is_first)
     }
 
     // `rotate_refresh_token` keeps its refusing default: the engine calls it for its retry window,

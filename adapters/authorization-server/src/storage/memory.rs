@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use oauth_as::authorization::{AuthorizationCodeRecord, AuthorizationCodeState};
+use oauth_as::par::PushedAuthorizationRequest;
 use oauth_as::{
     Client, ClientId, IssuedToken, MemoryStorage, RefreshTokenRecord, RevocationWindow, Storage,
     StorageError, WriteOutcome, delegate_storage,
@@ -23,6 +24,8 @@ pub(crate) struct MemoryRecords {
     /// All that the engine keeps, but for codes: those must be looked at without being taken.
     engine: MemoryStorage,
     codes: Mutex<HashMap<String, AuthorizationCodeRecord>>,
+    /// Requests that were pushed. The engine has them, too, but gives them away when they are looked at.
+    pushed: Mutex<HashMap<String, PushedAuthorizationRequest>>,
     /// What device grants are for, and when they end.
     device_resources: Mutex<HashMap<String, (String, SystemTime)>>,
     /// The engine's memory does not list its clients.
@@ -59,6 +62,7 @@ impl Storage for MemoryRecords {
     ) -> Result<bool, StorageError> {
         let deleted = self.engine.delete_client(client_id, window).await?;
         lock(&self.codes).retain(|_, code| code.client_id != *client_id);
+        lock(&self.pushed).retain(|_, request| request.client_id != *client_id);
         lock(&self.unused).remove(client_id.as_str());
         lock(&self.client_ids).remove(client_id.as_str());
         Ok(deleted)
@@ -87,7 +91,30 @@ impl Storage for MemoryRecords {
         Ok(lock(&self.codes).remove(code))
     }
 
+    async fn put_pushed_authorization_request(
+        &self,
+        record: PushedAuthorizationRequest,
+    ) -> Result<WriteOutcome, StorageError> {
+        let name = record.request_uri.clone();
+        // In this order: a client that is deleted meanwhile takes it along, or the engine refuses it.
+        lock(&self.pushed).insert(name.clone(), record.clone());
+        let outcome = self.engine.put_pushed_authorization_request(record).await?;
+        if outcome.is_refused() {
+            lock(&self.pushed).remove(&name);
+        }
+        Ok(outcome)
+    }
+
+    async fn take_pushed_authorization_request(
+        &self,
+        request_uri: &str,
+    ) -> Result<Option<PushedAuthorizationRequest>, StorageError> {
+        self.engine.take_pushed_authorization_request(request_uri).await?;
+        Ok(lock(&self.pushed).remove(request_uri))
+    }
+
     async fn sweep_expired(&self, now: SystemTime) -> Result<u64, StorageError> {
+        lock(&self.pushed).retain(|_, request| now < request.expires_at);
         lock(&self.device_resources).retain(|_, (_, ends)| now < *ends);
         let swept = {
             let mut codes = lock(&self.codes);
@@ -169,6 +196,22 @@ impl MemoryRecords {
         }
     }
 
+    pub(crate) async fn pushed_request(
+        &self,
+        request_uri: &str,
+    ) -> Result<Option<PushedAuthorizationRequest>, StorageError> {
+        Ok(lock(&self.pushed).get(request_uri).cloned())
+    }
+
+    pub(crate) async fn has_pushed_requests(
+        &self,
+        count: usize,
+        now: SystemTime,
+    ) -> Result<bool, StorageError> {
+        let waiting = lock(&self.pushed).values().filter(|it| now < it.expires_at).count();
+        Ok(waiting >= count)
+    }
+
     pub(crate) async fn put_device_resource(
         &self,
         device_code: &str,
@@ -178,6 +221,15 @@ impl MemoryRecords {
         let entry = (resource.to_owned(), ends);
         lock(&self.device_resources).insert(device_code.to_owned(), entry);
         Ok(())
+    }
+
+    pub(crate) async fn has_devices(
+        &self,
+        count: usize,
+        now: SystemTime,
+    ) -> Result<bool, StorageError> {
+        let waiting = lock(&self.device_resources).values().filter(|(_, ends)| now < *ends).count();
+        Ok(waiting >= count)
     }
 
     pub(crate) async fn device_resource(

@@ -159,6 +159,11 @@ impl Redemption {
         self.written().access.clone()
     }
 
+    /// Keeps no refresh token beside the access token.
+    pub(crate) fn leave_out_refresh_token(&self) {
+        self.written().next = None;
+    }
+
     /// Keeps what the engine wrote, in one step.
     pub(super) async fn keep(&self, records: &Records) -> Result<Kept, StorageError> {
         let Written { code, refresh_token, access, next } = std::mem::take(&mut *self.written());

@@ -19,6 +19,7 @@ mod devices;
 mod engine;
 mod grants;
 mod open;
+mod pushed;
 mod replays;
 mod revocations;
 mod sessions;

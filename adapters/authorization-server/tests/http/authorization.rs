@@ -146,14 +146,12 @@ async fn sec_196_response_types() {
 async fn sec_197_unknown_parameters_are_ignored() {
     let server = Server::new().await;
     let client = server.public_client().await;
-    let extra = [
-        ("request_uri", "http://127.0.0.1:1/"),
-        ("request", "a.b.c"),
-        ("claims", "{}"),
-        ("login_hint", "x"),
-        ("prompt", "consent"),
-    ];
+    let extra =
+        [("request", "a.b.c"), ("claims", "{}"), ("login_hint", "x"), ("prompt", "consent")];
     assert_eq!(error_of(&server, &query(&client.id, &extra)).await, "none");
+    // It would stand for another request than the query has; nobody fetches it.
+    let elsewhere = query(&client.id, &[("request_uri", "http://127.0.0.1:1/")]);
+    server.get(&format!("/authorize?{elsewhere}")).await.is_page(400);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use http::StatusCode;
 use serde_json::json;
 
 use crate::harness::*;
+use crate::keys::Key;
 use crate::site::{Site, Then};
 
 async fn server(site: &Site) -> Server {
@@ -165,4 +166,132 @@ async fn sec_287_fetches_for_one_peer_are_counted() {
     let client = Client { id: ids[1].clone(), secret: None };
     assert_eq!(server.redeem(&client, "code").await.status, StatusCode::TOO_MANY_REQUESTS);
     assert!(ask(&ids[0]).await.location().starts_with("/login?"));
+}
+
+const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// Publishes a document of a client with keys, where `keys` says, and gives its URL.
+fn publish_with_keys(site: &Site, path: &str, keys: (&str, serde_json::Value)) -> String {
+    let url = site.url(path);
+    let mut document = json!({
+        "client_id": url,
+        "client_name": "App with a key",
+        "redirect_uris": [REDIRECT],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "token_endpoint_auth_method": "private_key_jwt",
+    });
+    document[keys.0] = keys.1;
+    site.document(path, "", &document.to_string());
+    url
+}
+
+/// A form to `path` as the client `id`, which signs with `key`.
+async fn signed(
+    server: &Server,
+    path: &str,
+    (id, key, jti): (&str, &Key, &str),
+    form: &[(&str, &str)],
+) -> Answer {
+    let now = server.now_secs();
+    let claims = json!({ "iss": id, "sub": id, "aud": ISSUER, "exp": now + 60, "iat": now,
+        "jti": jti });
+    let assertion = key.assertion(&json!({ "alg": key.algorithm() }), &claims);
+    let mut form = form.to_vec();
+    form.extend([("client_assertion_type", TYPE), ("client_assertion", &assertion)]);
+    server.post_form(path, &[], &form).await
+}
+
+#[tokio::test]
+async fn as_36_a_client_of_a_document_authenticates_with_its_keys() {
+    let site = Site::named("localhost").await;
+    let server = server(&site).await;
+    let (key, other) = (Key::es256(), Key::es256());
+    let keys: serde_json::Value = serde_json::from_str(&key.jwks()).unwrap();
+    site.document("/jwks", "", &key.jwks());
+    let refused = (401, "invalid_client".to_owned());
+    for (path, place) in
+        [("/inline", ("jwks", keys)), ("/elsewhere", ("jwks_uri", json!(site.url("/jwks"))))]
+    {
+        let id = publish_with_keys(&site, path, place);
+        let client = Client { id: id.clone(), secret: None };
+        let code = server.code(&client, OPAQUE).await;
+        // It proves who it is on every call; the document alone proves nothing.
+        assert_eq!(server.redeem(&client, &code).await.refusal(), refused);
+        let by_other = (id.as_str(), &other, "other");
+        let answer = signed(&server, "/token", by_other, &redemption(&code)).await;
+        assert_eq!(answer.refusal(), refused);
+        let as_own = |jti: &'static str| (id.as_str(), &key, jti);
+        let issued = signed(&server, "/token", as_own("1"), &redemption(&code)).await;
+        assert_eq!(issued.status, StatusCode::OK, "{}", issued.body);
+        let (access, refresh) = issued.tokens();
+        assert_eq!(server.introspect(OPAQUE, &access).await["client_id"], id.as_str());
+        assert_eq!(server.refresh(&client, &refresh).await.refusal(), refused);
+        let form = [("grant_type", "refresh_token"), ("refresh_token", refresh.as_str())];
+        let (_, refresh) = signed(&server, "/token", as_own("2"), &form).await.tokens();
+        assert_eq!(
+            server.as_client("/revoke", &client, &[("token", &refresh)]).await.refusal(),
+            refused
+        );
+        let revoked = signed(&server, "/revoke", as_own("3"), &[("token", &refresh)]).await;
+        assert_eq!(revoked.status, StatusCode::OK);
+        // A request that is pushed is its own, too.
+        let pushed = query(&id, &[("client_assertion_type", TYPE), ("client_assertion", "a.b.c")]);
+        let fields = [("content-type", "application/x-www-form-urlencoded")];
+        let push = request(http::Method::POST, "/par", &fields, pushed.into());
+        assert_eq!(server.send(push).await.refusal(), refused);
+    }
+}
+
+#[tokio::test]
+async fn as_36_keys_that_changed_count_soon() {
+    let site = Site::named("localhost").await;
+    let server = server(&site).await;
+    let (old, new) = (Key::es256(), Key::es256());
+    let cached = "cache-control: max-age=86400\r\n";
+    site.document("/jwks", cached, &old.jwks());
+    let id = publish_with_keys(&site, "/client.json", ("jwks_uri", json!(site.url("/jwks"))));
+    let client = Client { id: id.clone(), secret: None };
+    let code = server.code(&client, OPAQUE).await;
+    site.document("/jwks", cached, &new.jwks());
+    let refused = signed(&server, "/token", (&id, &new, "1"), &redemption(&code)).await;
+    assert_eq!(refused.refusal(), (401, "invalid_client".into()));
+    server.pass_secs(5 * 60);
+    let code = server.code(&client, OPAQUE).await;
+    let refused = signed(&server, "/token", (&id, &old, "2"), &redemption(&code)).await;
+    assert_eq!(refused.refusal(), (401, "invalid_client".into()));
+    let issued = signed(&server, "/token", (&id, &new, "3"), &redemption(&code)).await;
+    assert_eq!(issued.status, StatusCode::OK, "{}", issued.body);
+}
+
+/// Keys are fetched under the rules for documents, and fetched only from where those are.
+#[tokio::test]
+async fn as_40_sec_257_keys_elsewhere_are_fetched_like_documents() {
+    let site = Site::named("localhost").await;
+    let server = server(&site).await;
+    let key = Key::es256();
+    site.document("/jwks", "", &key.jwks());
+    site.document("/none", "", "{}");
+    let moved = format!("HTTP/1.1 302 Found\r\nlocation: {}\r\n\r\n", site.url("/jwks"));
+    site.answer("/moved", moved, Then::Close);
+    let ask = async |id: &str| server.get(&format!("/authorize?{}", query(id, &[]))).await;
+    for (number, uri) in [
+        "http://localhost/jwks".to_owned(),
+        format!("https://127.0.0.1:{}/jwks", site.port),
+        "https://169.254.169.254/jwks".into(),
+        "https://10.0.0.1/jwks".into(),
+        "file:///etc/passwd".into(),
+        format!("{}?x=1", site.url("/jwks")),
+        site.url("/moved"),
+        site.url("/none"),
+        site.url("/nothing"),
+        site.url("/"),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let id = publish_with_keys(&site, &format!("/bad{number}"), ("jwks_uri", json!(uri)));
+        ask(&id).await.is_page(400);
+    }
+    let id = publish_with_keys(&site, "/good", ("jwks_uri", json!(site.url("/jwks"))));
+    assert!(ask(&id).await.location().starts_with("/login?"));
 }

@@ -4,6 +4,7 @@ use http::StatusCode;
 use portcullis_authorization_server::{Database, Settings};
 use serde_json::{Value, json};
 
+use crate::databases::{TestDatabase, durable};
 use crate::harness::*;
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -232,6 +233,22 @@ async fn devices_of_one_peer_are_counted() {
     assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
     server.pass_secs(60);
     codes(&server, &client, OPAQUE).await;
+}
+
+#[tokio::test]
+async fn lim_17_devices_are_counted_in_all() {
+    for database in TestDatabase::each() {
+        let mut settings = durable(database.place());
+        settings.limits.device_grants = 2;
+        let server = Server::with(settings).await;
+        let client = device(&server).await;
+        codes(&server, &client, OPAQUE).await;
+        codes(&server, &client, OPAQUE).await;
+        let answer = begin(&server, &client, &[("resource", OPAQUE)]).await;
+        assert_eq!(answer.refusal(), (429, "temporarily_unavailable".into()));
+        server.pass_secs(600);
+        codes(&server, &client, OPAQUE).await;
+    }
 }
 
 #[tokio::test]

@@ -74,13 +74,19 @@ async fn sec_175_metadata_is_the_running_configuration() {
             assert_eq!(offers(list, value), accepted, "{name} {value}");
         }
     }
-    for endpoint in ["token", "registration", "introspection", "revocation", "device_authorization"]
-    {
+    for endpoint in [
+        "token",
+        "registration",
+        "introspection",
+        "revocation",
+        "device_authorization",
+        "pushed_authorization_request",
+    ] {
         let url = metadata[format!("{endpoint}_endpoint")].as_str().unwrap();
         let answer = server.post_form(url.strip_prefix(ISSUER).unwrap(), &[], &[]).await;
         assert_ne!(answer.status, StatusCode::NOT_FOUND, "{endpoint}");
     }
-    for absent in ["jwks_uri", "pushed_authorization_request_endpoint"] {
+    for absent in ["jwks_uri", "dpop_signing_alg_values_supported"] {
         assert_eq!(metadata[absent], json!(null));
     }
     let mut closed = settings();

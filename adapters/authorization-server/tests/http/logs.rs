@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use http::Method;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::harness::*;
@@ -41,6 +42,13 @@ async fn flow(server: &Server) -> Vec<String> {
         browser.log_in(server, &page, "wrong-password-typed").await;
         let page = browser.sign_in(server, &query(&client.id, &[("resource", resource)])).await;
         secrets.push(browser.cookie.clone().unwrap().split_once('=').unwrap().1.to_owned());
+        let pushed = query(&client.id, &[("client_secret", client.secret.as_deref().unwrap())]);
+        let fields = [("content-type", "application/x-www-form-urlencoded")];
+        let pushed = server.send(request(Method::POST, "/par", &fields, pushed.into())).await;
+        let named = pushed.json()["request_uri"].as_str().unwrap().to_owned();
+        let short = encode(&[("client_id", &client.id), ("request_uri", &named)]);
+        server.get(&format!("/authorize?{short}")).await.location();
+        secrets.push(named);
         let location = browser.decide(server, &page, "approve").await.location();
         let code = parameter(&location, "code").unwrap();
         let (access, refresh) = server.redeem(&client, &code).await.tokens();
@@ -50,6 +58,9 @@ async fn flow(server: &Server) -> Vec<String> {
         server.redeem(&client, &code).await.refusal();
         server.as_client("/revoke", &client, &[("token", &next)]).await;
         secrets.extend([code, access, refresh, renewed, next]);
+        let (_, live) = server.tokens(&client, resource).await;
+        server.as_client("/revoke", &client, &[("token", &live)]).await;
+        secrets.push(live);
         let credentials = server.server.introspection_credentials(resource).unwrap();
         secrets.push(credentials.client_secret.clone());
     }
@@ -83,7 +94,13 @@ async fn sec_320_no_secret_in_the_logs() {
     for event in ["client registered", "user signed in", "user decided", "token issued"] {
         assert!(logged.contains(event), "{event}");
     }
-    for event in ["sign-in failed", "refresh token reused", "client authentication failed"] {
+    for event in [
+        "sign-in failed",
+        "refresh token reused",
+        "client authentication failed",
+        "token revoked",
+        "authorization request pushed",
+    ] {
         assert!(logged.contains(event), "{event}");
     }
     for (client, names_none) in [(old_client, true), (client, false)] {

@@ -1,87 +1,21 @@
 //! Programs that act for themselves: the client credentials grant, by secret and by assertion.
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
-    RsaKeyPair,
-};
-use aws_lc_rs::{rsa::KeySize, rsa::PublicKeyComponents};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use http::StatusCode;
 use portcullis_authorization_server::{ServiceAuthentication, Settings};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
+use crate::databases::TestDatabase;
 use crate::harness::*;
+use crate::keys::Key;
 
 const BY_SECRET: &str = "service-reports";
 const SECRET: &str = "a-secret-that-a-machine-made-for-a-machine";
 const BY_KEY: &str = "service-signs";
 const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 const GRANT: (&str, &str) = ("grant_type", "client_credentials");
-
-fn encoded(bytes: impl AsRef<[u8]>) -> String {
-    Base64UrlUnpadded::encode_string(bytes.as_ref())
-}
-
-enum Key {
-    Es256(EcdsaKeyPair),
-    EdDsa(Ed25519KeyPair),
-    Rs256(Box<RsaKeyPair>),
-}
-
-impl Key {
-    fn es256() -> Self {
-        Self::Es256(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap())
-    }
-
-    fn every() -> [Self; 3] {
-        let rsa = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
-        [Self::es256(), Self::EdDsa(Ed25519KeyPair::generate().unwrap()), Self::Rs256(rsa.into())]
-    }
-
-    fn algorithm(&self) -> &'static str {
-        match self {
-            Self::Es256(_) => "ES256",
-            Self::EdDsa(_) => "EdDSA",
-            Self::Rs256(_) => "RS256",
-        }
-    }
-
-    fn jwks(&self) -> String {
-        let key = match self {
-            Self::Es256(key) => {
-                let (x, y) = key.public_key().as_ref()[1..].split_at(32);
-                json!({ "kty": "EC", "crv": "P-256", "x": encoded(x), "y": encoded(y) })
-            }
-            Self::EdDsa(key) => {
-                json!({ "kty": "OKP", "crv": "Ed25519", "x": encoded(key.public_key()) })
-            }
-            Self::Rs256(key) => {
-                let PublicKeyComponents::<Vec<u8>> { n, e } = key.public_key().into();
-                json!({ "kty": "RSA", "n": encoded(n), "e": encoded(e) })
-            }
-        };
-        json!({ "keys": [key] }).to_string()
-    }
-
-    fn sign(&self, message: &[u8]) -> Vec<u8> {
-        let random = SystemRandom::new();
-        match self {
-            Self::Es256(key) => key.sign(&random, message).unwrap().as_ref().to_vec(),
-            Self::EdDsa(key) => key.sign(message).as_ref().to_vec(),
-            Self::Rs256(key) => {
-                let mut signature = vec![0; key.public_modulus_len()];
-                key.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).unwrap();
-                signature
-            }
-        }
-    }
-
-    fn assertion(&self, header: &Value, claims: &Value) -> String {
-        let signed = format!("{}.{}", encoded(header.to_string()), encoded(claims.to_string()));
-        format!("{signed}.{}", encoded(self.sign(signed.as_bytes())))
-    }
-}
 
 fn with_services(settings: Settings, key: &Key) -> Settings {
     let secret = ServiceAuthentication::secret(SECRET).unwrap();
@@ -306,4 +240,166 @@ async fn sec_254_an_assertion_counts_once_whatever_comes_at_once() {
     let (a, b, c, d) = tokio::join!(race(), race(), race(), race());
     let granted = [a, b, c, d].iter().filter(|answer| answer.status == StatusCode::OK).count();
     assert_eq!(granted, 1);
+}
+
+/// Claims as a client, or somebody else, may send them: times as seconds from now.
+#[derive(Debug, Clone)]
+struct Sent {
+    audience: Value,
+    issuer: &'static str,
+    subject: &'static str,
+    ends: Option<i64>,
+    issued: Option<i64>,
+    begins: Option<i64>,
+    has_id: bool,
+    algorithm: &'static str,
+    flipped: Option<prop::sample::Index>,
+}
+
+impl Sent {
+    fn any() -> impl Strategy<Value = Self> {
+        // Most of each is good, so that some of all is.
+        let mostly = |good: Value, bad: Vec<Value>| prop_oneof![6 => Just(good), 1 => prop::sample::select(bad)];
+        let audience = mostly(
+            json!(ISSUER),
+            vec![
+                json!(format!("{ISSUER}/token")),
+                json!(format!("{ISSUER}/")),
+                json!([ISSUER]),
+                json!([ISSUER, "https://other.example"]),
+                Value::Null,
+            ],
+        );
+        let one_of = |good: &'static str, bad: Vec<&'static str>| prop_oneof![6 => Just(good), 1 => prop::sample::select(bad)];
+        let name = || one_of(BY_KEY, vec![BY_SECRET, "nobody"]);
+        let time = |around: std::ops::Range<i64>| prop::option::weighted(0.8, around);
+        (
+            audience,
+            (name(), name()),
+            time(-30..630),
+            time(-90..90),
+            time(-90..90),
+            prop::bool::weighted(0.9),
+            one_of("ES256", vec!["none", "HS256", "EdDSA"]),
+            prop::option::weighted(0.2, any::<prop::sample::Index>()),
+        )
+            .prop_map(
+                |(
+                    audience,
+                    (issuer, subject),
+                    ends,
+                    issued,
+                    begins,
+                    has_id,
+                    algorithm,
+                    flipped,
+                )| {
+                    Self {
+                        audience,
+                        issuer,
+                        subject,
+                        ends,
+                        issued,
+                        begins,
+                        has_id,
+                        algorithm,
+                        flipped,
+                    }
+                },
+            )
+    }
+
+    /// What RFC 7523 §3 and AS-84 ask, with a minute for clocks that differ.
+    fn is_good(&self) -> bool {
+        self.audience == json!(ISSUER)
+            && self.issuer == BY_KEY
+            && self.subject == BY_KEY
+            && self.ends.is_some_and(|ends| ends > 0 && ends <= 600)
+            && [self.issued, self.begins].iter().flatten().all(|time| *time <= 60)
+            && self.has_id
+            && self.algorithm == "ES256"
+            && self.flipped.is_none()
+    }
+
+    fn assertion(&self, server: &Server, key: &Key, id: usize) -> String {
+        let now = i64::try_from(server.now_secs()).unwrap();
+        let at = |time: Option<i64>| time.map_or(Value::Null, |time| json!(now + time));
+        let id = if self.has_id { json!(id.to_string()) } else { Value::Null };
+        let changes = [
+            ("aud", self.audience.clone()),
+            ("iss", json!(self.issuer)),
+            ("sub", json!(self.subject)),
+            ("exp", at(self.ends)),
+            ("iat", at(self.issued)),
+            ("nbf", at(self.begins)),
+            ("jti", id),
+        ];
+        let header = json!({ "alg": self.algorithm });
+        let mut text = key.assertion(&header, &claims(server, "", &changes)).into_bytes();
+        if let Some(at) = self.flipped {
+            // The last character of a segment has bits that mean nothing: the one before it.
+            let at = at.index(text.len() - 1);
+            let at =
+                if text[at] == b'.' || text[at + 1] == b'.' { at.saturating_sub(2) } else { at };
+            text[at] = if text[at] == b'A' { b'B' } else { b'A' };
+        }
+        String::from_utf8(text).unwrap()
+    }
+}
+
+#[test]
+fn sec_253_accepted_is_what_fulfils_every_rule() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let key = Key::es256();
+    let mut settings = with_services(settings(), &key);
+    settings.limits.wrong_secrets_per_minute = u32::MAX;
+    let server = runtime.block_on(Server::with(settings));
+    let count = std::cell::Cell::new((0, 0));
+    let mut runner =
+        TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(1_000) });
+    let checked = runner.run(&Sent::any(), |sent| {
+        let (number, good) = count.get();
+        count.set((number + 1, good + u32::from(sent.is_good())));
+        let assertion = sent.assertion(&server, &key, number);
+        // Named, so that an assertion about somebody else is one.
+        let named = [("client_id", BY_KEY)];
+        let answer = runtime.block_on(by_assertion(&server, &assertion, &named));
+        prop_assert_eq!(answer.status == StatusCode::OK, sent.is_good(), "{}", answer.body);
+        if !sent.is_good() {
+            prop_assert_eq!(answer.refusal(), (401, "invalid_client".to_owned()));
+        }
+        Ok(())
+    });
+    checked.unwrap();
+    assert!(count.get().1 > 100, "too few good ones to say anything: {}", count.get().1);
+}
+
+/// What was used before a restart is used after it, in a database; in memory it is not known, and
+/// then the assertion has ten minutes at most.
+#[tokio::test]
+async fn sec_254_a_restart_forgets_no_assertion() {
+    let key = Key::es256();
+    for database in TestDatabase::each() {
+        let settings = || with_services(settings().with_database(database.place()), &key);
+        let first = Server::with(settings()).await;
+        let header = json!({ "alg": "ES256" });
+        let used = key.assertion(&header, &claims(&first, "used", &[]));
+        assert_eq!(by_assertion(&first, &used, &[]).await.status, StatusCode::OK);
+        let unused = key.assertion(&header, &claims(&first, "unused", &[]));
+        first.server.close().await;
+        let second = Server::with(settings()).await;
+        second.server.sweep().await;
+        let refused = by_assertion(&second, &used, &[]).await;
+        assert_eq!(refused.refusal(), (401, "invalid_client".into()));
+        assert_eq!(by_assertion(&second, &unused, &[]).await.status, StatusCode::OK);
+        // Its record goes when it has expired, and not before.
+        second.pass_secs(59);
+        second.server.sweep().await;
+        assert_eq!(database.count("replay_ids").await, 2);
+        second.pass_secs(2);
+        second.server.sweep().await;
+        assert_eq!(database.count("replay_ids").await, 0);
+        assert_eq!(by_assertion(&second, &used, &[]).await.refusal().0, 401);
+        second.server.close().await;
+    }
 }

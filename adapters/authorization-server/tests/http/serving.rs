@@ -72,6 +72,24 @@ async fn lim_14_a_body_that_does_not_come_is_408() {
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
 }
 
+/// Parameters behind a chunked body are none: what is checked is what came in the body.
+#[tokio::test]
+async fn sec_237_parameters_in_trailers_are_not_read() {
+    let address = serving(settings()).await;
+    let head = "POST /token HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTE: trailers\r\n\
+        Trailer: grant_type\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+        Transfer-Encoding: chunked\r\n\r\n";
+    let sent = |grant: &str, trailer: &str| {
+        let body = format!("client_id=x{grant}");
+        format!("{head}{:x}\r\n{body}\r\n0\r\n{trailer}\r\n", body.len())
+    };
+    let trailer = "grant_type: password\r\nclient_id: y\r\n";
+    let missing = exchange(address, &sent("", trailer)).await;
+    assert!(missing.starts_with("HTTP/1.1 400 ") && missing.contains("no grant_type"), "{missing}");
+    let known = exchange(address, &sent("&grant_type=password", "")).await;
+    assert!(known.contains("unsupported_grant_type"), "{known}");
+}
+
 #[tokio::test]
 async fn lim_13_a_head_that_does_not_come_is_cut_off() {
     let mut settings = settings();

@@ -68,6 +68,11 @@ async fn secrets_of_flows(server: &Server) -> Vec<String> {
         let (renewed, next) = server.refresh(&client, &refresh).await.tokens();
         secrets.extend([code, access, refresh, renewed, next]);
         secrets.push(server.code(&client, resource).await);
+        let pushed = query(&client.id, &[("client_secret", client.secret.as_deref().unwrap())]);
+        let fields = [("content-type", "application/x-www-form-urlencoded")];
+        let pushed = request(http::Method::POST, "/par", &fields, pushed.into());
+        let named = server.send(pushed).await.json();
+        secrets.push(named["request_uri"].as_str().unwrap().rsplit(':').next().unwrap().to_owned());
         // A request that still waits.
         let page = Browser::default().ask(server, &query(&client.id, &[])).await;
         secrets.push(page.hidden("form_token"));
@@ -145,7 +150,9 @@ async fn lim_16_unused_clients_are_counted_in_the_database() {
 #[tokio::test]
 async fn sweeping_leaves_nothing_that_has_ended() {
     for database in TestDatabase::each() {
-        let server = Server::with(durable(database.place())).await;
+        let mut settings = durable(database.place());
+        settings.lifetimes.refresh_token_idle = settings.lifetimes.refresh_token;
+        let server = Server::with(settings).await;
         let client = server.public_client().await;
         let (_, refresh) = server.tokens(&client, OPAQUE).await;
         server.code(&client, OPAQUE).await;

@@ -1,7 +1,9 @@
 //! `/token`: codes, PKCE, refresh rotation, binding to client and resource.
 
 use http::{Method, StatusCode};
+use portcullis_authorization_server::{Resource, TokenFormat};
 
+use crate::databases::TestDatabase;
 use crate::harness::*;
 
 fn invalid_grant() -> (u16, String) {
@@ -193,7 +195,9 @@ async fn sec_232_refresh_tokens_belong_to_their_client() {
 
 #[tokio::test]
 async fn sec_233_refresh_chains_end() {
-    let server = Server::new().await;
+    let mut settings = settings();
+    settings.lifetimes.refresh_token_idle = settings.lifetimes.refresh_token;
+    let server = Server::with(settings).await;
     let client = server.public_client().await;
     let (_, refresh) = server.tokens(&client, OPAQUE).await;
     server.pass_secs(29 * 24 * 60 * 60);
@@ -304,8 +308,18 @@ async fn lim_20_wrong_client_secrets() {
     }
     let answer = server.redeem(&client, "x").await;
     assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
-    assert!(answer.field("retry-after").is_some());
+    assert_eq!(answer.field("retry-after"), Some("60"));
     server.pass_secs(60);
+    assert_eq!(server.redeem(&client, "x").await.refusal(), invalid_grant());
+    // The next time it takes longer, and the answer says so.
+    for _ in 0..10 {
+        assert_eq!(server.redeem(&wrong, "x").await.status, StatusCode::UNAUTHORIZED);
+    }
+    server.pass_secs(20);
+    assert_eq!(server.redeem(&client, "x").await.field("retry-after"), Some("100"));
+    server.pass_secs(99);
+    assert_eq!(server.redeem(&client, "x").await.field("retry-after"), Some("1"));
+    server.pass_secs(1);
     assert_eq!(server.redeem(&client, "x").await.refusal(), invalid_grant());
 }
 
@@ -361,4 +375,72 @@ async fn sec_086_a_token_serves_one_purpose() {
         assert!(server.is_active(resource, &access).await);
         assert_eq!(server.refresh(&client, &refresh).await.status, StatusCode::OK);
     }
+}
+
+/// Two weeks without use end a refresh token; a month from the consent ends it in any case.
+#[tokio::test]
+async fn as_94_sec_233_refresh_tokens_end_unused_and_at_last() {
+    const DAY: u64 = 24 * 60 * 60;
+    for database in TestDatabase::each() {
+        let server = Server::with(settings().with_database(database.place())).await;
+        let client = server.public_client().await;
+        // One second before its end it counts, then it does not.
+        let (_, kept) = server.tokens(&client, OPAQUE).await;
+        let (_, unused) = server.tokens(&client, OPAQUE).await;
+        server.pass_secs(14 * DAY - 1);
+        let (_, kept) = server.refresh(&client, &kept).await.tokens();
+        server.pass_secs(1);
+        server.server.sweep().await;
+        assert_eq!(server.refresh(&client, &unused).await.refusal(), invalid_grant());
+        // Using it does not make the chain longer.
+        server.pass_secs(14 * DAY - 2);
+        let (_, kept) = server.refresh(&client, &kept).await.tokens();
+        server.pass_secs(2 * DAY);
+        server.server.sweep().await;
+        let (_, kept) = server.refresh(&client, &kept).await.tokens();
+        server.pass_secs(2);
+        assert_eq!(server.refresh(&client, &kept).await.refusal(), invalid_grant());
+    }
+}
+
+/// A used token is known as such for as long as its chain lives, longer than it could have waited.
+#[tokio::test]
+async fn as_92_reuse_is_noticed_after_the_idle_time() {
+    const DAY: u64 = 24 * 60 * 60;
+    for database in TestDatabase::each() {
+        let server = Server::with(settings().with_database(database.place())).await;
+        let client = server.public_client().await;
+        let (_, spent) = server.tokens(&client, OPAQUE).await;
+        let (_, next) = server.refresh(&client, &spent).await.tokens();
+        server.pass_secs(10 * DAY);
+        let (_, next) = server.refresh(&client, &next).await.tokens();
+        server.pass_secs(10 * DAY);
+        server.server.sweep().await;
+        assert_eq!(server.refresh(&client, &spent).await.refusal(), invalid_grant());
+        assert_eq!(server.refresh(&client, &next).await.refusal(), invalid_grant());
+    }
+}
+
+/// Where a resource has the scope, a refresh token is for those who ask for it and are granted it.
+#[tokio::test]
+async fn as_95_offline_access_where_it_is_a_scope() {
+    let resource = Resource::new("https://rs.example/mcp", "Files", TokenFormat::Opaque).unwrap();
+    let resource = resource
+        .with_scope("user", "read the time for you")
+        .with_further_scope("offline_access", "stay signed in");
+    let server = Server::with(settings().with_resource(resource)).await;
+    let client = server.public_client().await;
+    let issued = async |scope: &str| {
+        let asked = query(&client.id, &[("resource", "https://rs.example/mcp"), ("scope", scope)]);
+        let code = parameter(&server.authorize(&asked).await, "code").unwrap();
+        server.redeem(&client, &code).await
+    };
+    let without = issued("user").await;
+    assert_eq!(without.status, StatusCode::OK, "{}", without.body);
+    assert!(without.json().get("refresh_token").is_none());
+    let (_, refresh) = issued("user offline_access").await.tokens();
+    // Once granted it lasts, though a token with less is asked for.
+    let less = [("grant_type", "refresh_token"), ("refresh_token", &refresh), ("scope", "user")];
+    let (_, refresh) = server.token(&client, &less).await.tokens();
+    assert_eq!(server.refresh(&client, &refresh).await.status, StatusCode::OK);
 }

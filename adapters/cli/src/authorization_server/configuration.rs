@@ -38,6 +38,8 @@ pub(crate) struct Configuration {
     pub(super) plain_http: bool,
     data: Option<PathBuf>,
     pub(super) registration: Option<bool>,
+    pub(super) require_pushed_requests: bool,
+    pub(super) dpop: Bound,
     pub(super) default_resource: Option<String>,
     pub(super) trusted_proxies: Vec<IpNet>,
     database: DatabasePlace,
@@ -60,6 +62,16 @@ pub(crate) struct Configuration {
     /// The file that was read, if there is one.
     #[serde(skip)]
     pub(super) file: Option<PathBuf>,
+}
+
+/// Whether tokens can be bound to keys (RFC 9449).
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Bound {
+    #[default]
+    Off,
+    Offered,
+    Required,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -122,7 +134,9 @@ struct LifetimesSecs {
     authorization_code_secs: Option<u64>,
     access_token_secs: Option<u64>,
     refresh_token_secs: Option<u64>,
+    refresh_token_idle_secs: Option<u64>,
     pending_authorization_secs: Option<u64>,
+    pushed_request_secs: Option<u64>,
     session_secs: Option<u64>,
     unused_client_secs: Option<u64>,
     signing_key_secs: Option<u64>,
@@ -139,6 +153,8 @@ struct Limits {
     wrong_secrets_per_minute: Option<u32>,
     pending_authorizations: Option<usize>,
     pending_authorizations_per_peer: Option<usize>,
+    pushed_requests: Option<usize>,
+    pushed_requests_per_peer_per_minute: Option<u32>,
     registrations_per_peer_per_hour: Option<u32>,
     unused_clients: Option<usize>,
     registration_bytes: Option<usize>,
@@ -146,7 +162,10 @@ struct Limits {
     redirect_uri_bytes: Option<usize>,
     document_fetches_per_peer_per_minute: Option<u32>,
     document_fetches_per_host_per_minute: Option<u32>,
+    device_grants: Option<usize>,
     device_grants_per_peer_per_minute: Option<u32>,
+    dpop_proofs_per_peer_per_minute: Option<u32>,
+    dpop_proofs_per_minute: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -399,7 +418,9 @@ impl Configuration {
         set(&mut lifetimes.authorization_code, own.authorization_code_secs);
         set(&mut lifetimes.access_token, own.access_token_secs);
         set(&mut lifetimes.refresh_token, own.refresh_token_secs);
+        set(&mut lifetimes.refresh_token_idle, own.refresh_token_idle_secs);
         set(&mut lifetimes.pending_authorization, own.pending_authorization_secs);
+        set(&mut lifetimes.pushed_request, own.pushed_request_secs);
         set(&mut lifetimes.session, own.session_secs);
         set(&mut lifetimes.unused_client, own.unused_client_secs);
         set(&mut lifetimes.signing_key, own.signing_key_secs);
@@ -419,6 +440,11 @@ impl Configuration {
         set(&mut limits.wrong_secrets_per_minute, own.wrong_secrets_per_minute);
         set(&mut limits.pending_authorizations, own.pending_authorizations);
         set(&mut limits.pending_authorizations_per_peer, own.pending_authorizations_per_peer);
+        set(&mut limits.pushed_requests, own.pushed_requests);
+        set(
+            &mut limits.pushed_requests_per_peer_per_minute,
+            own.pushed_requests_per_peer_per_minute,
+        );
         set(&mut limits.registrations_per_peer_per_hour, own.registrations_per_peer_per_hour);
         set(&mut limits.unused_clients, own.unused_clients);
         set(&mut limits.registration_bytes, own.registration_bytes);
@@ -432,6 +458,9 @@ impl Configuration {
             &mut limits.document_fetches_per_host_per_minute,
             own.document_fetches_per_host_per_minute,
         );
+        set(&mut limits.dpop_proofs_per_peer_per_minute, own.dpop_proofs_per_peer_per_minute);
+        set(&mut limits.dpop_proofs_per_minute, own.dpop_proofs_per_minute);
+        set(&mut limits.device_grants, own.device_grants);
         set(&mut limits.device_grants_per_peer_per_minute, own.device_grants_per_peer_per_minute);
         limits
     }

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use portcullis_authorization_server::{Resource as ServerResource, Settings, SettingsError};
+use portcullis_authorization_server::{Dpop, Resource as ServerResource, Settings, SettingsError};
 
 use super::{
     Error,
-    configuration::{Configuration, Format, Resource},
+    configuration::{Bound, Configuration, Format, Resource},
     secret_files,
 };
 
@@ -71,6 +71,12 @@ fn build(configuration: &Configuration, problems: &mut Vec<Problem>) -> Option<S
     settings.lifetimes = configuration.lifetimes();
     settings = settings.with_key_folder(configuration.signing_keys());
     settings.registration = configuration.registration.unwrap_or(true);
+    settings.require_pushed_requests = configuration.require_pushed_requests;
+    settings.dpop = match configuration.dpop {
+        Bound::Off => Dpop::Off,
+        Bound::Offered => Dpop::Offered,
+        Bound::Required => Dpop::Required,
+    };
     for resource in &configuration.resources {
         let name = format!("resource {}", resource.identifier);
         match server_resource(configuration, resource) {

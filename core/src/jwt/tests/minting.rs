@@ -101,3 +101,21 @@ fn sec_009_minted_with_another_key() {
     let token = mint(&mint_claims(), &key, &key_id("k1"), &mut out).unwrap();
     assert_eq!(judge(token), Err(TokenError::Signature));
 }
+
+#[test]
+fn sec_113_a_bound_token_is_no_bearer_token() {
+    const THUMBPRINT: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"; // RFC 9449 §6.1
+    let mut out = [0; 1024];
+    let key = HmacKey::new(KEY).unwrap();
+    let token = mint_bound(&mint_claims(), THUMBPRINT, &key, &key_id("k1"), &mut out).unwrap();
+    let mut bytes = [0; 512];
+    let payload = token.split('.').nth(1).unwrap();
+    let payload = base64url::decode_into(payload.as_bytes(), &mut bytes).unwrap();
+    let claims: serde_json::Value = serde_json::from_slice(payload).unwrap();
+    assert_eq!(claims["cnf"], serde_json::json!({ "jkt": THUMBPRINT }));
+    assert_eq!(judge(token), Err(TokenError::SenderConstrained));
+    // Without the thumbprint it is the token that is accepted.
+    assert_eq!(judge(&minted(&mint_claims(), 4096).unwrap()), Ok(()));
+    let unnamed = mint_bound(&mint_claims(), "", &key, &key_id("k1"), &mut [0; 1024]).err();
+    assert_eq!(unnamed, Some(MintError::Claim));
+}

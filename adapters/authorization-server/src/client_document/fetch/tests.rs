@@ -23,7 +23,7 @@ fn fetcher(site: &Site, loopback: bool, addresses: &[&str]) -> (Fetcher, Arc<Ato
 }
 
 async fn fetch(fetcher: &Fetcher, url: &str) -> Result<Fetched, FetchError> {
-    fetcher.fetch(DocumentUrl::parse(url, true).unwrap()).await
+    fetcher.fetch(DocumentUrl::parse(url, true).unwrap(), &DOCUMENT, SystemTime::UNIX_EPOCH).await
 }
 
 #[tokio::test]
@@ -163,7 +163,11 @@ fn check_max_age(fields: &[&str], expected: Option<u64>) {
     for field in fields {
         headers.append(header::CACHE_CONTROL, field.parse().unwrap());
     }
-    assert_eq!(max_age(&headers), expected.map(Duration::from_secs), "{fields:?}");
+    assert_eq!(
+        max_age(&headers, SystemTime::UNIX_EPOCH),
+        expected.map(Duration::from_secs),
+        "{fields:?}"
+    );
 }
 
 #[test]
@@ -178,4 +182,28 @@ fn as_38_what_cache_control_says() {
     check_max_age(&["max-age=-1"], Some(0));
     check_max_age(&["max-age=x"], Some(0));
     check_max_age(&["s-maxage=600"], None);
+}
+
+#[test]
+fn as_38_what_expires_says() {
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777); // RFC 9110 §5.6.7
+    let check = |fields: &[(&str, &str)], expected: Option<u64>| {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(http::HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
+        }
+        assert_eq!(max_age(&headers, now).map(|age| age.as_secs()), expected, "{fields:?}");
+    };
+    let later = ("expires", "Sun, 06 Nov 1994 08:59:37 GMT");
+    check(&[later], Some(600));
+    // The sender's clock counts where it is told.
+    check(&[later, ("date", "Sun, 06 Nov 1994 08:58:37 GMT")], Some(60));
+    check(&[later, ("date", "never")], Some(600));
+    check(&[("expires", "Sun, 06 Nov 1994 08:49:37 GMT")], Some(0));
+    check(&[("expires", "Sun, 06 Nov 1994 08:49:36 GMT")], Some(0));
+    check(&[("expires", "0")], Some(0));
+    check(&[("date", "Sun, 06 Nov 1994 08:49:37 GMT")], None);
+    // RFC 9111 §5.3: what Cache-Control says wins.
+    check(&[later, ("cache-control", "max-age=30")], Some(30));
+    check(&[later, ("cache-control", "public")], Some(600));
 }

@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
@@ -85,7 +86,21 @@ fn as_126_application_type() {
 fn sec_192_redirect_schemes() {
     for uri in ["javascript:alert(1)", "data:,x", "file:///x", "com.app:/cb", "http://a.example/"] {
         check(json!({ "redirect_uris": [uri] }), Err(REDIRECT));
+        let beside = json!({ "redirect_uris": ["https://app.example/cb", uri] });
+        match uri {
+            // An app's own scheme is left out.
+            "com.app:/cb" => {
+                check(beside, Ok(json!({ "redirect_uris": ["https://app.example/cb"] })));
+            }
+            _ => check(beside, Err(REDIRECT)),
+        }
+    }
+    for uri in ["JavaScript:alert(1)", "DATA:,x", "no-scheme", "1a:/cb", ":/cb"] {
         check(json!({ "redirect_uris": ["https://app.example/cb", uri] }), Err(REDIRECT));
+    }
+    for uri in ["cursor://anysphere.cursor-deeplink/callback", "com.app.x:/cb"] {
+        let beside = json!({ "redirect_uris": [uri, "http://localhost/cb"] });
+        check(beside, Ok(json!({ "redirect_uris": ["http://localhost/cb"] })));
     }
     check(json!({ "redirect_uris": [] }), Err(REDIRECT));
     check(json!({ "redirect_uris": null }), Err(REDIRECT));
@@ -156,5 +171,21 @@ fn wrong_types_are_errors_and_not_absence() {
     for body in ["", "[]", "null", "{", "{\"scope\":\"a\",\"scope\":\"b\"}"] {
         let error = read(body.as_bytes(), &settings()).map_err(|error| error.error);
         assert_eq!(error.err(), Some(METADATA), "{body}");
+    }
+}
+
+proptest! {
+    /// Whatever a client calls itself, what is shown is one short line without hidden characters.
+    #[test]
+    fn sec_204_names_are_harmless(name in "[\\PC\r\n\u{1b}\u{202e}\u{200b}\u{2066}\u{feff}<>&\"']{0,200}") {
+        if let Some(shown) = shown_name(&name) {
+            prop_assert!((1..=CLIENT_NAME_CHARS_MAX).contains(&shown.chars().count()));
+            let hidden = ['\r', '\n', '\u{1b}', '\u{202e}', '\u{200b}', '\u{2066}', '\u{feff}'];
+            let has_hidden = shown.contains(hidden);
+            prop_assert!(!has_hidden);
+            prop_assert!(!shown.chars().any(char::is_control));
+            prop_assert_eq!(shown.trim(), &shown);
+            prop_assert_eq!(shown_name(&shown), Some(shown.clone()), "done twice it is the same");
+        }
     }
 }

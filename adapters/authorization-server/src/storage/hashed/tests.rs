@@ -2,7 +2,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use oauth_as::ScopeSet;
 
-use super::super::{CodeProof, Database};
+use super::super::{CodeProof, Database, claim_once};
 use super::*;
 
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"; // RFC 7636 B
@@ -75,4 +75,22 @@ async fn as_86_only_the_rightful_redeemer_fits_a_code() {
         assert!(finds("the-code", Some(VERIFIER), None).await);
         assert!(finds("the-code", Some(VERIFIER), Some("http://localhost/cb")).await);
     }
+}
+
+#[tokio::test]
+async fn sec_254_a_claim_counts_once_but_for_the_request_that_made_it() {
+    let storage = storage().await;
+    let ends = UNIX_EPOCH + Duration::from_secs(60);
+    let claim = async |id: &str| storage.claim_replay_id(id, ends).await.unwrap();
+    assert!(claim("a").await);
+    assert!(!claim("a").await);
+    claim_once(async {
+        // Claimed by another request before.
+        assert!(!claim("a").await);
+        assert!(claim("b").await);
+        assert!(claim("b").await);
+    })
+    .await;
+    claim_once(async { assert!(!claim("b").await) }).await;
+    assert!(!claim("b").await);
 }

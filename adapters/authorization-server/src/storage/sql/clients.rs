@@ -12,11 +12,12 @@ use super::{
 };
 
 /// What goes with a client that is deleted.
-const CASCADE: [&str; 6] = [
+const CASCADE: [&str; 7] = [
     "DELETE FROM access_tokens WHERE client_id = $1",
     "DELETE FROM refresh_tokens WHERE client_id = $1",
     "DELETE FROM authorization_codes WHERE client_id = $1",
     "DELETE FROM device_grants WHERE client_id = $1",
+    "DELETE FROM pushed_requests WHERE client_id = $1",
     "DELETE FROM unused_clients WHERE client_id = $1",
     "DELETE FROM clients WHERE client_id = $1",
 ];

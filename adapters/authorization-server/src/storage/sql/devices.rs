@@ -102,6 +102,20 @@ impl SqlRecords {
         self.database.execute(statement, &values).await.map(drop)
     }
 
+    /// Whether `count` devices, or more, asked within the lifetime of a code.
+    pub(crate) async fn has_devices(
+        &self,
+        count: usize,
+        now: SystemTime,
+    ) -> Result<bool, StorageError> {
+        let statement =
+            "SELECT device_code FROM device_resources WHERE expires_at > $1 LIMIT 1 OFFSET $2";
+        let Some(before) = count.checked_sub(1) else { return Ok(true) };
+        let before = Value::Number(i64::try_from(before).unwrap_or(i64::MAX));
+        let found = self.database.text(statement, &[Value::Number(nanos(now)), before]).await?;
+        Ok(found.is_some())
+    }
+
     pub(crate) async fn device_resource(
         &self,
         device_code: &str,

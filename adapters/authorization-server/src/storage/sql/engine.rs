@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use oauth_as::authorization::{AuthorizationCodeRecord, AuthorizationCodeState};
 use oauth_as::device::DeviceGrantState;
+use oauth_as::par::PushedAuthorizationRequest;
 use oauth_as::{
     Client, ClientId, DeviceGrant, IssuedToken, RefreshTokenRecord, RevocationWindow, Storage,
     StorageError, WriteOutcome,
@@ -90,6 +91,20 @@ impl Storage for SqlRecords {
         code: &str,
     ) -> Result<Option<AuthorizationCodeRecord>, StorageError> {
         self.take_code(code).await
+    }
+
+    async fn put_pushed_authorization_request(
+        &self,
+        record: PushedAuthorizationRequest,
+    ) -> Result<WriteOutcome, StorageError> {
+        self.write_pushed(&record).await
+    }
+
+    async fn take_pushed_authorization_request(
+        &self,
+        request_uri: &str,
+    ) -> Result<Option<PushedAuthorizationRequest>, StorageError> {
+        self.take_pushed(request_uri).await
     }
 
     async fn put_token(&self, token: IssuedToken) -> Result<WriteOutcome, StorageError> {

@@ -160,6 +160,7 @@ fn not_migrated(error: &sqlx::migrate::MigrateError) -> StorageError {
 fn migrator() -> Migrator {
     let records = include_str!("migrations/0001_records.sql");
     let grants = include_str!("migrations/0002_grants.sql");
+    let pushed_requests = include_str!("migrations/0003_pushed_requests.sql");
     let migration = |version, name: &'static str, text: &'static str| {
         let text = text.into_sql_str();
         Migration::new(version, name.into(), MigrationType::Simple, text, false)
@@ -167,6 +168,7 @@ fn migrator() -> Migrator {
     Migrator::with_migrations(vec![
         migration(1, "records", records),
         migration(2, "grants", grants),
+        migration(3, "pushed_requests", pushed_requests),
     ])
 }
 

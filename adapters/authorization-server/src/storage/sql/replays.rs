@@ -1,4 +1,5 @@
-//! Ids of client assertions that were used: each of them counts once (RFC 7523 §3).
+//! Ids of what counts once and was used: client assertions (RFC 7523 §3), DPoP proofs (RFC 9449 §11.1) and
+//! pushed requests (RFC 9126 §7.3).
 
 use std::time::SystemTime;
 
@@ -7,7 +8,7 @@ use oauth_as::StorageError;
 use super::{SqlRecords, Value, nanos};
 
 impl SqlRecords {
-    /// False when the id is there already. It stays until the assertion would have expired.
+    /// False when the id is there already. It stays until what it stands for has expired.
     pub(super) async fn claim(
         &self,
         id: &str,

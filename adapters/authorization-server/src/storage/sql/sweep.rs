@@ -42,9 +42,10 @@ macro_rules! expired {
 }
 
 /// What the protocol engine keeps.
-const GRANTS: [(&str, &str); 7] = [
+const GRANTS: [(&str, &str); 8] = [
     expired!("device_resources", "device_code"),
     expired!("replay_ids", "id"),
+    expired!("pushed_requests", "request_uri"),
     expired!("device_grants", "device_code"),
     expired!("authorization_codes", "code"),
     expired!("access_tokens", "token"),

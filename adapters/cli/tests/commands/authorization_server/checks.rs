@@ -53,6 +53,10 @@ fn sec_325_one_mistake_is_enough() {
     check("issuer = \"https://as.example/\"", "issuer");
     check("default_resource = \"https://none.example\"", "default resource");
     check("[lifetimes]\naccess_token_secs = 0", "lifetime");
+    check("[lifetimes]\npushed_request_secs = 1", "lifetime");
+    check("[lifetimes]\nrefresh_token_idle_secs = 1", "lifetime");
+    check("dpop = \"yes\"", "portcullis.toml:2: unknown variant `yes`");
+    check("dpop = \"offered\"", "refused by the resource servers that verify HS256");
     check("[keys]\nkid = \"a b\"", "keys.kid");
     check("[database]\nsqlite = \"a\"\npostgresql = \"postgresql://h/d\"", "exclude each other");
     check("[database]\npostgresql = \"mysql://h/d\"", "does not start with postgresql://");
