@@ -9,6 +9,8 @@ program=$CARGO_TARGET_DIR/release/portcullis
 for mode in offline introspection jwks; do
     case_of "demo --once --verify $mode" timeout 60 "$program" demo --once --verify $mode \
         --authorization-server-port 0 --server-port 0 --redirect-port 0 || status=1
+    case_of "demo --legacy --once --verify $mode" timeout 60 "$program" demo --legacy --once --verify $mode \
+        --server-port 0 --redirect-port 0 || status=1
 done
 # A taken port is a clear error, and soon, whoever was to have it.
 coproc holder { exec python3 -uc 'import socket, time

@@ -68,6 +68,11 @@ impl TokenMint {
         Some((self.key_id.clone(), key))
     }
 
+    /// What the keys of all HS256 resources are derived from, and the id that is derived into them.
+    pub(crate) fn master_key(&self) -> (&MasterKey, &KeyId) {
+        (&self.master, &self.key_id)
+    }
+
     /// Whether tokens for this resource are JWTs.
     pub(crate) fn mints_for(&self, resource: &str) -> bool {
         self.rings.contains_key(resource) || self.public.contains_key(resource)

@@ -15,7 +15,7 @@ use oauth_as::{
 };
 
 use crate::answers::Response;
-use crate::audit::audit;
+use crate::audit::{audit, printable};
 use crate::browser::{self, Browser};
 use crate::client_document::LookUpError;
 use crate::form::Form;
@@ -224,16 +224,24 @@ pub(crate) async fn validate_again(
 /// Exactly one resource that this server serves; absent only where a default is set (AS-60).
 pub(crate) fn target<'s>(server: &'s Inner, form: &Form) -> Result<&'s Resource, ErrorResponse> {
     let mut named = form.all("resource");
-    let identifier = match (named.next(), named.next()) {
-        (Some(identifier), None) => Some(identifier),
-        (None, _) => server.settings.default_resource.as_deref(),
+    let resource = match (named.next(), named.next()) {
+        (Some(identifier), None) => server.settings.resource(identifier),
+        (None, _) => assumed(server, form),
         (Some(_), Some(_)) => None,
     };
     let unknown = || {
         ErrorResponse::new(ErrorCode::InvalidTarget)
             .with_description("exactly one resource of this server must be named")
     };
-    identifier.and_then(|it| server.settings.resource(it)).ok_or_else(unknown)
+    resource.ok_or_else(unknown)
+}
+
+/// What a client means that names no resource. Who still does not is worth knowing.
+fn assumed<'s>(server: &'s Inner, form: &Form) -> Option<&'s Resource> {
+    let resource = server.settings.default_resource()?;
+    let client_id = form.get("client_id").map(printable);
+    audit!(info, "resource assumed", client_id, resource = resource.identifier);
+    Some(resource)
 }
 
 /// What of the requested scope the resource has; its default scope when none is named.

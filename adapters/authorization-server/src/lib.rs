@@ -97,6 +97,14 @@
 //! | AS-150 to AS-152 | not met | PAR: MCP names it nowhere, and no client known to us sends it. The engine's endpoint judges redirect URIs and resources by its own rules, not by those of AS-55 and AS-60 |
 //! | AS-140 to AS-142 | both | the engine decides, JWTs are led to their record; a grant that storage could not end is answered 503 and tried again |
 //! | AS-143 to AS-146 | both | the engine decides; clients that are no resource servers are kept out |
+//! | LG-02, LG-03, LG-05, LG-06, LG-09, LG-10 | here | off unless [`Settings::with_legacy_clients`] asks for it: an issuer that is the origin of the one resource, the default paths, and that resource as the audience of requests that name none |
+//! | LG-07 | does not apply | this server is no client of a third party |
+//!
+//! # Clients older than RFC 9728
+//!
+//! [`Settings::with_legacy_clients`] and [`AuthorizationServer::with_mcp_server`] make one server of an MCP
+//! server and this one, for clients of MCP 2025-03-26. The audit event `resource assumed` names the clients
+//! that need it.
 //!
 //! # Signing keys
 //!
@@ -112,6 +120,11 @@
 //! leave no choice to a resource and no change of keys, and its RSA (the crate `rsa`) takes a time that depends
 //! on the private key (RUSTSEC-2023-0071). AWS-LC signs here, with RSA too; no other library ever holds a
 //! private key of this server (SEC-543).
+//!
+//! # Tests of other servers
+//!
+//! The feature `testing` adds the module `testing`: an authorization server and a protected MCP server for
+//! the time of a test, tokens right and wrong, a clock, and a user without a browser.
 //!
 //! # Operations
 //!
@@ -147,10 +160,12 @@ mod forwarded;
 mod health;
 mod introspection;
 mod login;
+mod mcp_server;
 mod measure;
 mod metadata;
 mod pages;
 mod peer_rate;
+mod protection;
 mod redirect_uri;
 mod registration;
 mod revocation;
@@ -161,6 +176,8 @@ mod sessions;
 mod settings;
 mod signing_keys;
 mod storage;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod throttle;
 mod tls;
 mod token;
@@ -168,6 +185,7 @@ mod users;
 
 pub use clients::{ClientError, Clients, KnownClient, NewClient};
 pub use clock::Clock;
+pub use mcp_server::McpServerError;
 pub use server::AuthorizationServer;
 pub use settings::{
     ClientDocuments, DEFAULT_KEY_ID, IntrospectionCredentials, Lifetimes, Limits, Resource,

@@ -83,16 +83,23 @@ impl AuthorizationServer {
             // All of them may be those of one proxy, which has limits of its own.
             limits.connections_per_peer = limits.connections;
         }
-        let router = self.router();
+        let (router, mcp_server) = (self.router(), self.mcp_server.clone());
         let service = tower::service_fn(move |request: Request<Incoming>| {
             let mut request = request.map(Body::new);
             if let Some(peer) = request.extensions().get::<SocketAddr>().copied() {
                 let peer = forwarded::peer(peer, request.headers(), &proxies);
                 request.extensions_mut().insert(ConnectInfo(peer));
             }
+            // How long a tool takes is for its server to say.
+            let is_own = !mcp_server.as_ref().is_some_and(|it| it.answers(request.uri().path()));
+            let request_time = is_own.then_some(request_time);
             let answer = router.clone().oneshot(request);
             async move {
-                Ok::<_, Infallible>(match timeout(request_time, answer).await {
+                let answered = match request_time {
+                    Some(request_time) => timeout(request_time, answer).await,
+                    None => Ok(answer.await),
+                };
+                Ok::<_, Infallible>(match answered {
                     Ok(Ok(response)) => response,
                     Ok(Err(never)) => match never {},
                     Err(_) => answers::status_only(StatusCode::REQUEST_TIMEOUT),

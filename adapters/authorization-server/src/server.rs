@@ -23,6 +23,7 @@ use crate::audit::Audit;
 use crate::client_document::{Documents, LookUpError, is_document_id};
 use crate::clients::Clients;
 use crate::clock::{Clock, unix_secs};
+use crate::mcp_server::McpServer;
 use crate::peer_rate::{self, PeerRate};
 use crate::registration::management;
 use crate::secrets::FormTokens;
@@ -46,6 +47,8 @@ pub(crate) type Engine = oauth_as::AuthorizationServer<HashedStorage, Clock>;
 #[derive(Clone)]
 pub struct AuthorizationServer {
     pub(crate) inner: Arc<Inner>,
+    /// What else is at its origin.
+    pub(crate) mcp_server: Option<McpServer>,
 }
 
 /// Where the metadata document is, before the path of the issuer.
@@ -123,7 +126,7 @@ impl AuthorizationServer {
             documents,
             settings,
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(inner), mcp_server: None })
     }
 
     /// The key that the resource server of `resource` verifies HS256 tokens with, and its id.
@@ -212,14 +215,18 @@ impl AuthorizationServer {
                 .route(&at("/register"), for_scripts(post(registration::register)))
                 .route(&at("/register/{client_id}"), own);
         }
-        router
+        let router = router
             .route("/health", get(health::health))
             .route("/ready", get(health::ready))
             .fallback(async || answers::status_only(StatusCode::NOT_FOUND))
             .with_state(Arc::clone(&self.inner))
             .layer(from_fn_with_state(Arc::clone(&self.inner), peer_rate::limit))
             .layer(from_fn(measure::request))
-            .layer(axum::middleware::map_response(harden))
+            .layer(axum::middleware::map_response(harden));
+        match &self.mcp_server {
+            Some(mcp_server) => mcp_server.before(router),
+            None => router,
+        }
     }
 
     /// The table of users. Those that the settings name are not in it.

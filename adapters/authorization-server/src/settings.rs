@@ -18,6 +18,7 @@ use crate::users::{self, PasswordHash};
 
 mod client_documents;
 mod clients;
+mod legacy;
 mod limits;
 mod resource;
 
@@ -45,7 +46,7 @@ const ISSUER_LEN_MAX: usize = 256;
 const USER_NAME_LEN_MAX: usize = 256;
 
 /// The demo's user, as in the official Python SDK's example.
-const DEMO_USER: (&str, &str) = ("demo_user", "demo_password");
+pub(crate) const DEMO_USER: (&str, &str) = ("demo_user", "demo_password");
 
 /// Everything that can be chosen. Made with [`Settings::new`], extended with the `with_` methods,
 /// checked as a whole by [`crate::AuthorizationServer::new`].
@@ -53,6 +54,8 @@ pub struct Settings {
     pub(crate) issuer: String,
     pub(crate) resources: Vec<Resource>,
     pub(crate) default_resource: Option<String>,
+    /// Clients that know nothing of RFC 9728 are served: [`Settings::with_legacy_clients`].
+    pub(crate) legacy_clients: bool,
     pub(crate) users: Vec<(String, PasswordHash)>,
     pub(crate) clients: Vec<PublicClient>,
     pub(crate) services: Vec<ServiceClient>,
@@ -86,6 +89,7 @@ impl Settings {
             issuer: issuer.into(),
             resources: Vec::new(),
             default_resource: None,
+            legacy_clients: false,
             users: Vec::new(),
             clients: Vec::new(),
             services: Vec::new(),
@@ -241,6 +245,7 @@ impl Settings {
             }
         }
         self.check_services()?;
+        self.check_legacy_clients()?;
         if let Some(default) = &self.default_resource {
             self.resource(default).ok_or(SettingsError::DefaultResource)?;
         }
@@ -327,6 +332,9 @@ pub enum SettingsError {
     ResourceRepeated,
     /// The default resource is not one of the resources.
     DefaultResource,
+    /// Clients that know nothing of RFC 9728 cannot be served by this server:
+    /// [`Settings::with_legacy_clients`].
+    LegacyClients,
     /// A scope is not an RFC 6749 scope token.
     Scope,
     /// A client's id or redirect URI cannot be one, or the id is taken.
@@ -364,6 +372,10 @@ impl fmt::Display for SettingsError {
             Self::Resource => "a resource must be an absolute http(s) URI without fragment",
             Self::ResourceRepeated => "two resources share an identifier or introspection client",
             Self::DefaultResource => "the default resource is not one of the resources",
+            Self::LegacyClients => {
+                "legacy clients need an issuer without path, one resource at that origin and no \
+                 other, and registration"
+            }
             Self::Scope => "a scope is not a scope token of RFC 6749",
             Self::Client => "a client needs a free id and redirect URIs on https or loopback",
             Self::Service => {

@@ -66,7 +66,7 @@ enum Pair {
 
 /// The key cannot be used: it is of another kind, or broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NoKey;
+pub(crate) struct NoKey;
 
 impl From<Unspecified> for NoKey {
     fn from(Unspecified: Unspecified) -> Self {
@@ -76,7 +76,7 @@ impl From<Unspecified> for NoKey {
 
 impl SigningKey {
     /// A new key from the operating system's randomness.
-    pub(super) fn generate(algorithm: Algorithm) -> Result<Self, NoKey> {
+    pub(crate) fn generate(algorithm: Algorithm) -> Result<Self, NoKey> {
         Self::new(match algorithm {
             Algorithm::Es256 => {
                 Pair::Es256(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?)

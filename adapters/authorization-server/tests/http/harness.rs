@@ -1,16 +1,12 @@
 //! A server in memory, a browser and a client, all driven through the router.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, UNIX_EPOCH};
 
 use axum::body::{Body, to_bytes};
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 use http::{HeaderMap, Method, Request, StatusCode, header};
-use portcullis_authorization_server::{
-    AuthorizationServer, Clock, Resource, Settings, TokenFormat,
-};
+use portcullis_authorization_server::testing::TestClock;
+use portcullis_authorization_server::{AuthorizationServer, Resource, Settings, TokenFormat};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tower::ServiceExt;
@@ -32,7 +28,7 @@ pub(crate) struct Server {
     pub(crate) server: AuthorizationServer,
     /// Where requests go; to `server` itself unless there is one.
     process: Option<SocketAddr>,
-    now_secs: Arc<AtomicU64>,
+    pub(crate) clock: TestClock,
 }
 
 pub(crate) struct Answer {
@@ -73,12 +69,10 @@ impl Server {
     }
 
     pub(crate) async fn with(settings: Settings) -> Self {
-        let now_secs = Arc::new(AtomicU64::new(1_800_000_000));
-        let hand = Arc::clone(&now_secs);
-        let clock =
-            Clock::from_fn(move || UNIX_EPOCH + Duration::from_secs(hand.load(Ordering::SeqCst)));
-        let server = AuthorizationServer::new(settings.with_clock(clock)).await.unwrap();
-        Self { server, process: None, now_secs }
+        let clock = TestClock::at(1_800_000_000);
+        let settings = settings.with_clock((&clock).into());
+        let server = AuthorizationServer::new(settings).await.unwrap();
+        Self { server, process: None, clock }
     }
 
     /// A server that runs in another process, with the same settings.
@@ -87,11 +81,11 @@ impl Server {
     }
 
     pub(crate) fn pass_secs(&self, secs: u64) {
-        self.now_secs.fetch_add(secs, Ordering::SeqCst);
+        self.clock.advance(secs);
     }
 
     pub(crate) fn now_secs(&self) -> u64 {
-        self.now_secs.load(Ordering::SeqCst)
+        self.clock.secs()
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

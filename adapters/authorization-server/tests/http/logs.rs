@@ -73,6 +73,10 @@ async fn sec_320_no_secret_in_the_logs() {
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let server = Server::new().await;
     let secrets = flow(&server).await;
+    let old = Server::with(settings().with_default_resource(OPAQUE)).await;
+    let [old_client, client] = [old.public_client().await, old.public_client().await];
+    Browser::default().ask(&old, &query(&old_client.id, &[("resource", "")])).await;
+    Browser::default().ask(&old, &query(&client.id, &[])).await;
     let debug = format!("{:?}", server.server);
     let logged = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap() + &debug;
     // SEC-326: the decisions are there.
@@ -81,6 +85,11 @@ async fn sec_320_no_secret_in_the_logs() {
     }
     for event in ["sign-in failed", "refresh token reused", "client authentication failed"] {
         assert!(logged.contains(event), "{event}");
+    }
+    for (client, names_none) in [(old_client, true), (client, false)] {
+        let mut lines = logged.lines().filter(|line| line.contains("resource assumed"));
+        let told = lines.any(|line| line.contains(&client.id));
+        assert_eq!(told, names_none, "LG-09: who would be left behind");
     }
     assert!(secrets.len() > 20);
     for secret in secrets {

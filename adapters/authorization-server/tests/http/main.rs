@@ -9,6 +9,7 @@ mod flow;
 mod harness;
 mod introspection;
 mod kills;
+mod legacy;
 mod logs;
 mod management;
 mod pages;
@@ -23,6 +24,7 @@ mod signing_keys;
 #[path = "../support/site.rs"]
 mod site;
 mod stored;
+mod testing;
 mod tls;
 mod token;
 mod users;

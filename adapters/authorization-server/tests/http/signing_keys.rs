@@ -1,17 +1,14 @@
 //! Tokens signed with published keys (AS-15, AS-110), and resource servers that read those keys (RS-71).
 
 use std::convert::Infallible;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use portcullis_authorization_server::{AuthorizationServer, Resource, Settings, TokenFormat};
-use portcullis_core::time::UnixTime;
 use portcullis_tokio::resource_server::{
-    Clock, Issuer, ProtectLayer, Settings as ResourceSettings, Verification,
+    Issuer, ProtectLayer, Settings as ResourceSettings, Verification,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -122,38 +119,21 @@ async fn as_110_as_140_a_signed_token_leads_to_its_record() {
     }
 }
 
-/// The server's own hand, for a resource server.
-#[derive(Clone)]
-struct SameClock(Arc<AtomicU64>);
-
-impl Clock for SameClock {
-    fn unix_time(&self) -> Option<UnixTime> {
-        Some(UnixTime::from_secs(self.0.load(Ordering::SeqCst)))
-    }
-
-    fn monotonic(&self) -> Duration {
-        Duration::from_secs(self.0.load(Ordering::SeqCst))
-    }
-}
-
 /// A resource server that reads the keys over HTTP.
 struct Protected {
     layer: ProtectLayer,
-    hand: Arc<AtomicU64>,
 }
 
 impl Protected {
     async fn new(server: &Server, resource: &str) -> Self {
         let url = serve(server.server.clone()).await;
         let issuer = Issuer::new(ISSUER, Verification::jwks(format!("{url}/jwks")));
-        let hand = Arc::new(AtomicU64::new(server.now_secs()));
         let settings = ResourceSettings::new(resource, issuer).base_scopes("user");
-        let layer = ProtectLayer::with_clock(settings, SameClock(Arc::clone(&hand))).unwrap();
-        Self { layer, hand }
+        let layer = ProtectLayer::with_clock(settings, server.clock.clone()).unwrap();
+        Self { layer }
     }
 
-    async fn call(&self, server: &Server, token: &str) -> u16 {
-        self.hand.store(server.now_secs(), Ordering::SeqCst);
+    async fn call(&self, token: &str) -> u16 {
         let service = tower::service_fn(async |_: Request<Full<Bytes>>| {
             Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
         });
@@ -189,21 +169,21 @@ async fn rs_66_rs_71_a_resource_server_admits_what_the_key_set_verifies() {
     for (resource, ..) in FORMATS {
         let protected = Protected::new(&server, resource).await;
         let (access, _) = server.tokens(&client, resource).await;
-        assert_eq!(protected.call(&server, &access).await, 200);
+        assert_eq!(protected.call(&access).await, 200);
         // The same name, the same claims, and other keys.
         let (foreign, _) = stranger.tokens(&foreign_client, resource).await;
         assert_eq!(parts(&foreign)[1]["iss"], ISSUER);
-        assert_eq!(protected.call(&server, &foreign).await, 401);
+        assert_eq!(protected.call(&foreign).await, 401);
         for (other, ..) in FORMATS.iter().filter(|(other, ..)| *other != resource) {
             let (other, _) = server.tokens(&client, other).await;
-            assert_eq!(protected.call(&server, &other).await, 401);
+            assert_eq!(protected.call(&other).await, 401);
         }
         let (opaque, _) = server.tokens(&client, OPAQUE).await;
         let (hmac, _) = server.tokens(&client, SIGNED).await;
-        assert_eq!(protected.call(&server, &opaque).await, 401);
-        assert_eq!(protected.call(&server, &hmac).await, 401);
+        assert_eq!(protected.call(&opaque).await, 401);
+        assert_eq!(protected.call(&hmac).await, 401);
         server.pass_secs(700);
-        assert_eq!(protected.call(&server, &access).await, 401, "expired");
+        assert_eq!(protected.call(&access).await, 401, "expired");
     }
 }
 
@@ -222,8 +202,8 @@ async fn as_15_sec_112_keys_change_under_traffic_without_a_refusal() {
         for _ in 0..26 * 6 {
             let before = access.clone();
             (access, refresh) = server.refresh(&client, &refresh).await.tokens();
-            assert_eq!(protected.call(&server, &access).await, 200);
-            assert_eq!(protected.call(&server, &before).await, 200);
+            assert_eq!(protected.call(&access).await, 200);
+            assert_eq!(protected.call(&before).await, 200);
             let kid = parts(&access)[0]["kid"].clone();
             if signed_by.last() != Some(&kid) {
                 assert!(!signed_by.contains(&kid), "no key comes back");

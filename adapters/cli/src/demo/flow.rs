@@ -1,16 +1,16 @@
 //! The flow itself, driven by our own client: from a bare 401 to an authorized tool call.
 
-use std::{io, sync::Arc};
+use std::sync::Arc;
 
 use portcullis_core::error::ErrorCode;
 use portcullis_tokio::client::{Exchange, McpClient, McpError, Options as ClientOptions};
 use serde_json::{Value, json};
 
 use super::{
-    DemoError, Options, USER,
+    DemoError, Options,
     journal::Journal,
     servers::{BASE_SCOPE, FURTHER_SCOPE},
-    user::User,
+    user,
 };
 
 /// Runs the flow; each step must have the outcome that it is there to show.
@@ -54,7 +54,7 @@ pub(crate) async fn run(
 }
 
 /// A client whose user signs in by script.
-fn client(
+pub(crate) fn client(
     options: &Options,
     resource: &str,
     scope: Option<String>,
@@ -65,20 +65,15 @@ fn client(
     settings.scope = scope;
     let observer = Arc::clone(journal);
     settings.observer = Arc::new(move |exchange: &Exchange<'_>| observer.exchange(exchange));
-    let journal = Arc::clone(journal);
-    let browser = move |url: String| {
-        let user = User::new(USER, Arc::clone(&journal));
-        async move { user.authorize(url).await.map_err(io::Error::other) }
-    };
-    McpClient::new(resource, settings, browser).map_err(unexpected)
+    McpClient::new(resource, settings, user::browser(journal)).map_err(unexpected)
 }
 
-fn unexpected(error: McpError) -> DemoError {
+pub(crate) fn unexpected(error: McpError) -> DemoError {
     DemoError::Flow(error.to_string())
 }
 
 /// The names in a `tools/list` result.
-fn names(result: &Value) -> Result<String, DemoError> {
+pub(crate) fn names(result: &Value) -> Result<String, DemoError> {
     let tools = result.get("tools").and_then(Value::as_array);
     let names = tools.map(|tools| {
         tools.iter().filter_map(|tool| tool.get("name")?.as_str()).collect::<Vec<_>>().join(", ")
@@ -89,7 +84,7 @@ fn names(result: &Value) -> Result<String, DemoError> {
 }
 
 /// The text of a `tools/call` result that is no tool error.
-fn text(result: &Value) -> Result<&str, DemoError> {
+pub(crate) fn text(result: &Value) -> Result<&str, DemoError> {
     let failed = result.get("isError").and_then(Value::as_bool).unwrap_or(false);
     let text = result.pointer("/content/0/text").and_then(Value::as_str);
     match text {

@@ -4,12 +4,14 @@
 //! Names, ports, user and form fields are those of the official Python SDK's example, so that clients
 //! written for it work here unchanged.
 //!
-//! With `--device` only the authorization server, for a protected MCP server that runs elsewhere.
+//! With `--legacy` both are one server on one port, for clients that know nothing of RFC 9728. With
+//! `--device` only the authorization server, for a protected MCP server that runs elsewhere.
 
 mod decisions;
 mod device;
 mod flow;
 mod journal;
+mod legacy;
 mod mcp_server;
 mod servers;
 mod user;
@@ -22,10 +24,8 @@ use tokio::sync::watch;
 pub(crate) use decisions::Decisions;
 use device::{DeviceDemoError, DeviceOptions};
 use journal::Journal;
+use portcullis_authorization_server::testing::DEMO_USER;
 use servers::Servers;
-
-/// The demo's user, as the authorization server's demo settings know it.
-const USER: (&str, &str) = ("demo_user", "demo_password");
 
 /// How the demo is run.
 #[derive(Args)]
@@ -36,12 +36,15 @@ pub(crate) struct Options {
     /// How the MCP server checks tokens.
     #[arg(long, value_enum, default_value_t = Verify::Offline)]
     verify: Verify,
+    /// One server that is MCP server and authorization server, for clients of MCP 2025-03-26.
+    #[arg(long, conflicts_with = "authorization_server_port")]
+    legacy: bool,
     /// Port of the authorization server; 0 takes a free one. A device knows its issuer's port.
     #[arg(long, value_name = "PORT", default_value_t = 9000)]
     authorization_server_port: u16,
-    /// Port of the protected MCP server; 0 takes a free one.
-    #[arg(long, value_name = "PORT", default_value_t = 8001)]
-    server_port: u16,
+    /// Port of the protected MCP server; 0 takes a free one. 8001, or 8000 with `--legacy`.
+    #[arg(long, value_name = "PORT")]
+    server_port: Option<u16>,
     /// Port where the demo's client waits for the browser; 0 takes a free one.
     #[arg(long, value_name = "PORT", default_value_t = 3030)]
     redirect_port: u16,
@@ -113,12 +116,18 @@ pub(crate) async fn run(options: &Options, decisions: Decisions) -> Result<(), D
     }
     let servers = Servers::bind(options).await?;
     let resource = servers.resource.clone();
-    journal.note(&format!("authorization server  {}", servers.issuer));
+    let issuer = servers.issuer.clone();
+    journal.note(&format!("authorization server  {issuer}"));
     journal.note(&format!("protected MCP server  {resource}"));
 
     let (stop, stopped) = watch::channel(());
     let mut serving = tokio::spawn(servers.serve(stopped));
-    let flow = flow::run(options, &resource, &journal);
+    let flow = async {
+        match options.legacy {
+            true => legacy::run(options, &issuer, &resource, &journal).await,
+            false => flow::run(options, &resource, &journal).await,
+        }
+    };
     let outcome = tokio::select! {
         outcome = flow => outcome,
         ended = &mut serving => return Err(ended_early(ended)),
@@ -126,7 +135,7 @@ pub(crate) async fn run(options: &Options, decisions: Decisions) -> Result<(), D
     if outcome.is_ok() && !options.once {
         journal.heading("The servers stay up. Connect another MCP client:");
         journal.note(&format!("  server URL  {resource}"));
-        journal.note(&format!("  sign in as  {} with password {}", USER.0, USER.1));
+        journal.note(&format!("  sign in as  {} with password {}", DEMO_USER.0, DEMO_USER.1));
         journal.note("  end with Ctrl-C");
         tokio::select! {
             _ = tokio::signal::ctrl_c() => {}

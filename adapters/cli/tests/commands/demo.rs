@@ -1,4 +1,5 @@
-//! `portcullis demo --device`: the authorization server of a device that runs elsewhere.
+//! `portcullis demo --device`: the authorization server of a device that runs elsewhere. `portcullis demo
+//! --legacy`: one server that is both.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -218,6 +219,7 @@ fn what_would_not_work_is_refused_before_anything_is_served() {
     }
     for rest in [
         " --once",
+        " --legacy",
         " --verify offline",
         " --server-port 1",
         " --scope a",
@@ -228,4 +230,24 @@ fn what_would_not_work_is_refused_before_anything_is_served() {
     }
     folder.run("demo --once --master-key master.key").refused(2, "cannot be used with");
     folder.run("demo --master-key master.key").refused(2, "--device");
+}
+
+#[test]
+fn lg_10_one_server_for_old_clients_and_for_new_ones() {
+    let folder = Folder::new();
+    let port = free_port();
+    let shown =
+        folder.run(&format!("demo --legacy --once --server-port {port} --redirect-port 0")).ok();
+    let origin = format!("http://localhost:{port}");
+    for line in [
+        format!("authorization server  {origin}\n"),
+        format!("protected MCP server  {origin}/mcp\n"),
+        "names no resource\n".to_owned(),
+        "led by the server's metadata\n".to_owned(),
+    ] {
+        assert!(shown.contains(&line), "{shown}");
+    }
+    let tools = shown.matches(" for demo_user\n").count();
+    assert_eq!(tools, 2, "each client called a tool: {shown}");
+    folder.run("demo --legacy --authorization-server-port 9000").refused(2, "cannot be used with");
 }

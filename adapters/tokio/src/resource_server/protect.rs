@@ -48,6 +48,16 @@ impl ProtectLayer {
         Protect { resource: Arc::clone(&self.resource), inner: service }
     }
 
+    /// The resource identifier.
+    pub fn resource(&self) -> &'static str {
+        self.resource.server.configuration().resource
+    }
+
+    /// The issuers whose tokens are accepted, as the metadata names them.
+    pub fn issuers(&self) -> impl Iterator<Item = &'static str> {
+        self.resource.server.configuration().issuers.iter().map(|issuer| issuer.identifier)
+    }
+
     /// The path of the MCP endpoint.
     pub fn endpoint_path(&self) -> &'static str {
         self.resource.server.endpoint_path()

@@ -16,11 +16,12 @@ use std::{
 use clap::Args;
 use portcullis_authorization_server::{
     AuthorizationServer, Resource, Settings, SettingsError, TlsError, TokenFormat,
+    testing::DEMO_USER,
 };
 use portcullis_core::{encoding::uri::Uri, scope::ScopeSet};
 use tokio::{net::TcpListener, sync::watch};
 
-use super::{DemoError, USER, journal::Journal};
+use super::{DemoError, journal::Journal};
 use crate::{
     device::{
         Device, DeviceError, Verification,
@@ -34,7 +35,7 @@ use endpoint::Endpoint;
 const NAME: &str = "Portcullis demo device";
 
 /// What is only for the demo that runs a protected server and a client, too.
-const OF_WHOLE_DEMO: [&str; 4] = ["once", "verify", "server_port", "redirect_port"];
+const OF_WHOLE_DEMO: [&str; 5] = ["legacy", "once", "verify", "server_port", "redirect_port"];
 
 /// A device that runs elsewhere.
 #[derive(Args)]
@@ -226,7 +227,7 @@ pub(super) async fn run(
     };
     journal.heading("Start the device, and connect an MCP client:");
     journal.note(&format!("  server URL  {}", device.resource));
-    journal.note(&format!("  sign in as  {} with password {}", USER.0, USER.1));
+    journal.note(&format!("  sign in as  {} with password {}", DEMO_USER.0, DEMO_USER.1));
     journal.note("  end with Ctrl-C");
 
     let (stop, stopped) = watch::channel(());

@@ -1,7 +1,7 @@
 //! A client goes through the whole flow between the authorization server that a device's document
 //! describes and a protected server that has nothing but that document.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use portcullis_tokio::{
     client::{McpClient, McpError, Options as ClientOptions},
@@ -14,7 +14,7 @@ use portcullis_tokio::{
 use serde_json::json;
 
 use super::{
-    super::{decisions::Decisions, mcp_server, user::User},
+    super::{decisions::Decisions, mcp_server, user},
     *,
 };
 use crate::device::Introspection;
@@ -82,10 +82,7 @@ async fn flow(
         }),
     ];
     let journal = Arc::new(Journal::new(Decisions::default()));
-    let browser = move |url: String| {
-        let user = User::new(USER, Arc::clone(&journal));
-        async move { user.authorize(url).await.map_err(io::Error::other) }
-    };
+    let browser = user::browser(&journal);
     let mut options = ClientOptions::new("Test");
     options.redirect_port = 0;
     let client = McpClient::new(&device.resource, options, browser).unwrap();
