@@ -9,12 +9,13 @@ import base64
 import hashlib
 import json
 import re
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from demo import PASSWORD, USER, Demo, fetch
 from user_agent import FlowStopped, RedirectListener, UserAgent
 
 PREFIX_LEN = 6
+DEFAULT_PATHS = ("/.well-known/oauth-authorization-server", "/authorize", "/token", "/register")
 
 
 def foreign_token(here: Demo, there: Demo, token: str) -> str | None:
@@ -63,6 +64,14 @@ def other_resource(demo: Demo) -> str | None:
         return "a code was issued" if "code" in answer or "error" not in answer else None
     finally:
         listener.close()
+
+
+def default_endpoints(demo: Demo) -> str | None:
+    """Only with `--legacy` is the MCP server's origin an authorization server for clients that expect one there."""
+    origin = "{0.scheme}://{0.netloc}".format(urlsplit(demo.resource))
+    served = [path for path in DEFAULT_PATHS if fetch(origin + path)[0] != 404]
+    expected = list(DEFAULT_PATHS) if demo.mode == "legacy" else []
+    return None if served == expected else f"served: {served}"
 
 
 def leaks(log: str, secrets: set[str]) -> str | None:

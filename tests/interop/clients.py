@@ -154,13 +154,15 @@ def _converse(command: list[str], browsers: Browsers) -> tuple[int, list[str]]:
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, text=True) as process:
         deadline = threading.Timer(RUN_SECS_MAX, process.kill)
         deadline.start()
-        for line in process.stdout:
-            if line.startswith(ASKED):
-                process.stdin.write(browsers.answer(line))
-                process.stdin.flush()
-            else:
-                lines.append(line.rstrip("\n"))
-        deadline.cancel()
+        try:
+            for line in process.stdout or ():
+                if process.stdin and line.startswith(ASKED):
+                    process.stdin.write(browsers.answer(line))
+                    process.stdin.flush()
+                else:
+                    lines.append(line.rstrip("\n"))
+        finally:
+            deadline.cancel()
     return process.returncode, lines
 
 

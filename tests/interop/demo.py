@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -81,7 +82,7 @@ def metadata_url(resource: str) -> str:
     return f"{parts.scheme}://{parts.netloc}/.well-known/oauth-protected-resource{parts.path}"
 
 
-def fetch(url: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> tuple[int, object, bytes]:
+def fetch(url: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> tuple[int, Message, bytes]:
     """Status, headers and body, whatever the status is."""
     request = urllib.request.Request(url, data=body, headers=headers or {})
     try:

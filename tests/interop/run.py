@@ -13,14 +13,15 @@ import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from checks import foreign_token, leaks, other_resource, search_is_blind
+from checks import default_endpoints, foreign_token, leaks, other_resource, search_is_blind
 from clients import CLIENTS, Client, Outcome, drive, install
 from demo import MODES, Demo, start
 
 RUNS_AT_ONCE = 4
-# Columns of the table: a demo, and whether the client gets to see what RFC 9728 adds.
-COLUMNS = [(mode, False) for mode in MODES] + [("legacy", True)]
-TITLES = [mode for mode in MODES] + ["legacy, no 9728"]
+# The columns of the table: a demo, and whether what RFC 9728 adds is hidden from the client.
+Column = tuple[str, bool]
+COLUMNS: dict[Column, str] = {(mode, False): mode for mode in MODES} | {("legacy", True): "legacy, no RFC 9728"}
+Outcomes = dict[tuple[Client, Column], Outcome]
 
 failures = 0
 
@@ -29,9 +30,6 @@ def report(title: str, why: str | None) -> None:
     global failures
     failures += why is not None
     print(f"ok - {title}" if why is None else f"not ok - {title}: {why}", flush=True)
-
-
-Outcomes = dict[tuple[Client, tuple[str, bool]], Outcome]
 
 
 def drive_all(demos: dict[str, Demo], cache: Path) -> Outcomes:
@@ -54,7 +52,7 @@ def drive_all(demos: dict[str, Demo], cache: Path) -> Outcomes:
 
 def table(outcomes: Outcomes) -> str:
     """Client × demo × result."""
-    rows = [["", *TITLES]]
+    rows = [["", *COLUMNS.values()]]
     rows += [[str(client), *(str(outcomes[client, column]) for column in COLUMNS)] for client in CLIENTS]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
@@ -77,6 +75,7 @@ def main() -> None:
             title = f"a token for demo {here.options} is refused by the one with {there.options}"
             report(title, foreign_token(here, there, token))
             report(f"demo {here.options}: no code for another resource", other_resource(here))
+            report(f"demo {here.options}: endpoints at the MCP server's origin are opt-in", default_endpoints(here))
     finally:
         for demo in demos.values():
             demo.stop()
