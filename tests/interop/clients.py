@@ -109,7 +109,7 @@ def _node_modules(cache: Path) -> Path:
         raise RuntimeError(f"the clients in TypeScript need Node {NODE_MIN} or newer, and this is {version}")
     source, home = HERE / "typescript", cache / "typescript"
     home.mkdir(exist_ok=True)
-    for file in source.iterdir():
+    for file in filter(Path.is_file, source.iterdir()):
         shutil.copy(file, home)
     stamp, digest = home / "pins", hashlib.sha256((source / "package-lock.json").read_bytes()).hexdigest()
     if not stamp.exists() or stamp.read_text() != digest:

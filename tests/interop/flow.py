@@ -287,7 +287,7 @@ class Run:
     async def changed_token(self) -> str | None:
         async with self.sdk.http.AsyncClient() as http:
             good = await post_tool_call(http, self.options, bearer(self.token))
-            expect(good.status_code in (401, 403), False, "the token itself is refused")
+            expect(good.status_code, 200, "status of the token itself")
             middle = len(self.token) // 2
             other = "A" if self.token[middle] != "A" else "B"
             bad = self.token[:middle] + other + self.token[middle + 1 :]

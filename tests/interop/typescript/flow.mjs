@@ -110,7 +110,7 @@ class Run {
 
   async changedToken() {
     const good = await this.postToolCall(bearer(this.token));
-    expect([401, 403].includes(good.status), false, "the token itself is refused");
+    expect(good.status, 200, "status of the token itself");
     const middle = Math.floor(this.token.length / 2);
     const other = this.token[middle] === "A" ? "B" : "A";
     const answer = await this.postToolCall(
