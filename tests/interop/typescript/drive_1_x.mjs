@@ -12,7 +12,7 @@ await main({
   UnauthorizedError,
   extractWWWAuthenticateParams,
   client: (info) => new Client(info),
-  // Its clients look at the callback themselves and hand over the code alone.
+  // Its hosts look at the callback themselves and hand over the code alone.
   async finish(transport, callback) {
     if (!callback.has("code")) throw new Error(`the callback says ${callback.get("error")}`);
     await transport.finishAuth(callback.get("code"));

@@ -97,7 +97,7 @@ class Run {
       expect(Boolean(result.isError), false, "isError");
       expect(result.content.length > 0, true, "content");
       expect(session.exchanges.revision, REVISIONS[era], "revision");
-      // RFC 8707 came with RFC 9728: without its metadata these clients name no resource.
+      // MCP took up RFC 8707 together with RFC 9728: without its metadata these clients name no resource.
       const named = this.options["hide-metadata"] ? null : this.options["server-url"];
       expect(session.provider.authorizationUrl.searchParams.get("resource"), named, "resource asked for");
       expect(session.exchanges.withStatus(403).length, 0, "403 answers");
