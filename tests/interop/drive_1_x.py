@@ -13,7 +13,7 @@ import flow
 
 
 @asynccontextmanager
-async def connect(url: str, http: Any) -> AsyncIterator[ClientSession]:
+async def connect(url: str, http: Any, _era: str) -> AsyncIterator[ClientSession]:
     async with streamable_http_client(url, http_client=http) as (read, write, _):
         async with ClientSession(read, write) as session:
             await session.initialize()

@@ -1,4 +1,4 @@
-"""The official Python SDK 2.x: `Client` probes `server/discover` first and falls back to the handshake."""
+"""The official Python SDK 2.x: `Client` probes `server/discover` first, or is told to use the handshake."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from mcp.shared.auth import AuthorizationCodeResult
 import flow
 
 
-def connect(url: str, http: Any) -> Client:
-    return Client(streamable_http_client(url, http_client=http))
+def connect(url: str, http: Any, era: str) -> Client:
+    mode = "auto" if era == "stateless" else "legacy"
+    return Client(streamable_http_client(url, http_client=http), mode=mode)
 
 
 def callback_result(parameters: dict[str, str]) -> AuthorizationCodeResult:

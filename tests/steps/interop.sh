@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# the official Python SDK clients, unmodified, complete the flow; no secret of theirs is in any log
+# the official Python and TypeScript SDK clients, unmodified, complete the flow; no secret of theirs is in any log
 set -u
 . tests/steps/lib.sh
 
 status=0
-python3 tests/interop/test_user_agent.py 2>&1 || status=1
+for test in tests/interop/test_*.py; do
+    python3 "$test" 2>&1 || status=1
+done
 cargo build --quiet --locked --release || exit 1
 python3 tests/interop/run.py --program "$CARGO_TARGET_DIR/release/portcullis" --cache "$CACHE/interop" || status=1
 exit $status

@@ -8,6 +8,8 @@ for component in clippy rustfmt; do
     cargo "${component/rustfmt/fmt}" --version >/dev/null 2>&1 || rustup component add "$component" || exit 1
 done
 debian gcc g++ git python3 python3-venv || { command -v c++ && python3 -c 'import venv, ensurepip'; } || exit 1
+# Node 20 or newer, for the clients in TypeScript. Where npm comes with it, Debian's own cannot be installed.
+command -v npm >/dev/null || debian nodejs npm || exit 1
 # The tests start servers of their own, in temporary folders. A cluster that the package makes is not used.
 debian postgresql || echo "no PostgreSQL could be installed: tests that need it say so and return"
 # Compiler and library source for the microcontroller targets; `rust-lld` is a dangling link without lld.
