@@ -1,14 +1,14 @@
-//! What a server shows to prove who it is (AS-13).
+//! What a server shows to prove who it is (AS-13), and whom it believes as a client.
 
 use std::{fmt, future::Future, io, sync::Arc};
 
 use rustls::{
-    ServerConfig,
+    ClientConfig, RootCertStore, ServerConfig,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 use tokio::net::TcpStream;
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_rustls::{TlsAcceptor, TlsConnector, server::TlsStream};
 
 /// Longest chain of certificates: nobody's is longer, and all of it is sent in each handshake.
 const CHAIN_LEN_MAX: usize = 8;
@@ -50,6 +50,24 @@ impl Tls {
     ) -> impl Future<Output = io::Result<TlsStream<TcpStream>>> + Send + use<> {
         self.acceptor.accept(stream)
     }
+}
+
+/// A client's side that trusts the roots that browsers trust, and `extra_roots`. `None` when there is no
+/// usable TLS.
+pub(crate) fn connector(extra_roots: &[CertificateDer<'static>]) -> Option<TlsConnector> {
+    let mut roots = RootCertStore::empty();
+    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    for root in extra_roots {
+        roots.add(root.clone()).ok()?;
+    }
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .ok()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Some(TlsConnector::from(Arc::new(config)))
 }
 
 impl fmt::Debug for Tls {

@@ -11,6 +11,11 @@ mod introspection;
 mod kills;
 mod logs;
 mod management;
+mod openid;
+#[path = "../support/openid_key.rs"]
+mod openid_key;
+#[path = "../support/openid_provider.rs"]
+mod openid_provider;
 mod pages;
 #[path = "../support/postgresql.rs"]
 mod postgresql;
