@@ -17,6 +17,7 @@ struct World {
 
 /// A browser that was sent to the provider, and what it carries there.
 struct Sent {
+    client: Client,
     browser: Browser,
     state: String,
     nonce: String,
@@ -58,6 +59,7 @@ impl World {
             ("openid+profile+email".into(), "S256".into())
         );
         Sent {
+            client,
             state: part("state"),
             nonce: part("nonce"),
             challenge: part("code_challenge"),
@@ -119,6 +121,26 @@ async fn a_user_of_the_provider_signs_in_and_decides() {
         (accounts[0].name(), accounts[0].shown_name()),
         (subject.as_str(), Some("Jane Doe"))
     );
+}
+
+#[tokio::test]
+async fn sec_214_grants_of_a_disabled_user_end() {
+    let world = World::new().await;
+    let (mut sent, page) = world.sign_in(|_| {}).await;
+    let consent = sent.browser.get(&world.server, &page.location()).await;
+    let answer = sent.browser.decide(&world.server, &consent, "approve").await.location();
+    let code = parameter(&answer, "code").unwrap();
+    let (_, refresh_token) = world.server.redeem(&sent.client, &code).await.tokens();
+    let answer = world.server.refresh(&sent.client, &refresh_token).await;
+    let (access_token, refresh_token) = answer.tokens();
+    assert!(world.server.is_active(OPAQUE, &access_token).await);
+    let accounts = world.server.server.accounts();
+    let subject = accounts.list().await.unwrap()[0].name().to_owned();
+    assert_eq!(world.server.introspect(OPAQUE, &access_token).await["sub"], json!(subject));
+    accounts.disable(&subject).await.unwrap();
+    assert!(!world.server.is_active(OPAQUE, &access_token).await);
+    let refused = world.server.refresh(&sent.client, &refresh_token).await;
+    assert_eq!(refused.refusal(), (400, "invalid_grant".to_owned()));
 }
 
 #[tokio::test]
