@@ -12,6 +12,8 @@ debian gcc g++ git python3 python3-venv || { command -v c++ && python3 -c 'impor
 command -v npm >/dev/null || debian nodejs npm || exit 1
 # The tests start servers of their own, in temporary folders. A cluster that the package makes is not used.
 debian postgresql || echo "no PostgreSQL could be installed: tests that need it say so and return"
+debian chromium openssl fonts-dejavu-core || echo "no Chromium could be installed: the pages are not tested in a browser"
+command -v npm >/dev/null || debian npm || echo "no npm could be installed: the pages are not tested with axe-core"
 # Compiler and library source for the microcontroller targets; `rust-lld` is a dangling link without lld.
 debian rustc-web cargo-web rust-web-src lld-22 || echo "no compiler for bare targets could be installed"
 # For every lock file, so that later steps can do without a network.

@@ -43,10 +43,16 @@ pub(crate) async fn show(State(server): State<Arc<Inner>>, request: Request) -> 
         _ => return pages::error(path, StatusCode::BAD_REQUEST, GONE),
     };
     let form_token = server.form_tokens.issue(FORM, id, &browser.secret);
-    page(&server, &subject, id, &pending, &form_token)
+    match server.accounts.called(&subject).await {
+        Ok(user) => page(&server, &user, id, &pending, &form_token),
+        Err(error) => {
+            tracing::error!(%error, "a user could not be looked up");
+            pages::error(path, StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE)
+        }
+    }
 }
 
-fn page(server: &Inner, subject: &str, id: &str, pending: &Pending, form_token: &str) -> Response {
+fn page(server: &Inner, user: &str, id: &str, pending: &Pending, form_token: &str) -> Response {
     let gone = || pages::error(&server.endpoints.path, StatusCode::BAD_REQUEST, GONE);
     let redirect_uri = pending.redirect_uri.as_str();
     let (resource, scope, redirect_host, user_code) = match &pending.outcome {
@@ -58,7 +64,7 @@ fn page(server: &Inner, subject: &str, id: &str, pending: &Pending, form_token: 
     let page = ConsentPage {
         path: &server.endpoints.path,
         issuer: &server.settings.issuer,
-        subject,
+        user,
         client_name: pending.client_name.as_deref(),
         client_id: &pending.client_id,
         client_host: DocumentUrl::parse(&pending.client_id, true).map(DocumentUrl::host),

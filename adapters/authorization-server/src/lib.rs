@@ -26,7 +26,8 @@
 //! browser's cookie, and answers 303 to `/login?request=…` (or to `/consent?request=…` when the
 //! browser is signed in). The login form has the fields `username` and `password`, the consent form
 //! the buttons `decision=approve` and `decision=deny`; both carry `request` and `form_token` as
-//! hidden fields, and both are answered with 303. `GET /device` has a form of its own, with the field
+//! hidden fields, and both are answered with 303. Where a provider signs users in, the sign-in page has a link
+//! to `/login/provider`, which leads there, and the browser comes back to `/login/callback`. `GET /device` has a form of its own, with the field
 //! `user_code`, and joins this path at `/login` or `/consent`. A program that plays the browser follows
 //! redirects, keeps the cookie and sends the hidden fields back.
 //!
@@ -94,6 +95,18 @@
 //! The feature `testing` adds the module `testing`: an authorization server and a protected MCP server for
 //! the time of a test, tokens right and wrong, a clock, and a user without a browser.
 //!
+//! # Users of another provider
+//!
+//! With [`Settings::with_openid_provider`] users sign in at an OpenID Connect provider: authorization code with
+//! PKCE and nonce, ES256, EdDSA or RS256, metadata by discovery, the client's secret by `client_secret_basic` or
+//! `client_secret_post`. What the ID token does not say of a user the userinfo endpoint is asked, if it is
+//! needed.
+//!
+//! A user is the provider's issuer and `sub` together, `openid:https://id.example#248289`, and is in the table of
+//! users after the first sign-in, so that an administrator can disable one. The provider is asked at sign-in
+//! alone: who is removed there keeps what was granted here until it ends, or until it is revoked or the user is
+//! disabled here. Nothing that the provider hands out is kept.
+//!
 //! # Operations
 //!
 //! The program `portcullis` is this crate with a configuration file: `portcullis authorization-server`.
@@ -132,6 +145,7 @@ mod login;
 mod mcp_server;
 mod measure;
 mod metadata;
+mod openid;
 mod pages;
 mod par;
 mod peer_rate;
@@ -158,6 +172,7 @@ mod users;
 pub use clients::{ClientError, Clients, KnownClient, NewClient};
 pub use clock::Clock;
 pub use mcp_server::McpServerError;
+pub use openid::{AdmittedUsers, OpenIdProvider};
 pub use server::AuthorizationServer;
 pub use settings::{
     ClientDocuments, DEFAULT_KEY_ID, Dpop, IntrospectionCredentials, Lifetimes, Limits, Resource,

@@ -9,6 +9,7 @@ use crate::answers::Response;
 use crate::audit::{self, audit, printable};
 use crate::browser::{self, Browser, GONE, Submission, UNAVAILABLE};
 use crate::form::Form;
+use crate::openid::Provider;
 use crate::pages::{self, LoginPage};
 use crate::server::Inner;
 use crate::sessions::{Outcome, Pending, Unavailable};
@@ -37,6 +38,8 @@ pub(crate) async fn show(State(server): State<Arc<Inner>>, request: Request) -> 
         request: id,
         form_token: &server.form_tokens.issue(FORM, id, &browser.secret),
         failed: query.as_ref().is_some_and(|query| query.get("failed").is_some()),
+        provider: server.provider.as_ref().map(Provider::name),
+        passwords: server.settings.takes_passwords(),
     };
     pages::page(StatusCode::OK, &page, Some(&pending.redirect_uri))
 }
@@ -50,6 +53,9 @@ pub(crate) async fn submit(State(server): State<Arc<Inner>>, request: Request) -
         Err(refusal) => return refusal,
     };
     let Submission { form, browser, peer } = &submission;
+    if !server.settings.takes_passwords() {
+        return refuse(StatusCode::FORBIDDEN, "Passwords are not taken here.");
+    }
     let id = submission.record();
     let now = server.settings.clock.now();
     let pending = match server.sessions.find(id, browser.digest(), now).await {
@@ -112,7 +118,8 @@ async fn check_password(server: &Inner, name: &str, password: &str, peer: Peer) 
     check
 }
 
-async fn signed_in(
+/// The browser gets a new session and goes on to decide.
+pub(crate) async fn signed_in(
     server: &Inner,
     name: &str,
     before: &Browser,

@@ -25,6 +25,19 @@ pub(crate) struct LoginPage<'p> {
     pub(crate) form_token: &'p str,
     /// The last try failed.
     pub(crate) failed: bool,
+    /// The name of another place to sign in at.
+    pub(crate) provider: Option<&'p str>,
+    /// Whether users sign in here with a password.
+    pub(crate) passwords: bool,
+}
+
+/// Where the user learns that the other place did not sign anybody in.
+#[derive(Template)]
+#[template(path = "sign_in_failed.html")]
+pub(crate) struct SignInFailedPage<'p> {
+    pub(crate) path: &'p str,
+    pub(crate) message: &'p str,
+    pub(crate) request: &'p str,
 }
 
 /// Where the user decides what the client gets.
@@ -33,7 +46,8 @@ pub(crate) struct LoginPage<'p> {
 pub(crate) struct ConsentPage<'p> {
     pub(crate) path: &'p str,
     pub(crate) issuer: &'p str,
-    pub(crate) subject: &'p str,
+    /// Who is signed in, as a name to show.
+    pub(crate) user: &'p str,
     /// What the client calls itself.
     pub(crate) client_name: Option<&'p str>,
     pub(crate) client_id: &'p str,

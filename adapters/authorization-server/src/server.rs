@@ -26,6 +26,7 @@ use crate::clients::Clients;
 use crate::clock::{Clock, unix_secs};
 use crate::dpop::ProofRates;
 use crate::mcp_server::McpServer;
+use crate::openid::{Provider, sign_in};
 use crate::peer_rate::{self, PeerRate};
 use crate::registration::management;
 use crate::secrets::FormTokens;
@@ -34,7 +35,7 @@ use crate::settings::{Dpop, IntrospectionCredentials, Settings, SettingsError};
 use crate::signing_keys::{KeyFolderError, SigningKeys};
 use crate::storage::{HashedStorage, Records, RefreshLifetime};
 use crate::throttle::{Peer, Throttle};
-use crate::users::{Accounts, PasswordUsers, Users};
+use crate::users::{Accounts, PasswordUsers, ProvidedUsers, Users};
 use crate::{
     assertions, authorize, consent, device, device_page, health, introspection, login, measure,
     metadata, pages, par, registration, revocation, secrets, token,
@@ -70,6 +71,7 @@ pub(crate) struct Inner {
     pub(crate) sessions: Sessions,
     pub(crate) users: Box<dyn Users>,
     pub(crate) accounts: Accounts,
+    pub(crate) provider: Option<Provider>,
     pub(crate) form_tokens: FormTokens,
     pub(crate) wrong_secrets: Throttle,
     pub(crate) wrong_passwords: Throttle,
@@ -109,10 +111,11 @@ impl AuthorizationServer {
             mint: TokenMint::new(&settings, signing_keys).map_err(|_| SettingsError::MasterKey)?,
             sessions: Sessions::new(records.clone(), settings.lifetimes, limits),
             accounts: Accounts::of(&records, &settings),
-            users: Box::new(
-                PasswordUsers::new(settings.users.iter().cloned(), records)
-                    .map_err(|_| SettingsError::Entropy)?,
-            ),
+            provider: match &settings.provider {
+                Some(provider) => Some(Provider::new(provider.clone(), &settings.issuer)?),
+                None => None,
+            },
+            users: users(&settings, records)?,
             form_tokens: FormTokens::new(&settings.master_key)
                 .map_err(|_| SettingsError::MasterKey)?,
             wrong_secrets: Throttle::new(limits.wrong_secrets_per_minute, minute),
@@ -223,6 +226,11 @@ impl AuthorizationServer {
                 .route(&at("/register"), for_scripts(post(registration::register)))
                 .route(&at("/register/{client_id}"), own);
         }
+        if self.inner.provider.is_some() {
+            router = router
+                .route(&at("/login/provider"), get(sign_in::start))
+                .route(&at("/login/callback"), get(sign_in::callback));
+        }
         let router = router
             .route("/health", get(health::health))
             .route("/ready", get(health::ready))
@@ -277,6 +285,24 @@ impl AuthorizationServer {
         // The keys that are known go on signing.
         if let Err(error) = self.with_signing_keys(SigningKeys::tend).await {
             tracing::error!(%error, "signing keys could not be looked after");
+        }
+    }
+}
+
+/// Those who may sign in, as the settings have it.
+fn users(settings: &Settings, records: Records) -> Result<Box<dyn Users>, SettingsError> {
+    let passwords = match settings.takes_passwords() {
+        true => {
+            let users = PasswordUsers::new(settings.users.iter().cloned(), records.clone());
+            Some(users.map_err(|_| SettingsError::Entropy)?)
+        }
+        false => None,
+    };
+    match (&settings.provider, passwords) {
+        (None, Some(passwords)) => Ok(Box::new(passwords)),
+        (None, None) => Err(SettingsError::OpenIdProvider),
+        (Some(provider), passwords) => {
+            Ok(Box::new(ProvidedUsers::new(provider.issuer(), records, passwords)))
         }
     }
 }

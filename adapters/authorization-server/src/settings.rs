@@ -11,6 +11,7 @@ use portcullis_core::jwt::{Algorithm, KeyId};
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
+use crate::openid::{self, OpenIdProvider};
 use crate::secrets;
 use crate::signing_keys::KeyFolderError;
 use crate::storage::Database;
@@ -67,6 +68,11 @@ pub struct Settings {
     pub(crate) clock: Clock,
     pub(crate) database: Database,
     pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) provider: Option<OpenIdProvider>,
+    /// Whether users sign in with passwords of this server; `None` unless there is a provider.
+    ///
+    /// With a provider they are off, and users of the table get nothing more, unless this says otherwise.
+    pub passwords: Option<bool>,
     /// Whether clients may register themselves (RFC 7591).
     ///
     /// On: the clients of today need it. MCP deprecates it, and a deployment whose clients are all
@@ -106,6 +112,8 @@ impl Settings {
             clock: Clock::system(),
             database: Database::Memory,
             trusted_proxies: Vec::new(),
+            provider: None,
+            passwords: None,
             registration: true,
             require_pushed_requests: false,
             dpop: Dpop::Off,
@@ -226,6 +234,18 @@ impl Settings {
         self
     }
 
+    /// Lets the users of an OpenID Connect provider sign in. See [`Settings::passwords`] for those of this
+    /// server.
+    #[must_use]
+    pub fn with_openid_provider(mut self, provider: OpenIdProvider) -> Self {
+        self.provider = Some(provider);
+        self
+    }
+
+    pub(crate) fn takes_passwords(&self) -> bool {
+        self.passwords.unwrap_or(self.provider.is_none())
+    }
+
     /// Replaces the system's clock.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
@@ -259,6 +279,12 @@ impl Settings {
         self.check_services()?;
         self.check_legacy_clients()?;
         self.check_dpop()?;
+        match &self.provider {
+            Some(provider) => provider.check()?,
+            // Nobody could sign in.
+            None if !self.takes_passwords() => return Err(SettingsError::OpenIdProvider),
+            None => {}
+        }
         if let Some(default) = &self.default_resource {
             self.resource(default).ok_or(SettingsError::DefaultResource)?;
         }
@@ -364,6 +390,9 @@ pub enum SettingsError {
     Service,
     /// A user is unnamed, twice there, without password, or named like a client.
     User,
+    /// The OpenID Connect provider cannot be asked at its issuer, or its registration or the rule about
+    /// its users is not whole; or there are neither passwords nor a provider.
+    OpenIdProvider,
     /// Documents of clients on loopback are for an issuer on loopback, or TLS cannot be used with
     /// these roots.
     ClientDocuments,
@@ -407,6 +436,10 @@ impl fmt::Display for SettingsError {
                  public keys of one kind, and scopes of the resources"
             }
             Self::User => "a user needs a free, printable name unlike a client id, and a password",
+            Self::OpenIdProvider => {
+                "an OpenID Connect provider needs an https issuer, a client id, a secret and a rule about \
+                 its users that admits somebody; without a provider passwords are needed"
+            }
             Self::ClientDocuments => {
                 "client documents on loopback need an issuer there, and roots must be certificates"
             }
@@ -434,6 +467,7 @@ pub(crate) fn is_user_name(name: &str) -> bool {
         && !name.starts_with(CLIENT_ID_PREFIX)
         && !name.starts_with(SERVICE_ID_PREFIX)
         && !name.starts_with("https://")
+        && !name.starts_with(openid::SUBJECT_PREFIX)
 }
 
 /// Whether `token` is an RFC 6749 §3.3 scope token.

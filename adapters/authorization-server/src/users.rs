@@ -15,8 +15,10 @@ use crate::secrets::{self, EntropyError};
 use crate::storage::Records;
 
 mod accounts;
+mod provided;
 
 pub use accounts::{AccountError, Accounts};
+pub(crate) use provided::ProvidedUsers;
 
 /// Password checks that run at once: each takes about 19 MiB and a core for a moment.
 const CHECKS_AT_ONCE: usize = 4;
@@ -44,7 +46,11 @@ fn verify(password: &str, hash: &PasswordHash) -> bool {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Account {
     name: String,
-    password: PasswordHash,
+    /// None for a user whom a provider elsewhere vouches for.
+    password: Option<PasswordHash>,
+    /// What such a user is called on pages.
+    #[serde(default)]
+    shown_name: Option<String>,
     is_disabled: bool,
     created_at_secs: u64,
 }
@@ -54,6 +60,12 @@ impl Account {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What a user is called whom a provider elsewhere vouches for.
+    #[must_use]
+    pub fn shown_name(&self) -> Option<&str> {
+        self.shown_name.as_deref()
     }
 
     /// Whether the user may not sign in, and nothing more is issued to the clients of the user.
@@ -72,8 +84,8 @@ impl Account {
 /// What is answered about a user, now or later.
 pub(crate) type Answer<'a> = Pin<Box<dyn Future<Output = Result<bool, StorageError>> + Send + 'a>>;
 
-/// Those who may sign in. The table of users is one kind; a provider elsewhere, which sends its users
-/// back signed in, would be another: it has no passwords, and says who may go on.
+/// Those who may sign in: with a password ([`PasswordUsers`]), or at a provider elsewhere, which sends its
+/// users back signed in ([`ProvidedUsers`]).
 pub(crate) trait Users: Send + Sync {
     /// Whether `name` is a user with this password.
     fn authenticate<'a>(&'a self, name: &'a str, password: &'a str) -> Answer<'a>;
@@ -110,7 +122,7 @@ impl PasswordUsers {
             return Ok(Some(hash.clone()));
         }
         let account = self.records.account(name).await?;
-        Ok(account.filter(|account| !account.is_disabled).map(|account| account.password))
+        Ok(account.filter(|account| !account.is_disabled).and_then(|account| account.password))
     }
 
     async fn check(&self, name: &str, password: &str) -> Result<bool, StorageError> {
@@ -135,7 +147,8 @@ impl Users for PasswordUsers {
                 return Ok(true);
             }
             let account = self.records.account(subject).await?;
-            Ok(account.is_some_and(|account| !account.is_disabled))
+            // Whom a provider vouched for goes on while there is a provider.
+            Ok(account.is_some_and(|it| !it.is_disabled && it.password.is_some()))
         })
     }
 }

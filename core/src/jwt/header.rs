@@ -1,4 +1,4 @@
-//! The JOSE header of an access token (RFC 7515 §4, RFC 9068 §2.1).
+//! The JOSE header of an access token (RFC 7515 §4, RFC 9068 §2.1), or of an ID token.
 
 use super::{HmacKey, KeyId};
 use crate::{
@@ -73,6 +73,31 @@ impl<'s> Header<'s> {
     /// Keys and addresses of keys in the header (`jwk`, `jku`, `x5c`, `x5u`, …) are passed over like
     /// every unknown parameter: only a configured key can verify the token (SEC-075, SEC-076).
     pub(super) fn parse(document: &'s [u8], scratch: &mut Scratch<'s>) -> Result<Self, TokenError> {
+        let is_type = |media_type: Option<&str>| media_type.is_some_and(is_access_token_type);
+        Self::parse_typed(document, is_type, scratch)
+    }
+
+    /// Reads the decoded header of an ID token (OpenID Connect Core §2): as that of an access token, but
+    /// `typ` is `JWT` or absent, so that neither kind passes for the other (RFC 8725 §3.11).
+    ///
+    /// Access tokens never come this way: they are [`UnverifiedJwt`](super::UnverifiedJwt).
+    ///
+    /// # Errors
+    /// The header cannot be read, names an unknown algorithm, or is that of something else.
+    pub fn parse_id_token(
+        document: &'s [u8],
+        scratch: &mut Scratch<'s>,
+    ) -> Result<Self, TokenError> {
+        let is_type =
+            |media_type: Option<&str>| media_type.is_none_or(|it| it.eq_ignore_ascii_case("JWT"));
+        Self::parse_typed(document, is_type, scratch)
+    }
+
+    fn parse_typed(
+        document: &'s [u8],
+        is_type: impl FnOnce(Option<&str>) -> bool,
+        scratch: &mut Scratch<'s>,
+    ) -> Result<Self, TokenError> {
         let members = Parameters::read(document, scratch).map_err(|error| match error {
             ParameterError::Json(JsonError::Members | JsonError::BufferFull) => TokenError::TooLong,
             ParameterError::Json(_) => TokenError::Malformed,
@@ -80,7 +105,7 @@ impl<'s> Header<'s> {
         })?;
         let algorithm =
             members.algorithm.and_then(Algorithm::from_name).ok_or(TokenError::Algorithm)?;
-        if !members.media_type.is_some_and(is_access_token_type) {
+        if !is_type(members.media_type) {
             return Err(TokenError::Type);
         }
         // RFC 7519 §5.2: another JWT inside of this one, which nobody would look at.

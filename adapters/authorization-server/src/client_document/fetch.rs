@@ -13,14 +13,13 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::address;
 use super::url::DocumentUrl;
-use crate::answers;
+use crate::{answers, tls};
 
 /// Longest document in bytes (LIM-11, AS-39).
 pub(super) const DOCUMENT_LEN_MAX: usize = 5 * 1024;
@@ -99,20 +98,8 @@ impl Fetcher {
     /// A fetcher that trusts the roots that browsers trust, and `extra_roots`. `None` when there is
     /// no usable TLS.
     pub(super) fn new(extra_roots: &[CertificateDer<'static>], loopback: bool) -> Option<Self> {
-        let mut roots = RootCertStore::empty();
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        for root in extra_roots {
-            roots.add(root.clone()).ok()?;
-        }
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .ok()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Some(Self {
-            tls: TlsConnector::from(Arc::new(config)),
+            tls: tls::connector(extra_roots)?,
             resolve: Arc::new(|name| Box::pin(system_addresses(name))),
             loopback,
             deadline: DEADLINE,

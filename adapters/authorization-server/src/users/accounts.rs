@@ -7,6 +7,7 @@ use oauth_as::StorageError;
 use super::{Account, hash};
 use crate::audit::audit;
 use crate::clock::{Clock, unix_secs};
+use crate::openid::SUBJECT_PREFIX;
 use crate::settings::{Settings, is_user_name};
 use crate::storage::{Database, Records};
 
@@ -65,7 +66,8 @@ impl Accounts {
         }
         let account = Account {
             name: name.to_owned(),
-            password: hashed(password).await?,
+            password: Some(hashed(password).await?),
+            shown_name: None,
             is_disabled: false,
             created_at_secs: unix_secs(self.clock.now()).unwrap_or_default(),
         };
@@ -77,11 +79,14 @@ impl Accounts {
     /// Sets a password, and ends the user's sign-ins.
     ///
     /// # Errors
-    /// [`AccountError::Password`], [`AccountError::Unknown`], [`AccountError::Entropy`],
-    /// [`AccountError::Database`].
+    /// [`AccountError::Name`] for a user of a provider, [`AccountError::Password`],
+    /// [`AccountError::Unknown`], [`AccountError::Entropy`], [`AccountError::Database`].
     pub async fn set_password(&self, name: &str, password: &str) -> Result<(), AccountError> {
+        if name.starts_with(SUBJECT_PREFIX) {
+            return Err(AccountError::Name);
+        }
         let password = hashed(password).await?;
-        self.change(name, move |account| account.password = password).await?;
+        self.change(name, move |account| account.password = Some(password)).await?;
         audit!(info, "user's password set", subject = name);
         Ok(())
     }
@@ -116,6 +121,37 @@ impl Accounts {
         found(self.records.remove_account(name).await?, AccountError::Unknown)?;
         audit!(info, "user removed", subject = name);
         Ok(())
+    }
+
+    /// Takes notice of a user whom a provider vouches for; false when an administrator disabled the user.
+    pub(crate) async fn meet(&self, subject: &str, shown_name: &str) -> Result<bool, StorageError> {
+        let Some(known) = self.records.account(subject).await? else {
+            let account = Account {
+                name: subject.to_owned(),
+                password: None,
+                shown_name: Some(shown_name.to_owned()),
+                is_disabled: false,
+                created_at_secs: unix_secs(self.clock.now()).unwrap_or_default(),
+            };
+            // Who is faster writes the same.
+            self.records.add_account(&account).await?;
+            return Ok(true);
+        };
+        if known.is_disabled {
+            return Ok(false);
+        }
+        if known.shown_name.as_deref() != Some(shown_name) {
+            let shown_name = Some(shown_name.to_owned());
+            self.records.change_account(subject, |it| it.shown_name = shown_name).await?;
+        }
+        Ok(true)
+    }
+
+    /// What to call a user on a page: the name that the provider told, or the subject itself.
+    pub(crate) async fn called(&self, subject: &str) -> Result<String, StorageError> {
+        let is_provided = subject.starts_with(SUBJECT_PREFIX);
+        let account = if is_provided { self.records.account(subject).await? } else { None };
+        Ok(account.and_then(|it| it.shown_name).unwrap_or_else(|| subject.to_owned()))
     }
 
     /// All users, by name.

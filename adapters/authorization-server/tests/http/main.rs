@@ -15,6 +15,11 @@ mod kills;
 mod legacy;
 mod logs;
 mod management;
+mod openid;
+#[path = "../support/openid_key.rs"]
+mod openid_key;
+#[path = "../support/openid_provider.rs"]
+mod openid_provider;
 mod pages;
 #[path = "../support/postgresql.rs"]
 mod postgresql;

@@ -19,6 +19,9 @@ use serde::Deserialize;
 
 use super::{Error, database_url::DatabaseUrl, secret_files, settings::Problem};
 use crate::files;
+use login::Login;
+
+mod login;
 
 /// Read when no file is named and there is one.
 const FILE_NAME: &str = "portcullis.toml";
@@ -50,6 +53,7 @@ pub(crate) struct Configuration {
     lifetimes: LifetimesSecs,
     limits: Limits,
     client_documents: Documents,
+    pub(super) login: Login,
     #[serde(rename = "resource")]
     pub(super) resources: Vec<Resource>,
     #[serde(rename = "client")]

@@ -90,6 +90,12 @@ fn build(configuration: &Configuration, problems: &mut Vec<Problem>) -> Option<S
         }
     }
     settings.client_documents = configuration.client_documents();
+    settings.passwords = configuration.login.passwords;
+    match configuration.openid_provider() {
+        Ok(Some(provider)) => settings = settings.with_openid_provider(provider),
+        Ok(None) => {}
+        Err(error) => report("login.openid_connect", &error),
+    }
     for client in &configuration.clients {
         let made = match client.redirect_uris.is_empty() {
             true => settings.with_device_client(&client.id, &client.name),

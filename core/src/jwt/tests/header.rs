@@ -205,3 +205,22 @@ fn a_header_is_one_strict_json_object() {
         check_header(header, Err(TokenError::Malformed));
     }
 }
+
+/// RFC 8725 §3.11: neither kind of token passes for the other.
+#[test]
+fn an_id_token_is_no_access_token() {
+    let parse = |header: &str| {
+        let mut memory = [0; 256];
+        let mut scratch = Scratch::new(&mut memory);
+        Header::parse_id_token(header.as_bytes(), &mut scratch).map(|header| header.algorithm())
+    };
+    assert_eq!(parse(r#"{"alg":"ES256"}"#), Ok(Algorithm::Es256));
+    assert_eq!(parse(r#"{"alg":"RS256","typ":"jwt"}"#), Ok(Algorithm::Rs256));
+    assert_eq!(parse(HEADER), Err(TokenError::Type));
+    assert_eq!(parse(r#"{"alg":"none","typ":"JWT"}"#), Err(TokenError::Algorithm));
+    assert_eq!(parse(r#"{"alg":"ES256","crit":["x"]}"#), Err(TokenError::Header));
+    let id_token_type = HEADER.replace("at+jwt", "JWT");
+    let mut memory = [0; 256];
+    let access = Header::parse(id_token_type.as_bytes(), &mut Scratch::new(&mut memory));
+    assert_eq!(access.map(drop), Err(TokenError::Type));
+}

@@ -25,6 +25,7 @@ fn the_example_is_a_configuration() {
     assert!(whole.tls.is_some() && whole.metrics.is_some() && whole.audit_file().is_some());
     assert_eq!((whole.clients.len(), whole.services.len()), (1, 1));
     assert!(whole.resources[0].introspection.is_some());
+    assert_eq!(whole.login.passwords, None);
 }
 
 /// The values behind a `#` are those that are meant without it.
@@ -68,6 +69,8 @@ fn unknown_keys_are_refused_and_known_ones_documented() {
         &format!("{resource}[resource.introspection]"),
         "[[client]]",
         "[client_documents]",
+        "[login]",
+        "[login.openid_connect]",
         "[[service]]",
     ] {
         let error = parse(&format!("{section}\nsurprise = 1\n")).unwrap_err();
@@ -81,6 +84,7 @@ fn unknown_keys_are_refused_and_known_ones_documented() {
                 format!("\n#{key} = "),
                 format!("[{key}]"),
                 format!("[[{key}]]"),
+                format!("[login.{key}]"),
                 format!("[[resource.{key}]]"),
                 format!("{{ {key} = "),
                 format!(", {key} = "),
