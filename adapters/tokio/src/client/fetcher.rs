@@ -16,7 +16,7 @@ use portcullis_core::{
     message::{Field, IncomingResponse},
 };
 
-use crate::connector::connector;
+use crate::connector::{Network, connector};
 
 /// Longest header section of an answer in bytes.
 const HEAD_LEN_MAX: usize = 64 * 1024;
@@ -40,7 +40,7 @@ impl Fetcher {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(30))
             .http1_max_buf_size(HEAD_LEN_MAX)
-            .build(connector()?);
+            .build(connector(&Network::system())?);
         Some(Self { pooled })
     }
 
