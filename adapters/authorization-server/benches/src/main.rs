@@ -92,15 +92,18 @@ async fn on_postgresql(options: &Options) {
         Ok(postgresql) => postgresql,
         Err(reason) => return println!("\nnothing measured on PostgreSQL: {reason}"),
     };
-    let mut servers = Vec::new();
+    let (mut all, mut names) = (Vec::new(), Vec::new());
+    // One after the other: each process keeps ten connections, of which PostgreSQL has so many.
     for processes in [1, 2, 4] {
         let database = postgresql.database(&format!("bench{processes}"));
         let start = |_| Arc::new(Target::start("", None, &own(&[&database])));
-        servers.push((0..processes).map(start).collect::<Vec<_>>());
+        let servers = [(0..processes).map(start).collect::<Vec<_>>()];
+        all.extend(rounds(&servers, options).await);
+        names.push(format!("{processes} on PostgreSQL"));
     }
     println!("\n## Processes on one PostgreSQL\n");
-    let rounds = rounds(&servers, options).await;
-    print_rounds(&["1 process", "2 processes", "4 processes"], &rounds);
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    print_rounds(&names, &all);
 }
 
 /// Every round of every server; the first one warms up and is left out.
