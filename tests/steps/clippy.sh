@@ -11,4 +11,7 @@ case_of "core alone, no features" cargo clippy --quiet --locked -p portcullis-co
 case_of "tokio adapter, resource server only" cargo clippy --quiet --locked -p portcullis-tokio -- -D warnings || status=1
 case_of "tokio adapter, client only" \
     cargo clippy --quiet --locked -p portcullis-tokio --no-default-features --features client -- -D warnings || status=1
+# Not part of the workspace, and not run by any step.
+case_of "benchmarks of the authorization server" cargo clippy --quiet --locked \
+    --manifest-path adapters/authorization-server/benches/Cargo.toml -- -D warnings || status=1
 exit $status

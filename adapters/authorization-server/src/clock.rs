@@ -12,19 +12,34 @@ static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
 #[derive(Clone)]
 pub struct Clock {
     now: Arc<dyn Fn() -> SystemTime + Send + Sync>,
-    is_system: bool,
+    monotonic: Monotonic,
+}
+
+#[derive(Clone)]
+enum Monotonic {
+    System,
+    /// There is no other: what `now` says.
+    Now,
+    Other(Arc<dyn Fn() -> Duration + Send + Sync>),
 }
 
 impl Clock {
     /// The clock of the operating system.
     #[must_use]
     pub fn system() -> Self {
-        Self { now: Arc::new(SystemTime::now), is_system: true }
+        Self { now: Arc::new(SystemTime::now), monotonic: Monotonic::System }
     }
 
     /// A clock that answers whatever `now` answers.
     pub fn from_fn(now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        Self { now: Arc::new(now), is_system: false }
+        Self { now: Arc::new(now), monotonic: Monotonic::Now }
+    }
+
+    /// The same with a second hand that counts the time that passes, and never goes back whatever the
+    /// first one does: budgets fill by it (SEC-565). Without it they fill by the first.
+    #[must_use]
+    pub fn with_monotonic(self, monotonic: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        Self { monotonic: Monotonic::Other(Arc::new(monotonic)), ..self }
     }
 
     pub(crate) fn now(&self) -> SystemTime {
@@ -33,9 +48,10 @@ impl Clock {
 
     /// Time since some fixed moment, which setting the system's clock does not change.
     pub(crate) fn monotonic(&self) -> Duration {
-        match self.is_system {
-            true => STARTED.elapsed(),
-            false => self.now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+        match &self.monotonic {
+            Monotonic::System => STARTED.elapsed(),
+            Monotonic::Now => self.now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            Monotonic::Other(monotonic) => monotonic(),
         }
     }
 }

@@ -43,7 +43,8 @@
 //!
 //! - What was answered is on the disk: SQLite runs with a write-ahead log and `synchronous=FULL`,
 //!   PostgreSQL with `synchronous_commit=on`. A request for tokens is one transaction, so that a process
-//!   that is killed leaves a grant as it was before, or as it is after.
+//!   that is killed leaves a grant as it was before, or as it is after. On SQLite, writes that wait at the
+//!   same time share one commit, each within a savepoint.
 //! - A code or a refresh token gives tokens once, however many requests, processes or machines ask for
 //!   it at the same time: one `UPDATE` finds it unused.
 //! - Codes, tokens, client secrets and cookies are stored as SHA-256 digests (they have 256 bits),

@@ -24,8 +24,9 @@
 //! The protocol engine takes a code or a refresh token, marks it as used, and writes what it issues,
 //! in one call each. A [`Redemption`] gathers all of that, and the records take it in one transaction:
 //! look whether the client or the family was ended, mark the code or token as used if it is still
-//! unused (one `UPDATE`; whoever comes second changes no row), insert the tokens, commit. Only then is
-//! the client answered. Whoever comes second asks the engine again, which now sees a used code, and
+//! unused (one `UPDATE`; whoever comes second changes no row), insert the tokens, commit. That is one
+//! call of the database: a function on PostgreSQL; on SQLite several statements at once, in one commit
+//! with those of other requests that wait. Only then is the client answered. Whoever comes second asks the engine again, which now sees a used code, and
 //! ends the family.
 
 use std::fmt;

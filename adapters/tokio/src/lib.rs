@@ -6,6 +6,8 @@
 pub mod client;
 #[cfg(any(feature = "client", feature = "resource-server"))]
 mod connector;
+#[cfg(any(feature = "client", feature = "resource-server"))]
+pub use connector::Network;
 #[cfg(feature = "resource-server")]
 pub mod public_keys;
 #[cfg(feature = "resource-server")]

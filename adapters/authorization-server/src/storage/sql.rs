@@ -23,7 +23,9 @@ mod pushed;
 mod replays;
 mod revocations;
 mod sessions;
+mod sqlite;
 mod sweep;
+mod tokens;
 mod users;
 
 pub(crate) use connection::Database;
@@ -45,16 +47,14 @@ impl SqlRecords {
 
 /// What a writer on PostgreSQL keeps others from doing until its transaction ends.
 ///
-/// Taken in the order client, family, so that no two writers wait for each other.
+/// The functions that write tokens (`migrations/0004_tokens_postgresql.sql`) take the first two, too, but
+/// shared: others may write for the same client. Taken in the order client, family, so that no two
+/// writers wait for each other.
 #[derive(Clone, Copy)]
 enum Lock<'a> {
-    /// Something is written for this client; others may write for it, too.
-    ClientInUse(&'a str),
-    /// The client itself changes or ends: nothing else is written for it.
+    /// The client changes or ends: nothing else is written for it.
     Client(&'a str),
-    /// Something is written in this family of tokens.
-    FamilyInUse(&'a str),
-    /// The family ends: nothing else is written in it.
+    /// The family of tokens ends: nothing else is written in it.
     Family(&'a str),
     /// The number of waiting requests, or of unused clients, is counted and then raised.
     Count(&'static str),
@@ -63,20 +63,15 @@ enum Lock<'a> {
 }
 
 impl Lock<'_> {
-    /// The statement that takes it, and its key.
-    fn statement(self) -> (&'static str, i64) {
-        const SHARED: &str = "SELECT pg_advisory_xact_lock_shared($1)";
-        const EXCLUSIVE: &str = "SELECT pg_advisory_xact_lock($1)";
-        let (statement, kind, id) = match self {
-            Self::ClientInUse(id) => (SHARED, "client", id),
-            Self::Client(id) => (EXCLUSIVE, "client", id),
-            Self::FamilyInUse(id) => (SHARED, "family", id),
-            Self::Family(id) => (EXCLUSIVE, "family", id),
-            Self::Count(what) => (EXCLUSIVE, "count", what),
-            Self::User(name) => (EXCLUSIVE, "user", name),
+    /// Two different keys that collide only wait for each other.
+    fn key(self) -> i64 {
+        let (kind, id) = match self {
+            Self::Client(id) => ("client", id),
+            Self::Family(id) => ("family", id),
+            Self::Count(what) => ("count", what),
+            Self::User(name) => ("user", name),
         };
-        // Two different keys that collide only wait for each other.
-        (statement, Digest::of(&format!("{kind} {id}")).to_number())
+        Digest::of(&format!("{kind} {id}")).to_number()
     }
 }
 
@@ -135,12 +130,8 @@ mod tests {
     }
 
     #[test]
-    fn locks_of_one_thing_have_one_key() {
-        let key = |lock: Lock<'_>| lock.statement().1;
-        assert_eq!(key(Lock::Client("a")), key(Lock::ClientInUse("a")));
-        assert_eq!(key(Lock::Family("a")), key(Lock::FamilyInUse("a")));
-        assert_ne!(key(Lock::Client("a")), key(Lock::Family("a")));
-        assert_ne!(key(Lock::Client("a")), key(Lock::Client("b")));
-        assert_ne!(Lock::Client("a").statement().0, Lock::ClientInUse("a").statement().0);
+    fn different_things_have_different_keys() {
+        assert_ne!(Lock::Client("a").key(), Lock::Family("a").key());
+        assert_ne!(Lock::Client("a").key(), Lock::Client("b").key());
     }
 }

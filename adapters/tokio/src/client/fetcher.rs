@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
+    client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
 };
 use portcullis_core::{
@@ -16,7 +16,7 @@ use portcullis_core::{
     message::{Field, IncomingResponse},
 };
 
-use crate::connector::connector;
+use crate::connector::{Connector, Network, connector};
 
 /// Longest header section of an answer in bytes.
 const HEAD_LEN_MAX: usize = 64 * 1024;
@@ -24,7 +24,7 @@ const HEAD_LEN_MAX: usize = 64 * 1024;
 /// An HTTP client that follows no redirect, keeps no cookie, and adds no credentials of its own.
 #[derive(Clone)]
 pub(super) struct Fetcher {
-    pooled: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    pooled: Client<HttpsConnector<Connector>, Full<Bytes>>,
 }
 
 /// An answer, whole.
@@ -40,7 +40,7 @@ impl Fetcher {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(30))
             .http1_max_buf_size(HEAD_LEN_MAX)
-            .build(connector()?);
+            .build(connector(&Network::system())?);
         Some(Self { pooled })
     }
 

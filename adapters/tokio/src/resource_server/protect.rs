@@ -23,6 +23,7 @@ use super::{
     resource::Resource,
     response::{self, ResponseBody},
 };
+use crate::Network;
 
 /// Makes [`Protect`] services, all of one protected resource.
 ///
@@ -40,7 +41,16 @@ impl ProtectLayer {
 
     /// The same with another clock.
     pub fn with_clock(settings: Settings, clock: impl Clock) -> Result<Self, SettingsError> {
-        Ok(Self { resource: Arc::new(Resource::new(settings, Arc::new(clock))?) })
+        Self::with_clock_and_network(settings, clock, &Network::system())
+    }
+
+    /// The same with another network, too, to ask the authorization server over.
+    pub fn with_clock_and_network(
+        settings: Settings,
+        clock: impl Clock,
+        network: &Network,
+    ) -> Result<Self, SettingsError> {
+        Ok(Self { resource: Arc::new(Resource::new(settings, Arc::new(clock), network)?) })
     }
 
     /// `service` behind this protection; what [`Layer::layer`] does, without its trait in scope.

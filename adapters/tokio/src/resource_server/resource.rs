@@ -18,7 +18,7 @@ use super::{
     Verification, introspection::Introspector, journal::Journal, remote_keys::RemoteKeys,
     scratch::Buffers, sessions::Sessions,
 };
-use crate::public_keys::PublicKeys;
+use crate::{Network, public_keys::PublicKeys};
 
 /// Room for the metadata document and its URL.
 const METADATA_LEN_MAX: usize = limits::METADATA_LEN_MAX_DESKTOP;
@@ -50,7 +50,11 @@ pub(super) enum Asks {
 
 impl Resource {
     /// Refuses what could not be served safely, with the reason (SEC-135).
-    pub(super) fn new(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, SettingsError> {
+    pub(super) fn new(
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        network: &Network,
+    ) -> Result<Self, SettingsError> {
         let limits = &settings.limits;
         if limits.body_len_max == 0 {
             return Err(SettingsError::Limit("body_len_max"));
@@ -59,9 +63,9 @@ impl Resource {
             return Err(SettingsError::Limit("body_secs_max"));
         }
         let body_secs_max = Duration::from_secs(limits.body_secs_max);
-        let asks = asks(&settings, &clock)?;
+        let asks = asks(&settings, &clock, network)?;
         let mut remote_keys = Vec::new();
-        let configuration = configuration(settings, &clock, &mut remote_keys)?;
+        let configuration = configuration(settings, &clock, network, &mut remote_keys)?;
         let memory = Box::leak(vec![0; METADATA_LEN_MAX].into_boxed_slice());
         let server = ResourceServer::new(configuration, &mut Scratch::new(memory))?;
         if configuration.plain_http {
@@ -83,7 +87,11 @@ impl Resource {
 }
 
 /// The core refuses a second issuer to be asked, so that the first one found is the only one.
-fn asks(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Asks, SettingsError> {
+fn asks(
+    settings: &Settings,
+    clock: &Arc<dyn Clock>,
+    network: &Network,
+) -> Result<Asks, SettingsError> {
     for issuer in &settings.issuers {
         if let Verification::Custom(verifier) = &issuer.verification {
             return Ok(Asks::Verifier(Arc::clone(verifier)));
@@ -91,7 +99,7 @@ fn asks(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Asks, SettingsErr
         if let Some(introspection) = issuer.verification.introspection() {
             let (issuer, resource) = (&issuer.identifier, &settings.resource);
             let clock = Arc::clone(clock);
-            return Introspector::new(introspection, issuer, resource, clock)
+            return Introspector::new(introspection, issuer, resource, clock, network)
                 .map(Asks::AuthorizationServer);
         }
     }
@@ -101,13 +109,14 @@ fn asks(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Asks, SettingsErr
 fn configuration(
     settings: Settings,
     clock: &Arc<dyn Clock>,
+    network: &Network,
     remote_keys: &mut Vec<&'static RemoteKeys>,
 ) -> Result<Configuration<'static>, SettingsError> {
     let Settings { resource, issuers, scopes, description, limits, .. } = settings;
     let issuers = issuers
         .into_iter()
         .map(|issuer| {
-            let verification = verification(&issuer, clock, remote_keys)?;
+            let verification = verification(&issuer, clock, network, remote_keys)?;
             Ok(TrustedIssuer { identifier: text(issuer.identifier), verification })
         })
         .collect::<Result<Vec<_>, SettingsError>>()?;
@@ -166,10 +175,11 @@ fn configuration(
 fn verification(
     issuer: &Issuer,
     clock: &Arc<dyn Clock>,
+    network: &Network,
     remote_keys: &mut Vec<&'static RemoteKeys>,
 ) -> Result<core::Verification<'static>, SettingsError> {
     let mut remote = |jwks| {
-        let keys = RemoteKeys::new(jwks, &issuer.identifier, Arc::clone(clock))?;
+        let keys = RemoteKeys::new(jwks, &issuer.identifier, Arc::clone(clock), network)?;
         let keys: &'static RemoteKeys = Box::leak(Box::new(keys));
         remote_keys.push(keys);
         Ok::<_, SettingsError>(keys)

@@ -2,18 +2,15 @@
 //! one number out.
 
 use oauth_as::StorageError;
-use sqlx::{PgPool, Postgres, Row, Sqlite, SqlitePool};
+use sqlx::{PgPool, Postgres, Row, Sqlite};
 
 use super::Lock;
+use super::sqlite::SqliteFile;
 
 /// The connections to a database.
 #[derive(Clone)]
 pub(crate) enum Database {
-    Sqlite {
-        /// One connection. Writers queue here, in this process, instead of finding the file busy.
-        writer: SqlitePool,
-        readers: SqlitePool,
-    },
+    Sqlite(SqliteFile),
     Postgresql(PgPool),
 }
 
@@ -54,6 +51,8 @@ macro_rules! texts {
     }};
 }
 
+pub(super) use {query, texts};
+
 impl Database {
     /// The first column of each row, from outside of any transaction.
     pub(super) async fn texts(
@@ -62,7 +61,7 @@ impl Database {
         values: &[Value<'_>],
     ) -> Result<Vec<String>, StorageError> {
         match self {
-            Self::Sqlite { readers, .. } => texts!(readers, statement, values),
+            Self::Sqlite(file) => file.texts(statement, values).await,
             Self::Postgresql(pool) => texts!(pool, statement, values),
         }
     }
@@ -83,43 +82,38 @@ impl Database {
         statement: &'static str,
         values: &[Value<'_>],
     ) -> Result<u64, StorageError> {
-        Ok(match self {
-            Self::Sqlite { writer, .. } => {
-                query!(statement, values).execute(writer).await.map_err(failed)?.rows_affected()
-            }
+        match self {
+            Self::Sqlite(file) => file.execute(statement, values).await,
             Self::Postgresql(pool) => {
-                query!(statement, values).execute(pool).await.map_err(failed)?.rows_affected()
+                let done = query!(statement, values).execute(pool).await;
+                Ok(done.map_err(failed)?.rows_affected())
             }
-        })
+        }
     }
 
-    /// Runs one statement that writes and returns rows, as a transaction of its own. Gives the
-    /// first column of the first row.
+    /// Runs what writes and returns rows, as a transaction of its own: one statement, or on SQLite
+    /// several that begin with a savepoint. Gives the first column of the first row.
     pub(super) async fn execute_returning(
         &self,
         statement: &'static str,
         values: &[Value<'_>],
     ) -> Result<Option<String>, StorageError> {
-        let rows = match self {
-            Self::Sqlite { writer, .. } => texts!(writer, statement, values)?,
-            Self::Postgresql(pool) => texts!(pool, statement, values)?,
-        };
-        Ok(rows.into_iter().next())
+        match self {
+            Self::Sqlite(file) => file.execute_returning(statement, values).await,
+            Self::Postgresql(pool) => Ok(texts!(pool, statement, values)?.into_iter().next()),
+        }
     }
 
     /// Begins a transaction that writes. It is undone unless it is committed.
     pub(super) async fn begin(&self, locks: &[Lock<'_>]) -> Result<Transaction, StorageError> {
         match self {
-            Self::Sqlite { writer, .. } => {
-                let begun = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-                Ok(Transaction::Sqlite(begun))
-            }
+            Self::Sqlite(file) => Ok(Transaction::Sqlite(file.begin().await?)),
             Self::Postgresql(pool) => {
                 let mut begun = Transaction::Postgresql(pool.begin().await.map_err(failed)?);
                 for lock in locks {
                     // A statement of its own: the next one then sees what was written before.
-                    let (statement, key) = lock.statement();
-                    begun.execute(statement, &[Value::Number(key)]).await?;
+                    let statement = "SELECT pg_advisory_xact_lock($1)";
+                    begun.execute(statement, &[Value::Number(lock.key())]).await?;
                 }
                 Ok(begun)
             }
@@ -129,7 +123,7 @@ impl Database {
     /// The statement for the engine that this is.
     pub(super) fn choose(&self, sqlite: &'static str, postgresql: &'static str) -> &'static str {
         match self {
-            Self::Sqlite { .. } => sqlite,
+            Self::Sqlite(_) => sqlite,
             Self::Postgresql(_) => postgresql,
         }
     }

@@ -1,7 +1,8 @@
 //! Authorization codes, access tokens and refresh tokens.
 //!
 //! A code or a refresh token ends by one `UPDATE` that finds it unused, in the same transaction that
-//! keeps what is issued for it: after a crash either both happened or neither (SEC-231).
+//! keeps what is issued for it: after a crash either both happened or neither (SEC-231). The whole of
+//! that transaction is one call of the database (`tokens`).
 
 use std::sync::Arc;
 
@@ -9,65 +10,8 @@ use oauth_as::authorization::{AuthorizationCodeRecord, AuthorizationCodeState};
 use oauth_as::token::RefreshTokenState;
 use oauth_as::{IssuedToken, RefreshTokenRecord, StorageError, WriteOutcome};
 
-use super::revocations::Owner;
-use super::{SqlRecords, Transaction, Value, nanos, option_from_json, to_json};
-
-const INSERT_TOKEN: &str = "INSERT INTO access_tokens \
-    (token, client_id, family_id, expires_at, record) VALUES ($1, $2, $3, $4, $5) \
-    ON CONFLICT (token) DO UPDATE SET client_id = excluded.client_id, \
-    family_id = excluded.family_id, expires_at = excluded.expires_at, record = excluded.record";
-const INSERT_REFRESH_TOKEN: &str = "INSERT INTO refresh_tokens \
-    (token, client_id, family_id, state, expires_at, record) VALUES ($1, $2, $3, $4, $5, $6) \
-    ON CONFLICT (token) DO UPDATE SET client_id = excluded.client_id, \
-    family_id = excluded.family_id, state = excluded.state, expires_at = excluded.expires_at, \
-    record = excluded.record";
-
-fn owner_of_token(token: &IssuedToken) -> Owner<'_> {
-    Owner {
-        client_id: &token.client_id,
-        family_id: token.family_id.as_deref(),
-        agreed_at: nanos(token.grant_established_at),
-    }
-}
-
-fn owner_of_refresh_token(record: &RefreshTokenRecord) -> Owner<'_> {
-    Owner {
-        client_id: &record.client_id,
-        family_id: Some(&record.family_id),
-        agreed_at: nanos(record.grant_established_at),
-    }
-}
-
-async fn insert_token(
-    transaction: &mut Transaction,
-    token: &IssuedToken,
-) -> Result<(), StorageError> {
-    let record = to_json(token)?;
-    let values = [
-        Value::Text(&token.access_token),
-        Value::Text(token.client_id.as_str()),
-        Value::MaybeText(token.family_id.as_deref()),
-        Value::Number(nanos(token.expires_at)),
-        Value::Text(&record),
-    ];
-    transaction.execute(INSERT_TOKEN, &values).await.map(drop)
-}
-
-async fn insert_refresh_token(
-    transaction: &mut Transaction,
-    record: &RefreshTokenRecord,
-) -> Result<(), StorageError> {
-    let (state, json) = (to_json(&record.state)?, to_json(record)?);
-    let values = [
-        Value::Text(&record.refresh_token),
-        Value::Text(record.client_id.as_str()),
-        Value::Text(&record.family_id),
-        Value::Text(&state),
-        Value::MaybeNumber(record.expires_at.map(nanos)),
-        Value::Text(&json),
-    ];
-    transaction.execute(INSERT_REFRESH_TOKEN, &values).await.map(drop)
-}
+use super::tokens::{Tokens, UsedUp};
+use super::{SqlRecords, Value, nanos, option_from_json, to_json};
 
 impl SqlRecords {
     pub(super) async fn write_code(
@@ -132,46 +76,22 @@ impl SqlRecords {
         access: &IssuedToken,
         next: Option<&RefreshTokenRecord>,
     ) -> Result<bool, StorageError> {
-        let owner = owner_of_token(access);
-        let mut transaction = self.database.begin(&owner.locks()).await?;
-        if owner.is_ended(&mut transaction).await? {
-            return Ok(false);
-        }
-        let unused = to_json(&AuthorizationCodeState::Issued)?;
-        let (state, record) = (to_json(&consumed.state)?, to_json(consumed)?);
-        let statement = "UPDATE authorization_codes SET state = $3, record = $4 \
-            WHERE code = $1 AND state = $2";
-        let values = [
-            Value::Text(&consumed.code),
-            Value::Text(&unused),
-            Value::Text(&state),
-            Value::Text(&record),
-        ];
-        if transaction.execute(statement, &values).await? != 1 {
-            return Ok(false);
-        }
-        insert_token(&mut transaction, access).await?;
-        if let Some(next) = next {
-            insert_refresh_token(&mut transaction, next).await?;
-        }
-        let statement = "DELETE FROM unused_clients WHERE client_id = $1";
-        transaction.execute(statement, &[Value::Text(consumed.client_id.as_str())]).await?;
-        transaction.commit().await?;
-        Ok(true)
+        let used_up = UsedUp {
+            name: &consumed.code,
+            from: to_json(&AuthorizationCodeState::Issued)?,
+            to: to_json(&consumed.state)?,
+            ends: Some(nanos(consumed.expires_at)),
+            record: to_json(consumed)?,
+        };
+        let tokens = Tokens::of_access(access)?.with_refresh(next)?;
+        self.database.redeem_code(&tokens, &used_up).await
     }
 
     pub(super) async fn write_token(
         &self,
         token: &IssuedToken,
     ) -> Result<WriteOutcome, StorageError> {
-        let owner = owner_of_token(token);
-        let mut transaction = self.database.begin(&owner.locks()).await?;
-        if owner.is_ended(&mut transaction).await? {
-            return Ok(WriteOutcome::RefusedRevoked);
-        }
-        insert_token(&mut transaction, token).await?;
-        transaction.commit().await?;
-        Ok(WriteOutcome::Applied)
+        self.keep(&Tokens::of_access(token)?).await
     }
 
     pub(super) async fn token(
@@ -192,14 +112,14 @@ impl SqlRecords {
         &self,
         record: &RefreshTokenRecord,
     ) -> Result<WriteOutcome, StorageError> {
-        let owner = owner_of_refresh_token(record);
-        let mut transaction = self.database.begin(&owner.locks()).await?;
-        if owner.is_ended(&mut transaction).await? {
-            return Ok(WriteOutcome::RefusedRevoked);
-        }
-        insert_refresh_token(&mut transaction, record).await?;
-        transaction.commit().await?;
-        Ok(WriteOutcome::Applied)
+        self.keep(&Tokens::of_refresh(record)?).await
+    }
+
+    async fn keep(&self, tokens: &Tokens<'_>) -> Result<WriteOutcome, StorageError> {
+        Ok(match self.database.keep_token(tokens).await? {
+            true => WriteOutcome::Applied,
+            false => WriteOutcome::RefusedRevoked,
+        })
     }
 
     pub(super) async fn refresh_token(
@@ -222,6 +142,8 @@ impl SqlRecords {
 
     /// Ends a refresh token that is as `expected`, and keeps what is issued for it. False when it
     /// has changed or its family or client has ended: nothing is kept then.
+    ///
+    /// A record changes with its state and never otherwise, so that the state alone is compared.
     pub(super) async fn rotate(
         &self,
         expected: &RefreshTokenRecord,
@@ -229,36 +151,17 @@ impl SqlRecords {
         access: &IssuedToken,
         next: Option<&RefreshTokenRecord>,
     ) -> Result<bool, StorageError> {
-        let owner = owner_of_refresh_token(expected);
-        let mut transaction = self.database.begin(&owner.locks()).await?;
-        if owner.is_ended(&mut transaction).await? {
+        if expected.state != RefreshTokenState::Active {
             return Ok(false);
         }
-        let token = Value::Text(&expected.refresh_token);
-        let statement = "SELECT record FROM refresh_tokens WHERE token = $1";
-        let current = option_from_json(transaction.text(statement, &[token]).await?)?;
-        if current.as_ref() != Some(expected) {
-            return Ok(false);
-        }
-        let (from, to) = (to_json(&RefreshTokenState::Active)?, to_json(&spent.state)?);
-        let record = to_json(spent)?;
-        let statement = "UPDATE refresh_tokens SET state = $3, expires_at = $4, record = $5 \
-            WHERE token = $1 AND state = $2";
-        let values = [
-            token,
-            Value::Text(&from),
-            Value::Text(&to),
-            Value::MaybeNumber(spent.expires_at.map(nanos)),
-            Value::Text(&record),
-        ];
-        if transaction.execute(statement, &values).await? != 1 {
-            return Ok(false);
-        }
-        insert_token(&mut transaction, access).await?;
-        if let Some(next) = next {
-            insert_refresh_token(&mut transaction, next).await?;
-        }
-        transaction.commit().await?;
-        Ok(true)
+        let used_up = UsedUp {
+            name: &expected.refresh_token,
+            from: to_json(&expected.state)?,
+            to: to_json(&spent.state)?,
+            ends: spent.expires_at.map(nanos),
+            record: to_json(spent)?,
+        };
+        let tokens = Tokens::of_rotation(expected, access)?.with_refresh(next)?;
+        self.database.rotate_refresh_token(&tokens, &used_up).await
     }
 }

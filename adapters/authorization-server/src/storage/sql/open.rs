@@ -9,18 +9,23 @@ use std::time::Duration;
 use oauth_as::StorageError;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqlSafeStr};
 
 use super::connection::failed;
+use super::sqlite::{self, SqliteFile};
 use super::{Database, SqlRecords};
 
 /// How long a statement waits for the database: for a connection, for a lock, for its end. Less than
 /// a request may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Connections that read while the one connection writes.
-const SQLITE_READERS: u32 = 4;
+/// Pages that one connection keeps in memory, as KiB with a minus sign, which is how SQLite tells KiB.
+const CACHE_KIB: &str = "-8192";
+/// Pages in the log before they are moved into the file; 4 KiB each.
+const LOG_PAGES: &str = "4000";
 const POSTGRESQL_CONNECTIONS: u32 = 10;
+/// How long a connection may have had nothing to do and still be used as it is.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
 impl SqlRecords {
     /// Opens the SQLite database in the file `path`, and makes it when there is none.
@@ -34,27 +39,19 @@ impl SqlRecords {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(PATIENCE)
+            // What undoes one write of several is kept in memory, not in a file made for each commit.
+            .pragma("temp_store", "MEMORY")
+            .pragma("cache_size", CACHE_KIB)
+            .pragma("wal_autocheckpoint", LOG_PAGES)
             .disable_statement_logging();
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .acquire_timeout(PATIENCE)
-            .connect_with(options.clone())
-            .await
-            .map_err(failed)?;
-        // Readers never write, not even a checkpoint: the writer alone moves the log into the file.
-        let readers = SqlitePoolOptions::new()
-            .max_connections(SQLITE_READERS)
-            .acquire_timeout(PATIENCE)
-            .connect_lazy_with(options.pragma("query_only", "ON"));
+        let writer = sqlite::writer(options.clone(), PATIENCE).await?;
         // In one transaction, so that of two processes that start at once the second one waits.
         let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
         // What `Migrator::run` calls, whose bounds cannot be met by a borrowed connection.
-        let migrated = migrator().run_direct(None, &mut *transaction, false).await;
+        let migrated = sqlite_migrator().run_direct(None, &mut *transaction, false).await;
         migrated.map_err(|error| not_migrated(&error))?;
         transaction.commit().await.map_err(failed)?;
-        Ok(Self { database: Database::Sqlite { writer, readers } })
+        Ok(Self { database: Database::Sqlite(SqliteFile::new(writer, &options).await?) })
     }
 
     /// Opens the PostgreSQL database at `url`, `postgresql://USER:PASSWORD@HOST/DATABASE?…`.
@@ -64,21 +61,28 @@ impl SqlRecords {
     pub(crate) async fn open_postgresql(url: &str) -> Result<Self, StorageError> {
         let pool = PgPoolOptions::new()
             .max_connections(POSTGRESQL_CONNECTIONS)
+            // A connection that was in use a moment ago is not asked first whether it lives.
+            .test_before_acquire(false)
+            .before_acquire(|connection, used| {
+                Box::pin(async move {
+                    if used.idle_for > TRUSTED_IDLE {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .acquire_timeout(PATIENCE)
             .connect_with(postgresql_options(url)?)
             .await
             .map_err(failed)?;
-        migrator().run(&pool).await.map_err(|error| not_migrated(&error))?;
+        postgresql_migrator().run(&pool).await.map_err(|error| not_migrated(&error))?;
         Ok(Self { database: Database::Postgresql(pool) })
     }
 
     /// Closes all connections; what is under way ends first.
     pub(crate) async fn close(&self) {
         match &self.database {
-            Database::Sqlite { writer, readers } => {
-                readers.close().await;
-                writer.close().await;
-            }
+            Database::Sqlite(file) => file.close().await,
             Database::Postgresql(pool) => pool.close().await,
         }
     }
@@ -157,19 +161,29 @@ fn not_migrated(error: &sqlx::migrate::MigrateError) -> StorageError {
 }
 
 /// All changes of the tables, oldest first. A change that was released is never edited.
-fn migrator() -> Migrator {
-    let records = include_str!("migrations/0001_records.sql");
-    let grants = include_str!("migrations/0002_grants.sql");
-    let pushed_requests = include_str!("migrations/0003_pushed_requests.sql");
-    let migration = |version, name: &'static str, text: &'static str| {
+const CHANGES: [(i64, &str, &str); 3] = [
+    (1, "records", include_str!("migrations/0001_records.sql")),
+    (2, "grants", include_str!("migrations/0002_grants.sql")),
+    (3, "pushed_requests", include_str!("migrations/0003_pushed_requests.sql")),
+];
+/// What PostgreSQL has besides.
+const FUNCTIONS: [(i64, &str, &str); 1] =
+    [(4, "tokens", include_str!("migrations/0004_tokens_postgresql.sql"))];
+
+fn sqlite_migrator() -> Migrator {
+    migrator(&CHANGES)
+}
+
+fn postgresql_migrator() -> Migrator {
+    migrator(&[&CHANGES[..], &FUNCTIONS].concat())
+}
+
+fn migrator(changes: &[(i64, &'static str, &'static str)]) -> Migrator {
+    let migration = |(version, name, text): &(i64, &'static str, &'static str)| {
         let text = text.into_sql_str();
-        Migration::new(version, name.into(), MigrationType::Simple, text, false)
+        Migration::new(*version, (*name).into(), MigrationType::Simple, text, false)
     };
-    Migrator::with_migrations(vec![
-        migration(1, "records", records),
-        migration(2, "grants", grants),
-        migration(3, "pushed_requests", pushed_requests),
-    ])
+    Migrator::with_migrations(changes.iter().map(migration).collect())
 }
 
 #[cfg(test)]

@@ -5,8 +5,7 @@ use std::time::SystemTime;
 use oauth_as::par::PushedAuthorizationRequest;
 use oauth_as::{StorageError, WriteOutcome};
 
-use super::revocations::Owner;
-use super::{SqlRecords, Value, nanos, option_from_json, to_json};
+use super::{Lock, SqlRecords, Value, nanos, option_from_json, to_json};
 
 impl SqlRecords {
     /// Keeps a request, unless its client was ended since it was pushed.
@@ -14,26 +13,26 @@ impl SqlRecords {
         &self,
         request: &PushedAuthorizationRequest,
     ) -> Result<WriteOutcome, StorageError> {
-        let client_id = &request.client_id;
-        let owner = Owner { client_id, family_id: None, agreed_at: nanos(request.pushed_at) };
+        let client_id = request.client_id.as_str();
         let record = to_json(request)?;
-        let mut transaction = self.database.begin(&owner.locks()).await?;
-        if owner.is_ended(&mut transaction).await? {
-            return Ok(WriteOutcome::RefusedRevoked);
-        }
-        let statement = "INSERT INTO pushed_requests \
-            (request_uri, client_id, expires_at, record) VALUES ($1, $2, $3, $4) \
+        // As for tokens (`tokens`): a client may come back under its id.
+        let statement = "INSERT INTO pushed_requests (request_uri, client_id, expires_at, record) \
+            SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT 1 FROM revocations \
+                WHERE kind = 'client' AND id = $2 AND (recorded_at >= $5 \
+                OR NOT EXISTS (SELECT 1 FROM clients WHERE clients.client_id = $2))) \
             ON CONFLICT (request_uri) DO UPDATE SET client_id = excluded.client_id, \
             expires_at = excluded.expires_at, record = excluded.record";
         let values = [
             Value::Text(&request.request_uri),
-            Value::Text(client_id.as_str()),
+            Value::Text(client_id),
             Value::Number(nanos(request.expires_at)),
             Value::Text(&record),
+            Value::Number(nanos(request.pushed_at)),
         ];
-        transaction.execute(statement, &values).await?;
+        let mut transaction = self.database.begin(&[Lock::Client(client_id)]).await?;
+        let written = transaction.execute(statement, &values).await?;
         transaction.commit().await?;
-        Ok(WriteOutcome::Applied)
+        Ok(if written == 1 { WriteOutcome::Applied } else { WriteOutcome::RefusedRevoked })
     }
 
     /// The request as it is.

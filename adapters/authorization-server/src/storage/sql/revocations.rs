@@ -4,7 +4,7 @@
 //! from it, afterwards. So a revocation leaves a note, and whoever writes a token looks for it
 //! (SEC-310, SEC-560). Both happen under the lock of the client or the family.
 
-use oauth_as::{ClientId, RevocationWindow, StorageError};
+use oauth_as::{RevocationWindow, StorageError};
 
 use super::{Lock, SqlRecords, Transaction, Value, nanos};
 
@@ -21,41 +21,6 @@ impl Kind {
             Self::Client => "client",
             Self::Family => "family",
         }
-    }
-}
-
-/// Whose record is about to be written.
-#[derive(Clone, Copy)]
-pub(super) struct Owner<'a> {
-    pub(super) client_id: &'a ClientId,
-    pub(super) family_id: Option<&'a str>,
-    /// When the user agreed, in nanoseconds.
-    pub(super) agreed_at: i64,
-}
-
-impl<'a> Owner<'a> {
-    /// The locks for writing such a record.
-    pub(super) fn locks(self) -> Vec<Lock<'a>> {
-        let client = Lock::ClientInUse(self.client_id.as_str());
-        std::iter::once(client).chain(self.family_id.map(Lock::FamilyInUse)).collect()
-    }
-
-    /// Whether the client or the family was ended. A client may come back under its id: what was
-    /// agreed to afterwards counts, if the client is there. A family never comes back.
-    pub(super) async fn is_ended(
-        self,
-        transaction: &mut Transaction,
-    ) -> Result<bool, StorageError> {
-        let statement = "SELECT kind FROM revocations WHERE \
-            (kind = 'client' AND id = $1 AND (recorded_at >= $3 OR NOT EXISTS \
-                (SELECT 1 FROM clients WHERE clients.client_id = $1))) \
-            OR (kind = 'family' AND id = $2) LIMIT 1";
-        let values = [
-            Value::Text(self.client_id.as_str()),
-            Value::MaybeText(self.family_id),
-            Value::Number(self.agreed_at),
-        ];
-        Ok(transaction.text(statement, &values).await?.is_some())
     }
 }
 

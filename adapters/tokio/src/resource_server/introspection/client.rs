@@ -8,7 +8,7 @@ use http::{HeaderValue, Method, Request, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::HttpsConnector;
 use hyper_util::{
-    client::legacy::{Client as PooledClient, connect::HttpConnector},
+    client::legacy::Client as PooledClient,
     rt::{TokioExecutor, TokioTimer},
 };
 use portcullis_core::{
@@ -22,7 +22,8 @@ use portcullis_core::{
 use zeroize::Zeroizing;
 
 use crate::{
-    connector::connector,
+    Network,
+    connector::{Connector, connector},
     resource_server::{Facts, IntrospectionSettings, SettingsError},
 };
 
@@ -81,7 +82,7 @@ impl Question {
 
 /// Asks one endpoint with one set of credentials.
 pub(super) struct Client {
-    http: PooledClient<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    http: PooledClient<HttpsConnector<Connector>, Full<Bytes>>,
     endpoint: Uri,
     authorization: HeaderValue,
     issuer: String,
@@ -93,11 +94,12 @@ impl Client {
     pub(super) fn new(
         settings: &IntrospectionSettings,
         issuer: &str,
+        network: &Network,
     ) -> Result<Self, SettingsError> {
         if settings.deadline_millis == 0 {
             return Err(SettingsError::Limit("deadline_millis"));
         }
-        let connector = connector().ok_or(SettingsError::System("no usable TLS"))?;
+        let connector = connector(network).ok_or(SettingsError::System("no usable TLS"))?;
         let http = PooledClient::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(IDLE_SECS_MAX))
@@ -251,6 +253,9 @@ mod tests {
     fn no_deadline_is_refused() {
         let mut settings = settings("https://as/i");
         settings.deadline_millis = 0;
-        assert!(matches!(Client::new(&settings, "i"), Err(SettingsError::Limit(_))));
+        assert!(matches!(
+            Client::new(&settings, "i", &Network::system()),
+            Err(SettingsError::Limit(_))
+        ));
     }
 }

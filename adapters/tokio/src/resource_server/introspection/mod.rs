@@ -19,6 +19,8 @@ use self::{
     flight::Flights,
     key::{Digest, Keyed},
 };
+use crate::Network;
+
 use super::{Clock, Facts, IntrospectionSettings, SettingsError, verifier::Unavailable};
 
 /// What is known of a token: its facts, or that it is not active.
@@ -48,6 +50,7 @@ impl Introspector {
         issuer: &str,
         resource: &str,
         clock: Arc<dyn Clock>,
+        network: &Network,
     ) -> Result<Self, SettingsError> {
         if settings.parallel_max == 0 || settings.parallel_max > flight::PARALLEL_MAX {
             return Err(SettingsError::Limit("parallel_max"));
@@ -57,7 +60,7 @@ impl Introspector {
             inactive: Duration::from_secs(settings.inactive_secs_max),
         };
         let cache = Cache::new(lives, settings.active_entries_max, settings.inactive_entries_max);
-        let client = Client::new(settings, issuer)?;
+        let client = Client::new(settings, issuer, network)?;
         Ok(Self {
             keyed: Keyed::new([&settings.endpoint, issuer, resource])?,
             shared: Arc::new(Shared { client, cache, clock }),

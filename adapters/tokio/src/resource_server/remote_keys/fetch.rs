@@ -7,7 +7,7 @@ use http::{HeaderValue, Request, Uri, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper_rustls::HttpsConnector;
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
+    client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
 };
 use portcullis_core::{
@@ -23,7 +23,8 @@ use portcullis_core::{
 
 use super::{JwksSettings, SettingsError};
 use crate::{
-    connector::connector,
+    Network,
+    connector::{Connector, connector},
     public_keys::{PublicKeys, PublicKeysError},
 };
 
@@ -80,7 +81,7 @@ impl fmt::Display for FetchError {
 
 /// Reads the keys of one issuer. Nothing that a token says is ever an address here (SEC-076).
 pub(super) struct Source {
-    http: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    http: Client<HttpsConnector<Connector>, Empty<Bytes>>,
     issuer: String,
     url: Option<Uri>,
     deadline: Duration,
@@ -88,7 +89,11 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(settings: &JwksSettings, issuer: &str) -> Result<Self, SettingsError> {
+    pub(super) fn new(
+        settings: &JwksSettings,
+        issuer: &str,
+        network: &Network,
+    ) -> Result<Self, SettingsError> {
         if settings.deadline_millis == 0 {
             return Err(SettingsError::Limit("deadline_millis"));
         }
@@ -97,7 +102,7 @@ impl Source {
         // Where the settings name no key set, the issuer's own address is asked.
         permitted(url.unwrap_or(issuer), plain_http).ok_or(SettingsError::KeySetUrl)?;
         let url = url.map(|url| permitted(url, plain_http).ok_or(SettingsError::KeySetUrl));
-        let connector = connector().ok_or(SettingsError::System("no usable TLS"))?;
+        let connector = connector(network).ok_or(SettingsError::System("no usable TLS"))?;
         let http = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(30))

@@ -29,7 +29,7 @@ use self::{
     known::{Known, Schedule},
 };
 use super::{Clock, JwksSettings, SettingsError};
-use crate::public_keys::PublicKeys;
+use crate::{Network, public_keys::PublicKeys};
 
 /// Nothing comes over it; its end is what is waited for.
 type Landed = watch::Receiver<()>;
@@ -54,10 +54,11 @@ impl RemoteKeys {
         settings: &JwksSettings,
         issuer: &str,
         clock: Arc<dyn Clock>,
+        network: &Network,
     ) -> Result<Self, SettingsError> {
         Ok(Self {
             shared: Arc::new(Shared {
-                source: Source::new(settings, issuer)?,
+                source: Source::new(settings, issuer, network)?,
                 schedule: Schedule::new(settings)?,
                 clock,
                 known: RwLock::default(),
