@@ -241,7 +241,7 @@ proptest! {
         let names = all("client_name");
         let is_good = all("client_id") == [&json!(URL)]
             && names.len() == 1
-            && ["App", "Other App"].iter().any(|name| *names[0] == json!(name))
+            && ["App", "Other App", "Again"].iter().any(|name| *names[0] == json!(name))
             && !redirects.is_empty()
             && [vec![], vec![&json!("none")]].contains(&all("token_endpoint_auth_method"))
             && ["client_secret", "client_secret_expires_at", "jwks"]
