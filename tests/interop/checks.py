@@ -70,7 +70,7 @@ def default_endpoints(demo: Demo) -> str | None:
     """Only with `--legacy` is the MCP server's origin an authorization server for clients that expect one there."""
     origin = "{0.scheme}://{0.netloc}".format(urlsplit(demo.resource))
     served = [path for path in DEFAULT_PATHS if fetch(origin + path)[0] != 404]
-    expected = list(DEFAULT_PATHS) if demo.mode == "legacy" else []
+    expected = list(DEFAULT_PATHS) if "--legacy" in demo.options else []
     return None if served == expected else f"served: {served}"
 
 
