@@ -9,19 +9,17 @@ use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use oauth_as::StorageError;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
 
 use crate::secrets::{self, EntropyError};
 use crate::storage::Records;
 
 mod accounts;
+mod checks;
 mod provided;
 
 pub use accounts::{AccountError, Accounts};
+use checks::Checks;
 pub(crate) use provided::ProvidedUsers;
-
-/// Password checks that run at once: each takes about 19 MiB and a core for a moment.
-const CHECKS_AT_ONCE: usize = 4;
 
 /// An argon2id hash in the PHC text form, with its salt and cost.
 #[derive(Clone, Serialize, Deserialize)]
@@ -100,7 +98,7 @@ pub(crate) struct PasswordUsers {
     records: Records,
     /// Checked when a name is unknown, so that the answer takes as long (SEC-210).
     nobody: PasswordHash,
-    checks: Semaphore,
+    checks: Checks,
 }
 
 impl PasswordUsers {
@@ -112,7 +110,7 @@ impl PasswordUsers {
             fixed: fixed.into_iter().collect(),
             records,
             nobody: hash(&secrets::random_text()?)?,
-            checks: Semaphore::new(CHECKS_AT_ONCE),
+            checks: Checks::default(),
         })
     }
 
@@ -129,10 +127,8 @@ impl PasswordUsers {
         let known = self.hash_of(name).await?;
         let is_known = known.is_some();
         let hash = known.unwrap_or_else(|| self.nobody.clone());
-        let password = password.to_owned();
-        let Ok(_permit) = self.checks.acquire().await else { return Ok(false) };
-        let verified = tokio::task::spawn_blocking(move || verify(&password, &hash)).await;
-        Ok(is_known && verified.unwrap_or(false))
+        let is_right = self.checks.verify(password, hash).await?;
+        Ok(is_known && is_right)
     }
 }
 
