@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "interop"))
 
@@ -19,6 +19,8 @@ class Browser:
     """A person who waits at one redirect URI, with a new browser each time."""
 
     listener: RedirectListener
+    # Codes and cookies that it had.
+    secrets: set[str] = field(default_factory=set)
 
     @property
     def redirect_uri(self) -> str:
@@ -26,12 +28,13 @@ class Browser:
 
     def authorize(self, url: str, approve: bool = True) -> str:
         """Where the browser is sent back to, with everything in the query."""
-        UserAgent(self.redirect_uri, USER, PASSWORD, approve).authorize(url)
+        agent = self._agent(approve)
+        agent.authorize(url)
         return f"{self.redirect_uri}?{urlencode(self.listener.callback())}"
 
     def connect_device(self, verification_uri: str, user_code: str, approve: bool = True) -> None:
         """Types in the code (RFC 8628 §3.3) and decides."""
-        agent = UserAgent(self.redirect_uri, USER, PASSWORD, approve)
+        agent = self._agent(approve)
         page = agent._request("GET", verification_uri, None)
         for _ in range(STEPS_MAX):
             if page.status in (301, 302, 303):
@@ -50,8 +53,9 @@ class Browser:
             page = agent._submit(page.url, form, button)
         raise FlowStopped(f"no end after {STEPS_MAX} pages")
 
+    def _agent(self, approve: bool) -> UserAgent:
+        return UserAgent(self.redirect_uri, USER, PASSWORD, approve, secrets=self.secrets)
+
 
 def _absolute(base: str, location: str | None) -> str:
-    from urllib.parse import urljoin
-
     return urljoin(base, location or "")

@@ -28,6 +28,7 @@ from report import Failure, expect
 from user_agent import RedirectListener
 
 SECS_MAX = 20
+SECRETS = ("access_token", "refresh_token", "device_code", "registration_access_token")
 VERIFIERS = iter(f"{number:03}" + "authlib-verifier" * 3 for number in range(1000))
 
 
@@ -46,6 +47,20 @@ def refused(error: str) -> Iterator[None]:
         expect(refusal.error == error, f"refused with {refusal.error} instead of {error}")
     else:
         raise Failure(f"accepted instead of {error}")
+
+
+def watch(secrets: set[str]) -> None:
+    """Notes the secrets that the server gives, for they must be in no log."""
+    send = requests.Session.send
+
+    def watched(session: requests.Session, request: requests.PreparedRequest, **settings: Any) -> requests.Response:
+        answer = send(session, request, **settings)
+        if "json" in answer.headers.get("Content-Type", ""):
+            body = answer.json()
+            secrets.update(body[name] for name in SECRETS if body.get(name))
+        return answer
+
+    requests.Session.send = watched  # type: ignore[method-assign]
 
 
 class Peer:
@@ -304,7 +319,9 @@ def devices(peer: Peer) -> None:
 def main() -> None:
     site = json.loads(Path(sys.argv[1]).read_text())
     listener = RedirectListener(0)
-    peer = Peer(site, Browser(listener))
+    browser = Browser(listener)
+    peer = Peer(site, browser)
+    watch(browser.secrets)
     with case("discovery (RFC 8414)"):
         peer.discover()
     with case("dynamic registration (RFC 7591)"):
@@ -315,6 +332,7 @@ def main() -> None:
         for part in (codes, refreshing, revocation, verification, services, devices):
             part(peer)
     listener.close()
+    Path(sys.argv[2]).write_text(json.dumps(sorted(browser.secrets)))
     sys.exit(1 if report.failures else 0)
 
 

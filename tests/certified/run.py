@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import platform
 import shutil
 import subprocess
@@ -20,7 +21,8 @@ from pathlib import Path
 import conformance
 import report
 from browser import Browser, RedirectListener
-from server import Site
+from checks import leaks
+from server import PASSWORD, Site
 
 HERE = Path(__file__).resolve().parent
 SECS_MAX = 300
@@ -69,13 +71,13 @@ def _stamp(home: Path, pins: list[Path]) -> None:
     (home / "pins").write_text(_digest(pins))
 
 
-def drive_node(peers: Peers, described: Path, browser: Browser) -> None:
+def drive_node(peers: Peers, described: Path, browser: Browser, secrets: Path) -> None:
     """The library in Node; it asks for what a person does by lines that begin with a >."""
     # A module is looked for beside the file that imports it.
     scripts = peers.packages / "drive"
     shutil.copytree(HERE / "oauth4webapi", scripts, dirs_exist_ok=True)
     process = subprocess.Popen(
-        [str(peers.node), str(scripts / "drive.mjs"), str(described)],
+        [str(peers.node), str(scripts / "drive.mjs"), str(described), str(secrets)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )
     assert process.stdin is not None and process.stdout is not None
@@ -105,8 +107,8 @@ def _act(browser: Browser, question: dict[str, str]) -> dict[str, str]:
         return {"error": f"{type(error).__name__}: {error}"}
 
 
-def drive_authlib(peers: Peers, described: Path) -> None:
-    command = [str(peers.python), str(HERE / "drive_authlib.py"), str(described)]
+def drive_authlib(peers: Peers, described: Path, secrets: Path) -> None:
+    command = [str(peers.python), str(HERE / "drive_authlib.py"), str(described), str(secrets)]
     status = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=SECS_MAX).returncode
     report.failures += status == 1
     if status not in (0, 1):
@@ -120,7 +122,7 @@ def run(peers: Peers, program: Path, folder: Path, with_conformance: bool) -> No
     service_key = json.loads(key.stdout)
     public = {name: value for name, value in service_key.items() if name != "d"}
     (folder / "service.jwks").write_text(json.dumps({"keys": [public]}))
-    secrets = {"clock-server": "clock-server-secret-of-this-test-1", "service-secret": "service-secret-of-this-test-run-22"}
+    secrets = {name: os.urandom(20).hex() for name in ("clock-server", "service-secret")}
     site = Site(program, folder, secrets)
     site.prepare()
     site.start()
@@ -131,13 +133,19 @@ def run(peers: Peers, program: Path, folder: Path, with_conformance: bool) -> No
             "issuer": site.issuer, "opaque": site.opaque, "jwt": site.jwt, "secrets": secrets,
             "service_key": service_key, "redirect_uri": listener.redirect_uri,
         }))
-        drive_node(peers, described, Browser(listener))
-        drive_authlib(peers, described)
+        browser = Browser(listener)
+        noted = [folder / "node.secrets", folder / "authlib.secrets"]
+        drive_node(peers, described, browser, noted[0])
+        drive_authlib(peers, described, noted[1])
         if with_conformance:
             conformance.run(peers.node, peers.tool, site, folder / "results")
     finally:
         listener.close()
         site.stop()
+    known = [{PASSWORD, service_key["d"], *secrets.values()}, browser.secrets, *(set(json.loads(each.read_text())) for each in noted)]
+    everything, log = set[str]().union(*known), site.log.read_text("utf-8", "replace")
+    title = f"{len(everything)} secrets, none in {len(log)} characters of trace log (SEC-320)"
+    report.line(title, leaks(log, everything) if all(known) else "a peer noted no secrets")
     complaints = site.complaints()
     report.line("the server logged no error of its own", "; ".join(complaints[:3]) if complaints else None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -11,13 +12,14 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
-USER, PASSWORD = "alice", "correct horse battery staple"
+USER, PASSWORD = "alice", "9Qx correct horse battery"
 START_SECS_MAX = 60
 
 # Two resources whose tokens differ: one asks about them, the other one verifies them by itself.
 CONFIGURATION = """
 listen = "127.0.0.1:{port}"
 issuer = "http://127.0.0.1:{port}"
+dpop = "offered"
 
 [database]
 sqlite = "records.db"
@@ -116,7 +118,7 @@ class Site:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [str(self.program), "authorization-server"], cwd=self.folder,
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=os.environ | {"RUST_LOG": "trace"},
             )
         deadline = time.monotonic() + START_SECS_MAX
         while time.monotonic() < deadline and self.process.poll() is None:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# certified client libraries and the conformance tool find no fault with the authorization server
+# certified client libraries and the conformance tool find no fault with the authorization server; no secret is in its log
 set -u
 . tests/steps/lib.sh
 

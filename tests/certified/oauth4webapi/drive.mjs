@@ -51,8 +51,8 @@ await test('dynamic registration: no script as redirect URI', () =>
 
 if (!client) end()
 
-/** An authorization request, answered by the user; what the library makes of the answer. */
-async function authorization({ resource = site.opaque, scope = 'user', approve = true, changes = {} } = {}) {
+/** An authorization request, answered by the user. */
+async function authorization({ resource = site.opaque, scope = 'user', approve = true, changes = {}, push } = {}) {
   const verifier = oauth.generateRandomCodeVerifier()
   const state = oauth.generateRandomState()
   const url = new URL(as.authorization_endpoint)
@@ -67,7 +67,8 @@ async function authorization({ resource = site.opaque, scope = 'user', approve =
     resource,
     ...changes,
   }
-  for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
+  const sent = push ? await push(parameters) : parameters
+  for (const [name, value] of Object.entries(sent)) url.searchParams.set(name, value)
   const callback = await authorize(url, approve)
   return { callback, verifier, state }
 }
@@ -76,8 +77,8 @@ function checked({ callback, state }) {
   return oauth.validateAuthResponse(as, client, callback, state)
 }
 
-function exchange(parameters, { verifier, redirect = site.redirect_uri, resource = site.opaque } = {}) {
-  const options = { additionalParameters: { resource }, ...local }
+function exchange(parameters, { verifier, redirect = site.redirect_uri, resource = site.opaque, DPoP } = {}) {
+  const options = { additionalParameters: { resource }, DPoP, ...local }
   const request = oauth.authorizationCodeGrantRequest(as, client, oauth.None(), parameters, redirect, verifier, options)
   return request.then((answer) => oauth.processAuthorizationCodeResponse(as, client, answer))
 }
@@ -87,8 +88,8 @@ async function login(wishes = {}) {
   return exchange(checked(answer), { verifier: answer.verifier, resource: wishes.resource })
 }
 
-function refresh(token, { resource = site.opaque, by = client } = {}) {
-  const options = { additionalParameters: { resource }, ...local }
+function refresh(token, { resource = site.opaque, by = client, DPoP } = {}) {
+  const options = { additionalParameters: { resource }, DPoP, ...local }
   const request = oauth.refreshTokenGrantRequest(as, by, oauth.None(), token, options)
   return request.then((answer) => oauth.processRefreshTokenResponse(as, by, answer))
 }
@@ -255,6 +256,42 @@ await test('a JWT access token (RFC 9068) verifies with the published keys', asy
 await test('a JWT access token is for one audience', async () => {
   const { access_token } = await login({ resource: site.jwt })
   await refused(asBearer(access_token, site.opaque), 'OAUTH_JWT_CLAIM_COMPARISON_FAILED')
+})
+
+// Pushed requests and bound tokens
+
+async function push(parameters) {
+  const request = oauth.pushedAuthorizationRequest(as, client, oauth.None(), parameters, local)
+  const { request_uri } = await request.then((answer) => oauth.processPushedAuthorizationResponse(as, client, answer))
+  return { client_id: client.client_id, request_uri }
+}
+
+await test('a pushed authorization request (RFC 9126)', async () => {
+  let sent
+  const answer = await authorization({ push: async (parameters) => (sent = await push(parameters)) })
+  expect(sent.request_uri.startsWith('urn:'), sent.request_uri)
+  const { access_token } = await exchange(checked(answer), { verifier: answer.verifier })
+  await expectActive(access_token, true)
+  // Decided once: the same name leads nowhere any more.
+  const again = authorization({ push: async () => sent })
+  await again.then(() => expect(false, 'used twice'), (error) => expect(/FlowStopped/.test(error.message), error.message))
+})
+
+await test('a pushed request for an unknown resource', () =>
+  refused(authorization({ resource: 'http://127.0.0.1:1/other', push }), 'invalid_target'))
+
+await test('tokens bound to a key (RFC 9449)', async () => {
+  const DPoP = oauth.DPoP(client, await oauth.generateKeyPair('ES256'))
+  const answer = await authorization()
+  const bound = await exchange(checked(answer), { verifier: answer.verifier, DPoP })
+  expect(bound.token_type === 'dpop', bound.token_type)
+  const facts = await expectActive(bound.access_token, true)
+  expect(facts.cnf?.jkt === (await DPoP.calculateThumbprint()), JSON.stringify(facts))
+  const other = oauth.DPoP(client, await oauth.generateKeyPair('ES256'))
+  await refused(refresh(bound.refresh_token, { DPoP: other }), 'invalid_dpop_proof')
+  await refused(refresh(bound.refresh_token), 'invalid_dpop_proof')
+  const next = await refresh(bound.refresh_token, { DPoP })
+  expect(next.token_type === 'dpop', next.token_type)
 })
 
 // Services
