@@ -23,7 +23,9 @@ from urllib.parse import urlencode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "interop"))
 
-import run as interop
+from checks import leaks
+from clients import CLIENTS, HERE as DRIVERS, Client, sdk_python
+from demo import fetch
 from user_agent import RedirectListener, UserAgent
 
 from identity import READ, WRITE, base64url
@@ -70,7 +72,7 @@ class AuthorizationServer:
         deadline = time.monotonic() + START_SECS_MAX
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
-                if interop.fetch(self.issuer + "/.well-known/oauth-authorization-server")[0] == 200:
+                if fetch(self.issuer + "/.well-known/oauth-authorization-server")[0] == 200:
                     return
             except OSError:
                 time.sleep(0.05)
@@ -96,12 +98,12 @@ class AuthorizationServer:
 
     def token(self, resource: str, scope: str) -> str:
         """A token that was given to a client by its user, and that nobody has used."""
-        metadata = json.loads(interop.fetch(self.issuer + "/.well-known/oauth-authorization-server")[2])
+        metadata = json.loads(fetch(self.issuer + "/.well-known/oauth-authorization-server")[2])
         listener = RedirectListener(0)
         try:
             client = {"redirect_uris": [listener.redirect_uri], "token_endpoint_auth_method": "none"}
             kind = {"Content-Type": "application/json"}
-            body = interop.fetch(metadata["registration_endpoint"], json.dumps(client).encode(), kind)[2]
+            body = fetch(metadata["registration_endpoint"], json.dumps(client).encode(), kind)[2]
             verifier = secrets.token_urlsafe(48)
             own = {"client_id": json.loads(body)["client_id"], "redirect_uri": listener.redirect_uri, "resource": resource}
             challenge = base64url(hashlib.sha256(verifier.encode()).digest())
@@ -111,7 +113,7 @@ class AuthorizationServer:
             agent.authorize(f"{metadata['authorization_endpoint']}?{urlencode(query)}")
             form = own | {"grant_type": "authorization_code", "code": listener.callback()["code"], "code_verifier": verifier}
             kind = {"Content-Type": "application/x-www-form-urlencoded"}
-            status, _, body = interop.fetch(metadata["token_endpoint"], urlencode(form).encode(), kind)
+            status, _, body = fetch(metadata["token_endpoint"], urlencode(form).encode(), kind)
             expect(status, 200, "the token endpoint")
             return str(json.loads(body)["access_token"])
         finally:
@@ -159,32 +161,34 @@ def challenges(report: Report, device: Device) -> None:
                 expect(device.led(), on, "the light")
 
 
-def flow(report: Report, device: Device, version: str, script: str, label: str, cache: Path) -> list[str]:
+def flow(report: Report, device: Device, client: Client, label: str, cache: Path) -> set[str]:
     """One SDK through the whole flow; gives the secrets that were used."""
-    result = cache / f"report-{version}-{label}.json"
+    result = cache / f"report-{client.version}-{client.era}-device-{label}.json"
     result.unlink(missing_ok=True)
-    command = [str(interop.sdk_python(cache, version)), str(interop.HERE / script), "--redirect-port", "0"]
+    said = f"device, {label}, {client.era}"
+    command = [str(sdk_python(cache, client.version)), str(DRIVERS / client.driver), "--redirect-port", "0"]
     command += ["--server-url", f"http://127.0.0.1:{device.port}/mcp", "--open-tool", OPEN_TOOL]
-    command += ["--label", f"device, {label}", "--report", str(result)]
+    command += ["--label", said, "--era", client.era, "--report", str(result)]
     status = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=FLOW_SECS_MAX).returncode
     if status == 1:
         report.failed += 1
     elif status != 0:
-        report.line(f"mcp {version}, device, {label}", f"the driver ended with status {status}")
-    with report.case(f"mcp {version}, device, {label}: {FURTHER_TOOL} was allowed, and the device runs"):
+        report.line(f"mcp {client.version}, {said}", f"the driver ended with status {status}")
+    with report.case(f"mcp {client.version}, {said}: {FURTHER_TOOL} was allowed, and the device runs"):
         device.check()
         expect(device.led(), True, "the light")
         # Off again; and whoever it was before, it is after a restart with the same flash.
         device.restart()
         expect(device.led(), False, "the light after a restart")
-    return list(json.loads(result.read_text())["secrets"]) if result.exists() else []
+    return set(json.loads(result.read_text())["secrets"]) if result.exists() else set()
 
 
 def flows(report: Report, device: Device, server: AuthorizationServer, label: str, cache: Path) -> None:
-    """All SDK versions; afterwards no log has a secret of theirs."""
-    used = [secret for version, script in interop.SDKS for secret in flow(report, device, version, script, label, cache)]
+    """All SDK versions, in each era that they have; afterwards no log has a secret of theirs."""
+    in_python = [client for client in CLIENTS if client.language == "python"]
+    used = set[str]().union(*(flow(report, device, client, label, cache) for client in in_python))
     said = device.whole_log() + server.log()
-    why = interop.leaks(said, used) if used else "no secrets were reported"
+    why = leaks(said, used) if used else "no secrets were reported"
     report.line(f"device, {label}: {len(used)} secrets, none in {len(said)} characters of log (SEC-320)", why)
 
 

@@ -78,14 +78,14 @@ def install(cache: Path) -> dict[Client, list[str]]:
     """Makes what the clients run in, when it is missing or its pins changed; the command that runs each one."""
     drivers = _node_modules(cache)
     return {
-        client: [str(_sdk_python(cache, client.version)), str(HERE / client.driver)]
+        client: [str(sdk_python(cache, client.version)), str(HERE / client.driver)]
         if client.language == "python"
         else ["node", str(drivers / client.driver)]
         for client in CLIENTS
     }
 
 
-def _sdk_python(cache: Path, version: str) -> Path:
+def sdk_python(cache: Path, version: str) -> Path:
     """The interpreter of the SDK's own environment."""
     pins = HERE / f"requirements-{version}.txt"
     home = cache / f"python-mcp-{version}"

@@ -10,6 +10,8 @@ CACHE=$PWD/tests/.cache
 SHARED=$PWD/../shared
 JOBS=$(nproc)
 
+# A build from nothing gains nothing by being incremental, and one on top of another has met a fault of the compiler.
+export CARGO_INCREMENTAL=0
 export CARGO_TERM_COLOR=never PYTHONDONTWRITEBYTECODE=1
 export PATH=$HOME/.cargo/bin:$PATH
 # One build for all steps, wherever the caller wants it.
