@@ -6,7 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use argon2::Argon2;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::password_hash::PasswordHasher;
 use oauth_as::StorageError;
 use serde::{Deserialize, Serialize};
 
@@ -34,10 +34,6 @@ impl fmt::Debug for PasswordHash {
 pub(crate) fn hash(password: &str) -> Result<PasswordHash, EntropyError> {
     let hash = Argon2::default().hash_password(password.as_bytes()).map_err(|_| EntropyError)?;
     Ok(PasswordHash(hash.to_string()))
-}
-
-fn verify(password: &str, hash: &PasswordHash) -> bool {
-    Argon2::default().verify_password(password.as_bytes(), hash.0.as_str()).is_ok()
 }
 
 /// A user in the table of users.

@@ -1,17 +1,19 @@
 //! Password checks, on threads of their own.
 //!
-//! A check takes 19 MiB for a moment, which the allocator keeps for the thread that had them. The runtime's
-//! blocking threads come and go, and together they would keep hundreds of MiB; these are few and stay.
+//! A check takes 19 MiB for a moment. The allocator would keep that many times over, for each thread that ever
+//! had it; so these threads are few, and each has one piece of memory for all of its checks.
 
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::thread;
 
+use argon2::password_hash::phc::{Output, PasswordHash as ParsedHash};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use oauth_as::StorageError;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
-use super::{PasswordHash, verify};
+use super::PasswordHash;
 
 /// Checks that run at once: each takes a core for a moment.
 const THREADS: usize = 4;
@@ -54,15 +56,40 @@ fn start() -> io::Result<mpsc::Sender<Check>> {
 }
 
 fn run(waiting: &Mutex<mpsc::Receiver<Check>>) {
+    let mut memory = Vec::new();
     loop {
         // Whoever waits for a check holds the lock, and nothing can panic there.
         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Check { password, hash, answer }) = next else { return };
         // Whoever gave up costs nobody a check.
         if !answer.is_closed() {
-            let _ = answer.send(verify(&password, &hash));
+            let _ = answer.send(is_right(&password, &hash, &mut memory).unwrap_or(false));
         }
     }
+}
+
+/// Whether the hash is that of the password; `None` when it is no hash of argon2.
+fn is_right(password: &str, hash: &PasswordHash, memory: &mut Vec<Block>) -> Option<bool> {
+    let hash = ParsedHash::new(&hash.0).ok()?;
+    let params = Params::try_from(&hash).ok()?;
+    let algorithm = Algorithm::try_from(hash.algorithm.as_str()).ok()?;
+    let version = hash.version.map_or(Ok(Version::default()), Version::try_from).ok()?;
+    let (salt, expected) = (hash.salt?, hash.hash?);
+    let mut room = [0; Output::MAX_LENGTH];
+    let computed = room.get_mut(..expected.as_ref().len())?;
+    memory.resize(params.block_count(), Block::default());
+    let argon2 = Argon2::new(algorithm, version, params);
+    let hashed = argon2.hash_password_into_with_memory(
+        password.as_bytes(),
+        salt.as_ref(),
+        computed,
+        memory.as_mut_slice(),
+    );
+    // What the password was stretched to does not stay.
+    memory.fill(Block::default());
+    hashed.ok()?;
+    // `Output` compares in constant time.
+    Some(Output::new(computed).ok()? == expected)
 }
 
 #[cfg(test)]
@@ -73,6 +100,31 @@ mod tests {
 
     use super::*;
     use crate::users::hash;
+
+    #[test]
+    fn sec_240_only_the_right_password_of_a_whole_hash() {
+        let mut memory = Vec::new();
+        let right = hash("right").unwrap();
+        let mut check =
+            |password: &str, text: String| is_right(password, &PasswordHash(text), &mut memory);
+        assert_eq!(check("right", right.0.clone()), Some(true));
+        for wrong in ["wrong", "", "right ", "Right"] {
+            assert_eq!(check(wrong, right.0.clone()), Some(false), "{wrong}");
+        }
+        // Cheaper parameters, another kind of argon2, and one character make it another hash.
+        let last = if right.0.ends_with('A') { "B" } else { "A" };
+        for (from, to) in [("t=2", "t=1"), ("m=19456", "m=9728"), ("argon2id", "argon2i")] {
+            let changed = right.0.replace(from, to);
+            assert_ne!(changed, right.0);
+            assert_eq!(check("right", changed), Some(false), "{from}");
+        }
+        let (without_last, _) = right.0.split_at(right.0.len() - 1);
+        assert_ne!(check("right", format!("{without_last}{last}")), Some(true));
+        for text in ["", "$argon2id$", "$scrypt$ln=1$c2FsdHNhbHQ$aGFzaA"] {
+            assert_eq!(check("right", text.to_owned()), None, "{text}");
+        }
+        assert_eq!(check("right", right.0), Some(true), "the memory is as good as new");
+    }
 
     #[tokio::test]
     async fn sec_210_many_at_once_are_all_answered() {
