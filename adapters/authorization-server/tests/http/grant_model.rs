@@ -219,6 +219,10 @@ fn sec_560_a_grant_is_what_its_model_is() {
         settings.lifetimes.authorization_code = std::time::Duration::from_secs(600);
         let server = runtime.block_on(Server::with(settings));
         let client = runtime.block_on(server.public_client());
+        // A client that never got a token is forgotten when everything expires.
+        let code = runtime.block_on(server.code(&client, OPAQUE));
+        let redeemed = runtime.block_on(server.token(&client, &redemption(&code)));
+        assert_eq!(redeemed.status, StatusCode::OK);
         let config = Config { failure_persistence: None, ..Config::with_cases(CASES) };
         let checked = TestRunner::new(config).run(&steps(), |steps| {
             let code = runtime.block_on(server.code(&client, OPAQUE));
