@@ -43,7 +43,7 @@ fn sec_447_waiting_for_ones_turn_is_within_the_deadline() {
     for _ in 0..3 {
         peer.then(vec![Act::Mute]);
     }
-    let short = IntrospectionSettings { deadline_millis: 800, ..settings() };
+    let short = IntrospectionSettings { deadline_millis: 2_000, ..settings() };
     let client = plain_client(peer.address(), short);
     run(&client, &mut PLAIN.clone(), async {
         let started = Instant::now();
@@ -51,9 +51,9 @@ fn sec_447_waiting_for_ones_turn_is_within_the_deadline() {
             tokio::join!(ask(&client, "one"), ask(&client, "two"), ask(&client, "three"));
         assert_eq!([a, b, c], [503; 3]);
         let took = started.elapsed();
-        assert!(took >= Duration::from_millis(800), "{took:?}");
+        assert!(took >= Duration::from_secs(2), "{took:?}");
         // What three would take one after the other.
-        assert!(took < Duration::from_millis(3 * 800), "not one after the other: {took:?}");
+        assert!(took < Duration::from_secs(3 * 2), "not one after the other: {took:?}");
         // All have the same deadline but for microseconds, in which a second one may have its turn.
         assert!(peer.connections() < 3, "who has no turn asks nothing");
     });
@@ -66,8 +66,15 @@ fn an_answer_is_nobody_elses() {
     let client = plain_client(peer.address(), settings());
     run(&client, &mut PLAIN.clone(), async {
         // Given up while its question is on its way.
-        let given_up = tokio::time::timeout(Duration::from_millis(50), ask(&client, "one"));
-        assert!(given_up.await.is_err());
+        let asked = async {
+            while peer.requests().is_empty() {
+                pause(2).await;
+            }
+        };
+        tokio::select! {
+            status = ask(&client, "one") => panic!("answered with {status}"),
+            () = asked => {}
+        }
         assert_eq!(ask(&client, "two").await, 401, "the answer to the first question is active");
         assert_eq!(peer.requests().len(), 2);
     });
@@ -76,13 +83,13 @@ fn an_answer_is_nobody_elses() {
 #[test]
 fn an_idle_connection_is_closed() {
     let peer = Peer::start();
-    let short = IntrospectionSettings { idle_millis: 700, ..settings() };
+    let short = IntrospectionSettings { idle_millis: 2_000, ..settings() };
     let client = plain_client(peer.address(), short);
     run(&client, &mut PLAIN.clone(), async {
         assert_eq!(ask(&client, "one").await, 200);
         assert_eq!(ask(&client, "two").await, 200);
         assert_eq!(peer.connections(), 1);
-        pause(1_200).await;
+        pause(2_500).await;
         assert_eq!(ask(&client, "three").await, 200);
         assert_eq!(peer.connections(), 2);
     });
