@@ -46,6 +46,8 @@ mod link;
 #[cfg(feature = "embassy-net")]
 pub mod listener;
 mod memory;
+#[cfg(feature = "outgoing")]
+pub mod outgoing;
 mod response;
 mod server;
 mod service;

@@ -138,7 +138,7 @@ impl<'c, M: RawMutex> IntrospectionClient<'c, M> {
         let bodies = bodies.as_flattened_mut();
         let cache = Cache { active, inactive, bodies, body_len_max: REMEMBERED };
         Self {
-            names: Names::new(cache_key, endpoint.url().as_str(), endpoint.issuer()),
+            names: Names::new(cache_key, endpoint.destination().url().as_str(), endpoint.issuer()),
             endpoint,
             settings,
             cache: BlockingMutex::new(RefCell::new(cache)),

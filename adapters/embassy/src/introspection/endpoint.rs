@@ -3,22 +3,24 @@
 use core::net::SocketAddr;
 
 use base64ct::{Base64, Encoding};
-use portcullis_core::encoding::{percent, scratch::BufferFull, text::TextWriter, uri::Uri};
+use portcullis_core::encoding::{percent, scratch::BufferFull, text::TextWriter};
+
 use zeroize::{Zeroize, Zeroizing};
+
+use crate::outgoing::{Destination, DestinationError};
 
 /// Longest client id and secret together in bytes, form-encoded, with the colon between them.
 const PAIR_LEN_MAX: usize = 258;
-/// As long in base64.
-const CREDENTIALS_LEN_MAX: usize = 344;
+/// As long in base64, behind `Basic`.
+const CREDENTIALS_LEN_MAX: usize = SCHEME.len() + 344;
+const SCHEME: &[u8] = b"Basic ";
 
 /// Why an endpoint cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EndpointError {
-    /// No URL that can be asked: not absolute, with a user or a fragment, or with a zone or an empty host.
-    Url,
-    /// Neither `https` nor, where that was asked for, `http` to the own machine (SEC-372).
-    Scheme,
+    /// Its URL is none that is asked.
+    Destination(DestinationError),
     /// No client id, or no client secret.
     Empty,
     /// Client id and secret are longer than 257 bytes, form-encoded.
@@ -28,8 +30,10 @@ pub enum EndpointError {
 impl core::fmt::Display for EndpointError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
-            Self::Url => "the introspection endpoint is no usable URL",
-            Self::Scheme => "the introspection endpoint is not https",
+            Self::Destination(DestinationError::Scheme) => {
+                "the introspection endpoint is not https"
+            }
+            Self::Destination(_) => "the introspection endpoint is no usable URL",
             Self::Empty => "client id or client secret is missing",
             Self::TooLong => "client id and client secret are too long",
         })
@@ -38,11 +42,17 @@ impl core::fmt::Display for EndpointError {
 
 impl core::error::Error for EndpointError {}
 
+impl From<DestinationError> for EndpointError {
+    fn from(error: DestinationError) -> Self {
+        Self::Destination(error)
+    }
+}
+
 /// Client id and secret as `client_secret_basic` sends them (RFC 6749 §2.3.1): each form-encoded, then Basic.
 ///
 /// Wiped when dropped; the texts they were made from are the caller's to wipe.
 pub struct Credentials {
-    base64: Zeroizing<[u8; CREDENTIALS_LEN_MAX]>,
+    value: Zeroizing<[u8; CREDENTIALS_LEN_MAX]>,
     len: usize,
 }
 
@@ -58,16 +68,20 @@ impl Credentials {
         percent::encode_form(client_id, &mut pair).map_err(too_long)?;
         pair.push(":").map_err(too_long)?;
         percent::encode_form(client_secret, &mut pair).map_err(too_long)?;
-        let mut base64 = Zeroizing::new([0; CREDENTIALS_LEN_MAX]);
-        let len = Base64::encode(pair.finish().as_bytes(), base64.as_mut_slice())
+        let mut value = Zeroizing::new([0; CREDENTIALS_LEN_MAX]);
+        let (scheme, base64) =
+            value.split_at_mut_checked(SCHEME.len()).ok_or(EndpointError::TooLong)?;
+        scheme.copy_from_slice(SCHEME);
+        let len = Base64::encode(pair.finish().as_bytes(), base64)
             .map_err(|_| EndpointError::TooLong)?
-            .len();
-        Ok(Self { base64, len })
+            .len()
+            .saturating_add(SCHEME.len());
+        Ok(Self { value, len })
     }
 
-    /// What stands behind `Basic`.
+    /// The value of `Authorization`.
     pub(super) fn expose(&self) -> &[u8] {
-        self.base64.get(..self.len).unwrap_or_default()
+        self.value.get(..self.len).unwrap_or_default()
     }
 }
 
@@ -80,7 +94,7 @@ impl core::fmt::Debug for Credentials {
 
 impl Zeroize for Credentials {
     fn zeroize(&mut self) {
-        self.base64.zeroize();
+        self.value.zeroize();
         self.len = 0;
     }
 }
@@ -89,8 +103,7 @@ impl Zeroize for Credentials {
 #[derive(Debug)]
 pub struct Endpoint<'c> {
     issuer: &'c str,
-    url: Uri<'c>,
-    address: SocketAddr,
+    destination: Destination<'c>,
     credentials: Credentials,
 }
 
@@ -105,11 +118,8 @@ impl<'c> Endpoint<'c> {
         address: SocketAddr,
         credentials: Credentials,
     ) -> Result<Self, EndpointError> {
-        let url = checked(url)?;
-        if !url.is_https() {
-            return Err(EndpointError::Scheme);
-        }
-        Ok(Self { issuer, url, address, credentials })
+        let destination = Destination::new(url, address)?;
+        Ok(Self { issuer, destination, credentials })
     }
 
     /// An endpoint on the own machine that is asked over plain HTTP, for tests (SEC-372).
@@ -121,11 +131,8 @@ impl<'c> Endpoint<'c> {
         address: SocketAddr,
         credentials: Credentials,
     ) -> Result<Self, EndpointError> {
-        let url = checked(url)?;
-        if !url.is_loopback_http() || !address.ip().is_loopback() {
-            return Err(EndpointError::Scheme);
-        }
-        Ok(Self { issuer, url, address, credentials })
+        let destination = Destination::loopback_http(url, address)?;
+        Ok(Self { issuer, destination, credentials })
     }
 
     /// Whose tokens it knows.
@@ -133,28 +140,14 @@ impl<'c> Endpoint<'c> {
         self.issuer
     }
 
-    /// The URL, whose host the certificate must name.
-    pub const fn url(&self) -> Uri<'c> {
-        self.url
-    }
-
-    /// Where to connect to.
-    pub const fn address(&self) -> SocketAddr {
-        self.address
+    /// Where questions go.
+    pub const fn destination(&self) -> &Destination<'c> {
+        &self.destination
     }
 
     pub(super) const fn credentials(&self) -> &Credentials {
         &self.credentials
     }
-}
-
-fn checked(url: &str) -> Result<Uri<'_>, EndpointError> {
-    let url = Uri::parse(url).map_err(|_| EndpointError::Url)?;
-    let is_usable = url.userinfo().is_none()
-        && url.fragment().is_none()
-        && !url.host().is_empty()
-        && !url.has_trailing_dot();
-    if is_usable { Ok(url) } else { Err(EndpointError::Url) }
 }
 
 #[cfg(test)]
@@ -171,9 +164,9 @@ mod tests {
     #[test]
     fn rs_80_credentials_as_in_rfc_6749() {
         // RFC 6749 §2.3.1 gives this pair and this value.
-        assert_eq!(credentials().expose(), b"czZCaGRSa3F0MzpnWDFmQmF0M2JW");
+        assert_eq!(credentials().expose(), b"Basic czZCaGRSa3F0MzpnWDFmQmF0M2JW");
         let odd = Credentials::new("a b:c", "gX1fBat3bV").unwrap();
-        assert_eq!(odd.expose(), b"YStiJTNBYzpnWDFmQmF0M2JW");
+        assert_eq!(odd.expose(), b"Basic YStiJTNBYzpnWDFmQmF0M2JW");
     }
 
     #[test]
@@ -196,31 +189,13 @@ mod tests {
     }
 
     #[test]
-    fn sec_372_plain_text_only_by_name_and_on_the_own_machine() {
-        let https = |url| Endpoint::new("i", url, LOOPBACK, credentials()).map(|_| ());
-        assert_eq!(https("https://as.example.com:8443/introspect?a=b"), Ok(()));
-        for url in ["http://as.example.com/i", "http://127.0.0.1/i", "ftp://as/i"] {
-            assert_eq!(https(url), Err(EndpointError::Scheme), "{url}");
-        }
-        for url in [
-            "",
-            "/i",
-            "https:///i",
-            "https://u@as/i",
-            "https://as/i#f",
-            "https://as./i",
-            "https://as/ i",
-        ] {
-            assert_eq!(https(url), Err(EndpointError::Url), "{url}");
-        }
-        let plain =
-            |url, address| Endpoint::loopback_http("i", url, address, credentials()).map(|_| ());
-        assert_eq!(plain("http://127.0.0.1:9000/i", LOOPBACK), Ok(()));
-        assert_eq!(plain("http://localhost:9000/i", LOOPBACK), Ok(()));
-        let elsewhere = "192.0.2.1:9000".parse().unwrap();
-        assert_eq!(plain("http://localhost:9000/i", elsewhere), Err(EndpointError::Scheme));
-        for url in ["http://as.example.com/i", "https://127.0.0.1/i"] {
-            assert_eq!(plain(url, LOOPBACK), Err(EndpointError::Scheme), "{url}");
-        }
+    fn sec_372_plain_text_is_asked_for() {
+        let plain = "http://127.0.0.1:9000/i";
+        let refused = Endpoint::new("i", plain, LOOPBACK, credentials()).map(|_| ());
+        assert_eq!(refused, Err(EndpointError::Destination(DestinationError::Scheme)));
+        assert!(Endpoint::loopback_http("i", plain, LOOPBACK, credentials()).is_ok());
+        let encrypted = "https://127.0.0.1:9000/i";
+        assert!(Endpoint::new("i", encrypted, LOOPBACK, credentials()).is_ok());
+        assert!(Endpoint::loopback_http("i", encrypted, LOOPBACK, credentials()).is_err());
     }
 }

@@ -19,17 +19,9 @@ mod client;
 #[cfg(feature = "introspection")]
 mod endpoint;
 #[cfg(feature = "introspection")]
-mod reply;
-#[cfg(feature = "introspection")]
-mod request;
-#[cfg(feature = "introspection")]
 mod settings;
 #[cfg(feature = "introspection")]
 mod slot;
-#[cfg(feature = "tls")]
-pub mod tls;
-#[cfg(feature = "introspection")]
-mod transport;
 #[cfg(feature = "introspection")]
 mod worker;
 
@@ -44,7 +36,6 @@ pub use self::{
     client::{IntrospectionClient, IntrospectionMemory},
     endpoint::{Credentials, Endpoint, EndpointError},
     settings::IntrospectionSettings,
-    transport::{Closing, Conversation, LoopbackHttp, OpenError, Transport},
 };
 
 /// A way to ask. What the answer means is decided by [`Introspection::resume`].

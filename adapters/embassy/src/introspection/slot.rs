@@ -10,7 +10,7 @@ use portcullis_core::{
 };
 use zeroize::Zeroize;
 
-use super::reply::Reply;
+use crate::outgoing::reply::Reply;
 
 /// The content type of an answer that says it is JSON, whatever its parameters were.
 pub(super) const JSON: Field<'static> = Field::One(b"application/json");

@@ -6,12 +6,16 @@ use embassy_futures::select::{Either, select};
 use embassy_sync::{blocking_mutex::raw::RawMutex, mutex::MutexGuard};
 use embassy_time::{Duration, Instant, with_deadline, with_timeout};
 use embedded_io_async::{Read, Write};
+use portcullis_core::limits::METADATA_LEN_MAX;
 
 use super::{
-    Closing, Conversation, Endpoint, IntrospectionClient, Transport,
-    reply::{self, Reply, ReplyError},
-    request,
+    Endpoint, IntrospectionClient,
     slot::{Pending, Slot},
+};
+use crate::outgoing::{
+    Closing, Conversation, Transport,
+    reply::{self, Reply, ReplyError},
+    request::{self, Request},
 };
 
 /// How long a connection is used at most: its certificate was compared with the time when it was opened.
@@ -43,7 +47,7 @@ impl<'c, M: RawMutex> IntrospectionClient<'c, M> {
         let Some(pending) = slot.pending() else { return Next::Wait };
         let now = pending.time_now(Instant::now());
         let questions = Questions { client: self, slot, pending };
-        match transport.converse(&self.endpoint, now, pending.until, questions).await {
+        match transport.converse(self.endpoint.destination(), now, pending.until, questions).await {
             Ok(next) => next,
             Err(_) => self.give_up(pending).await,
         }
@@ -142,9 +146,19 @@ async fn exchange<S: Read + Write>(
 ) -> Result<Reply, ReplyError> {
     let question = slot.question.get(..pending.len).unwrap_or_default();
     let exchange = async {
+        let request = Request {
+            method: "POST",
+            url: endpoint.destination().url(),
+            fields: &[
+                ("Authorization", endpoint.credentials().expose()),
+                ("Content-Type", b"application/x-www-form-urlencoded"),
+                ("Accept", b"application/json"),
+            ],
+            body: question,
+        };
         // A connection that takes no bytes gives none either.
-        request::send(connection, endpoint, question).await.map_err(|_| ReplyError::Nothing)?;
-        reply::receive(connection, slot.answer).await
+        request::send(connection, &request).await.map_err(|_| ReplyError::Nothing)?;
+        reply::receive(connection, slot.answer, METADATA_LEN_MAX, |_, _| {}).await
     };
     // Too late for another try.
     with_deadline(pending.until, pin!(exchange)).await.unwrap_or(Err(ReplyError::Broken))

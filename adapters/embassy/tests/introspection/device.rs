@@ -15,8 +15,9 @@ use portcullis_core::{
 };
 use portcullis_embassy::introspection::{
     Credentials, Endpoint, IntrospectionClient, IntrospectionMemory, IntrospectionSettings,
-    Introspector, LoopbackHttp, Transport,
+    Introspector,
 };
+use portcullis_embassy::outgoing::{LoopbackHttp, Transport};
 
 pub(crate) const RESOURCE: &str = "https://device.example.com/mcp";
 pub(crate) const ISSUER: &str = "https://as.example.com";

@@ -8,9 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use portcullis_embassy::introspection::{
-    Endpoint, IntrospectionSettings,
-    tls::{RECORD_OVERHEAD, Tls, TlsMemory, Trust, TrustError},
+use portcullis_embassy::{
+    introspection::{Endpoint, IntrospectionSettings},
+    outgoing::tls::{RECORD_OVERHEAD, Tls, TlsMemory, Trust, TrustError},
 };
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 use rcgen::{

@@ -5,10 +5,12 @@ use embassy_executor::Spawner;
 use embassy_net::Stack;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use microcontroller::{board, provisioning::Introspection};
-use portcullis_embassy::introspection::{
-    Credentials, Endpoint, EndpointError, IntrospectionClient, IntrospectionMemory,
-    IntrospectionSettings,
-    tls::{Tls, TlsMemory, Trust, TrustError},
+use portcullis_embassy::{
+    introspection::{
+        Credentials, Endpoint, EndpointError, IntrospectionClient, IntrospectionMemory,
+        IntrospectionSettings,
+    },
+    outgoing::tls::{Tls, TlsMemory, Trust, TrustError},
 };
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use static_cell::{ConstStaticCell, StaticCell};

@@ -1,4 +1,4 @@
-//! What carries a question: a connection to the endpoint, encrypted or, on the own machine, plain.
+//! What carries a request: a connection to its destination, encrypted or, on the own machine, plain.
 
 use core::pin::pin;
 
@@ -7,7 +7,7 @@ use embassy_time::{Instant, with_deadline};
 use embedded_io_async::{Read, Write};
 use portcullis_core::time::UnixTime;
 
-use super::Endpoint;
+use super::Destination;
 
 /// How long the last bytes of a connection may take to be taken.
 const CLOSE_MILLIS_MAX: u32 = 1_000;
@@ -16,35 +16,35 @@ const CLOSE_MILLIS_MAX: u32 = 1_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// This transport does not carry questions to this endpoint (SEC-372).
-    Endpoint,
+    /// This transport does not go to this destination (SEC-372).
+    Destination,
     /// Nobody is reached at the address.
     Connect,
-    /// Whoever answers there does not prove to be the endpoint, or speaks no TLS 1.3 that is spoken here.
+    /// Whoever answers there does not prove to be its host, or speaks no TLS 1.3 that is spoken here.
     Handshake,
 }
 
 impl core::fmt::Display for OpenError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
-            Self::Endpoint => "this transport does not go to this endpoint",
-            Self::Connect => "the authorization server is not reached",
-            Self::Handshake => "the authorization server does not prove who it is",
+            Self::Destination => "this transport does not go to this destination",
+            Self::Connect => "the server is not reached",
+            Self::Handshake => "the server does not prove who it is",
         })
     }
 }
 
 impl core::error::Error for OpenError {}
 
-/// A way to connect to an endpoint.
+/// A way to connect to a destination.
 pub trait Transport {
-    /// Connects to the endpoint, lends the connection to `conversation`, and closes it.
+    /// Connects to the destination, lends the connection to `conversation`, and closes it.
     ///
     /// `now` is what certificates are compared with; `until` is when the connection has to be there. A connection is lent
     /// rather than given, so that it lies in one place: moving one costs an asynchronous task its size again.
     async fn converse<C: Conversation>(
         &mut self,
-        endpoint: &Endpoint<'_>,
+        destination: &Destination<'_>,
         now: UnixTime,
         until: Instant,
         conversation: C,
@@ -72,10 +72,10 @@ pub enum Closing {
 /// Makes a TCP connection.
 pub(super) async fn connect<'t, T: TcpConnect>(
     tcp: &'t T,
-    endpoint: &Endpoint<'_>,
+    destination: &Destination<'_>,
     until: Instant,
 ) -> Result<T::Socket<'t>, OpenError> {
-    let connected = with_deadline(until, pin!(tcp.connect(endpoint.address()))).await;
+    let connected = with_deadline(until, pin!(tcp.connect(destination.address()))).await;
     connected.ok().and_then(Result::ok).ok_or(OpenError::Connect)
 }
 
@@ -93,22 +93,22 @@ pub(super) async fn close<S: TcpShutdown>(socket: &mut S, closing: Closing) {
     }
 }
 
-/// Plain HTTP to the own machine, for tests: goes to [`Endpoint::loopback_http`] and nowhere else (SEC-372).
+/// Plain HTTP to the own machine, for tests: goes to [`Destination::loopback_http`] and nowhere else (SEC-372).
 #[derive(Clone, Copy, Debug)]
 pub struct LoopbackHttp<T>(pub T);
 
 impl<T: TcpConnect> Transport for LoopbackHttp<T> {
     async fn converse<C: Conversation>(
         &mut self,
-        endpoint: &Endpoint<'_>,
+        destination: &Destination<'_>,
         _now: UnixTime,
         until: Instant,
         conversation: C,
     ) -> Result<C::Outcome, OpenError> {
-        if endpoint.url().is_https() {
-            return Err(OpenError::Endpoint);
+        if destination.url().is_https() {
+            return Err(OpenError::Destination);
         }
-        let mut socket = connect(&self.0, endpoint, until).await?;
+        let mut socket = connect(&self.0, destination, until).await?;
         let (outcome, closing) = conversation.over(&mut socket).await;
         close(&mut socket, closing).await;
         Ok(outcome)

@@ -1,5 +1,6 @@
 use super::*;
 use embassy_futures::block_on;
+use portcullis_core::limits;
 use std::{format, string::String, vec, vec::Vec};
 
 /// Bytes that come in pieces, and then the end.
@@ -31,7 +32,7 @@ fn read_in(
     let mut wire = Wire { bytes, piece_len, taken: 0 };
     // Behind the room nothing may change.
     let mut memory = vec![0xa5; room + 8];
-    let reply = block_on(receive(&mut wire, &mut memory[..room]));
+    let reply = block_on(receive(&mut wire, &mut memory[..room], ROOM, |_, _| {}));
     assert!(memory[room..].iter().all(|byte| *byte == 0xa5));
     (reply.map(|reply| (reply, memory[..reply.body_len].to_vec())), wire.taken)
 }

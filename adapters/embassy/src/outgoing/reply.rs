@@ -1,10 +1,7 @@
 //! One answer, read strictly into one buffer: its head first, then its body in the same place (SEC-420, SEC-522).
 
 use embedded_io_async::Read;
-use portcullis_core::{
-    limits,
-    message::{Field, IncomingResponse},
-};
+use portcullis_core::message::{Field, IncomingResponse};
 
 use crate::{
     chunked::{Chunks, Step},
@@ -18,18 +15,18 @@ const INTERIM_MAX: usize = 4;
 
 /// What was read; the body lies at the front of the buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Reply {
-    pub(super) status: u16,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
     /// Whether the body says that it is JSON.
-    pub(super) is_json: bool,
-    pub(super) body_len: usize,
+    pub(crate) is_json: bool,
+    pub(crate) body_len: usize,
     /// Whether the connection may be used again.
-    pub(super) keeps_open: bool,
+    pub(crate) keeps_open: bool,
 }
 
 /// Why there is no answer. The connection is of no use any more, whichever it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ReplyError {
+pub(crate) enum ReplyError {
     /// Not one byte came: the peer had closed the connection.
     Nothing,
     /// It broke off.
@@ -41,21 +38,28 @@ pub(super) enum ReplyError {
 }
 
 /// Reads one answer to its end and no byte further.
-pub(super) async fn receive<R: Read>(
+///
+/// `body_len_max` bounds its body (LIM-11), beside the buffer. `watch` is shown the fields of the head, which the
+/// body then takes the place of; nothing of an interim answer.
+pub(crate) async fn receive<R: Read>(
     input: &mut R,
     buffer: &mut [u8],
+    body_len_max: usize,
+    mut watch: impl FnMut(&str, &[u8]),
 ) -> Result<Reply, ReplyError> {
     for _ in 0..=INTERIM_MAX {
         let len = receive_head(input, buffer).await?;
-        let head = Head::read(buffer.get(..len).unwrap_or_default())?;
+        let head = Head::read(buffer.get(..len).unwrap_or_default(), &mut watch)?;
         // Nothing was offered that could be switched to.
         if head.status == 101 {
             return Err(ReplyError::Malformed);
         }
         if head.status >= 200 {
+            let room = body_len_max.min(buffer.len());
+            let room = buffer.get_mut(..room).unwrap_or_default();
             let body_len = match head.extent {
-                Extent::Length(len) => receive_length(input, len, buffer).await?,
-                Extent::Chunked => receive_chunks(input, buffer).await?,
+                Extent::Length(len) => receive_length(input, len, room).await?,
+                Extent::Chunked => receive_chunks(input, room).await?,
             };
             let Head { status, is_json, keeps_open, .. } = head;
             return Ok(Reply { status, is_json, body_len, keeps_open });
@@ -95,7 +99,7 @@ struct Head {
 }
 
 impl Head {
-    fn read(bytes: &[u8]) -> Result<Self, ReplyError> {
+    fn read(bytes: &[u8], watch: &mut impl FnMut(&str, &[u8])) -> Result<Self, ReplyError> {
         let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
         let mut parsed = httparse::Response::new(&mut fields);
         match parsed.parse(bytes) {
@@ -129,6 +133,9 @@ impl Head {
         if (has_no_body && framing.has_body()) || (!has_no_body && !has_end) {
             return Err(ReplyError::Malformed);
         }
+        if status >= 200 {
+            fields().for_each(|(name, value)| watch(name, value));
+        }
         let is_json = IncomingResponse { status, content_type, body: &[] }.is_json();
         Ok(Self { status, is_json, keeps_open: !framing.closes, extent: framing.extent })
     }
@@ -141,9 +148,6 @@ async fn receive_length<R: Read>(
 ) -> Result<usize, ReplyError> {
     let len = usize::try_from(len).map_err(|_| ReplyError::TooLong)?;
     // Refused from the number (SEC-443).
-    if len > limits::METADATA_LEN_MAX {
-        return Err(ReplyError::TooLong);
-    }
     let room = buffer.get_mut(..len).ok_or(ReplyError::TooLong)?;
     input.read_exact(room).await.map_err(|_| ReplyError::Broken)?;
     Ok(len)
@@ -157,9 +161,7 @@ async fn receive_chunks<R: Read>(input: &mut R, buffer: &mut [u8]) -> Result<usi
             Step::Framing => {}
             Step::End => return Ok(len),
             Step::Data => {
-                let room = buffer.get_mut(..limits::METADATA_LEN_MAX.min(buffer.len()));
-                let place = room.and_then(|room| room.get_mut(len));
-                *place.ok_or(ReplyError::TooLong)? = byte;
+                *buffer.get_mut(len).ok_or(ReplyError::TooLong)? = byte;
                 len = len.saturating_add(1);
             }
         }

@@ -1,8 +1,8 @@
-//! TLS 1.3 to the endpoint: embedded-tls carries the bytes, rustls-webpki judges the certificate (SEC-372).
+//! TLS 1.3: embedded-tls carries the bytes, rustls-webpki judges the certificate (SEC-372).
 //!
 //! TLS_AES_128_GCM_SHA256 with the curve P-256 and ECDSA, and nothing else: the server needs a P-256 certificate, issued
 //! by a P-256 authority that is provisioned, directly or by way of one intermediate. Times are compared with the time
-//! that the request was decided with, names with the host of the endpoint's URL.
+//! that the request was decided with, names with the host of the URL.
 //!
 //! Why there is a verifier of our own around embedded-tls 0.19, and a watch on its records:
 //!
@@ -38,7 +38,7 @@ use rustls_pki_types::ServerName;
 
 pub use self::trust::{Trust, TrustError};
 use self::{records::Records, verifier::Verifier};
-use super::{Closing, Conversation, Endpoint, OpenError, Transport, transport};
+use super::{Closing, Conversation, Destination, OpenError, Transport, transport};
 
 /// How long the last word of TLS may take to be taken.
 const CLOSE_TIME_MAX: Duration = Duration::from_secs(1);
@@ -88,7 +88,7 @@ impl<const READ: usize, const WRITE: usize, const CERTIFICATE: usize> core::fmt:
     }
 }
 
-/// Connects to an `https` endpoint.
+/// Connects to `https` destinations.
 ///
 /// `T` makes TCP connections: `edge_nal_embassy::Tcp` on a device. `R` is a generator fit for keys, for example
 /// ChaCha20 (`rand_chacha` 0.3) seeded with 32 bytes of the board's entropy.
@@ -123,15 +123,15 @@ impl<T, R> core::fmt::Debug for Tls<'_, T, R> {
 impl<T: TcpConnect, R: CryptoRngCore> Transport for Tls<'_, T, R> {
     async fn converse<C: Conversation>(
         &mut self,
-        endpoint: &Endpoint<'_>,
+        destination: &Destination<'_>,
         now: UnixTime,
         until: Instant,
         conversation: C,
     ) -> Result<C::Outcome, OpenError> {
         let Self { tcp, trust, random, read, write, certificate } = self;
-        let name = ServerName::try_from(host(endpoint)?).map_err(|_| OpenError::Endpoint)?;
-        let mut socket = transport::connect(tcp, endpoint, until).await?;
-        let config = config(&name, endpoint, read.len());
+        let name = ServerName::try_from(host(destination)?).map_err(|_| OpenError::Destination)?;
+        let mut socket = transport::connect(tcp, destination, until).await?;
+        let config = config(&name, destination, read.len());
         let mut provider =
             Provider { random, verifier: Verifier::new(trust, name, now, certificate) };
         let mut stream = TlsConnection::new(Records::new(&mut socket), read, write);
@@ -155,21 +155,25 @@ impl<T: TcpConnect, R: CryptoRngCore> Transport for Tls<'_, T, R> {
 }
 
 /// The host that the certificate must be for.
-fn host<'c>(endpoint: &Endpoint<'c>) -> Result<&'c str, OpenError> {
-    let url = endpoint.url();
+fn host<'c>(destination: &Destination<'c>) -> Result<&'c str, OpenError> {
+    let url = destination.url();
     if !url.is_https() {
-        return Err(OpenError::Endpoint);
+        return Err(OpenError::Destination);
     }
     // An IPv6 address stands in brackets in a URL only.
     let plain = url.host().strip_prefix(['[']).and_then(|host| host.strip_suffix([']']));
     Ok(plain.unwrap_or(url.host()))
 }
 
-fn config<'c>(name: &ServerName<'_>, endpoint: &Endpoint<'c>, read_len: usize) -> TlsConfig<'c> {
+fn config<'c>(
+    name: &ServerName<'_>,
+    destination: &Destination<'c>,
+    read_len: usize,
+) -> TlsConfig<'c> {
     let mut config = TlsConfig::new();
     // RFC 6066 §3: an address is no server name, though a certificate may be for one.
     if matches!(name, ServerName::DnsName(_)) {
-        config = config.with_server_name(endpoint.url().host());
+        config = config.with_server_name(destination.url().host());
     }
     match fragment_len(read_len) {
         Some(fragment_len) => config.with_max_fragment_length(fragment_len),
