@@ -15,7 +15,7 @@ use crate::{
     limits::{SIGNATURE_LEN_MAX, TOKEN_LEN_MAX},
 };
 
-/// What an application's key signs with; a public key's kind decides it.
+/// What an application's key signs with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SigningAlgorithm {
     /// ECDSA with P-256 and SHA-256 (RFC 7518 §3.4).
@@ -27,15 +27,6 @@ pub enum SigningAlgorithm {
 }
 
 impl SigningAlgorithm {
-    /// The algorithm that this key alone is for.
-    pub const fn of(key: &PublicKey<'_>) -> Self {
-        match key {
-            PublicKey::P256 { .. } => Self::Es256,
-            PublicKey::Ed25519 { .. } => Self::EdDsa,
-            PublicKey::Rsa { .. } => Self::Rs256,
-        }
-    }
-
     /// The value of `alg`.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -86,8 +77,11 @@ impl From<BufferFull> for SignError {
 ///
 /// `Sync`, so that a future that holds a reference to one is `Send`.
 pub trait Signer: Sync {
-    /// The public half; its kind decides the algorithm.
-    fn public_key(&self) -> PublicKey<'_>;
+    /// The one algorithm of the key.
+    fn algorithm(&self) -> SigningAlgorithm;
+
+    /// The public half. [`SignError::Key`] when its numbers are not those of a key that anybody accepts.
+    fn public_key(&self) -> Result<PublicKey<'_>, SignError>;
 
     /// The `kid` by which the authorization server finds the key, if there is more than one.
     fn key_id(&self) -> Option<&KeyId> {
@@ -97,11 +91,6 @@ pub trait Signer: Sync {
     /// Writes the signature of `message` in the form of a JWS (RFC 7518 §3, RFC 8037 §3.1) to the front
     /// of `out`, and gives its length. [`SignError::Key`] when there is none.
     fn sign(&self, message: &[u8], out: &mut [u8; SIGNATURE_LEN_MAX]) -> Result<usize, SignError>;
-
-    /// The one algorithm of the key.
-    fn algorithm(&self) -> SigningAlgorithm {
-        SigningAlgorithm::of(&self.public_key())
-    }
 }
 
 /// A key that client machines sign with. `Debug` shows the algorithm alone.

@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Client, Discovered, Discovery, DiscoveryError, FetchFailure, Identity, KnownClient, Machine,
-    Origin, Output, Preferences, Registration, RegistrationError, SignError, Signer, UrlPolicy,
+    Origin, Output, Preferences, Registration, RegistrationError, SignError, Signer,
+    SigningAlgorithm, UrlPolicy,
 };
 use crate::{
     challenge::parse::BearerChallenge,
@@ -209,8 +210,12 @@ impl TestKey {
 }
 
 impl Signer for TestKey {
-    fn public_key(&self) -> PublicKey<'_> {
-        PublicKey::P256 { x: &[1; 32], y: &[2; 32] }
+    fn algorithm(&self) -> SigningAlgorithm {
+        SigningAlgorithm::Es256
+    }
+
+    fn public_key(&self) -> Result<PublicKey<'_>, SignError> {
+        PublicKey::p256(&[1; 32], &[2; 32]).map_err(|_| SignError::Key)
     }
 
     fn key_id(&self) -> Option<&KeyId> {
