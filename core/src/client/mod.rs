@@ -31,6 +31,7 @@ mod random_text;
 mod registration;
 mod scope_choice;
 mod server_choice;
+mod signer;
 mod step_up;
 #[cfg(test)]
 mod testkit;
@@ -52,6 +53,7 @@ pub use registration::{
     CLIENT_ID_LEN_MAX, REGISTRATION_ANSWER_LEN_MAX, Registration, RegistrationError,
 };
 pub use server_choice::{ISSUERS_TRIED_MAX, Preferences, ResourceMatch};
+pub use signer::{ClientKey, SignError, Signer, SigningAlgorithm, write_jws};
 pub use step_up::{KnownScopes, StepUpError, step_up};
 pub use token_request::{AfterRefresh, TOKEN_ANSWER_LEN_MAX, TokenRequest, TokenRequestError};
 pub use tokens::{

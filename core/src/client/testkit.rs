@@ -7,13 +7,19 @@ use std::{
     vec::Vec,
 };
 
+use sha2::{Digest, Sha256};
+
 use super::{
     Client, Discovered, Discovery, DiscoveryError, FetchFailure, Identity, KnownClient, Machine,
-    Origin, Output, Preferences, Registration, RegistrationError, UrlPolicy,
+    Origin, Output, Preferences, Registration, RegistrationError, SignError, Signer,
+    SigningAlgorithm, UrlPolicy,
 };
 use crate::{
     challenge::parse::BearerChallenge,
-    encoding::scratch::Scratch,
+    encoding::{base64url, scratch::Scratch},
+    jwk::PublicKey,
+    jwt::KeyId,
+    limits::SIGNATURE_LEN_MAX,
     message::{Field, IncomingResponse},
     scope::ScopeSet,
 };
@@ -180,4 +186,44 @@ pub(super) fn bare_discovery(
     let preferences =
         Preferences { url_policy: UrlPolicy::for_server(server_url), ..Preferences::default() };
     Discovery::new(server_url, None, preferences, scratch)
+}
+
+/// A key whose "signature" is a hash of the message: enough to see what is signed.
+pub(super) struct TestKey {
+    pub(super) id: Option<KeyId>,
+    /// The length that it says its signature has; `None` is a key that fails.
+    pub(super) len: Option<usize>,
+}
+
+impl Default for TestKey {
+    fn default() -> Self {
+        Self { id: None, len: Some(32) }
+    }
+}
+
+impl TestKey {
+    /// The signature as it stands in a text.
+    pub(super) fn signature_text(&self, message: &str) -> String {
+        let mut text = [0; 64];
+        String::from(base64url::encode(&Sha256::digest(message), &mut text).unwrap())
+    }
+}
+
+impl Signer for TestKey {
+    fn algorithm(&self) -> SigningAlgorithm {
+        SigningAlgorithm::Es256
+    }
+
+    fn public_key(&self) -> Result<PublicKey<'_>, SignError> {
+        PublicKey::p256(&[1; 32], &[2; 32]).map_err(|_| SignError::Key)
+    }
+
+    fn key_id(&self) -> Option<&KeyId> {
+        self.id.as_ref()
+    }
+
+    fn sign(&self, message: &[u8], out: &mut [u8; SIGNATURE_LEN_MAX]) -> Result<usize, SignError> {
+        out.iter_mut().zip(Sha256::digest(message)).for_each(|(to, from)| *to = from);
+        self.len.ok_or(SignError::Key)
+    }
 }

@@ -25,6 +25,7 @@ mod options;
 mod printable;
 mod redirect;
 mod session;
+mod signing_key;
 
 pub use authorize::AuthorizeError;
 pub use browser::{OpenBrowser, Opened, PrintUrl, SystemBrowser};
@@ -33,7 +34,9 @@ pub use mcp_client::{ANSWER_LEN_MAX, McpClient, McpError, PROTOCOL_VERSION};
 pub use observer::{Exchange, Observer, Party};
 pub use options::{ConfiguredClient, Options};
 pub use portcullis_core::client::{FetchFailure, ResourceMatch, UrlPolicy, UrlRefusal};
+pub use portcullis_core::client::{SignError, Signer, SigningAlgorithm};
 pub use printable::Printable;
+pub use signing_key::{NoSigningKey, SigningKey};
 
 /// Logs in to the server at `server_url`: from its 401 to tokens.
 ///
