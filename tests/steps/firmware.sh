@@ -137,6 +137,8 @@ debian qemu-system-arm >/dev/null 2>&1 || command -v qemu-system-arm >/dev/null 
 images || exit 1
 status=0
 for part in "${parts[@]}"; do
+    began=$SECONDS
     $part || status=1
+    echo "# $part: $((SECONDS - began)) s"
 done
 exit $status

@@ -35,6 +35,8 @@ extern crate std;
 
 mod body;
 mod chunked;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod clock;
 mod connections;
 mod exchange;
