@@ -7,8 +7,8 @@ use portcullis_core::{
     client::{
         AfterRefresh, Authorization, AuthorizationError, Callback, CallbackError, Client,
         ClientSecret, CodeGrant, Discovered, Discovery, DiscoveryError, Entropy, ErrorResponse,
-        Identity, KnownClient, Machine, Origin, Output, Preferences, Registration,
-        RegistrationError, TokenRequest, TokenRequestError, Wish,
+        Freshness, Grant, Identity, KnownClient, Machine, Origin, Output, Preferences,
+        Registration, RegistrationError, TokenRequest, TokenRequestError, Wish,
     },
     encoding::scratch::Scratch,
     limits::METADATA_LEN_MAX_DESKTOP,
@@ -137,8 +137,8 @@ impl Flow<'_> {
         let grant = self
             .ask_user(&discovered, &client, &wish, (redirect, &redirect_uri), browser, scratch)
             .await?;
-        let request = TokenRequest::code(grant, scratch);
-        let request = request.map_err(|full| AuthorizeError::Token(full.into(), None))?;
+        let request = TokenRequest::code(grant, freshness().as_ref(), scratch);
+        let request = request.map_err(|error| AuthorizeError::Token(error, None))?;
         let login = self.request_tokens(request, &client, &redirect_uri, scratch).await;
         login.map_err(|(error, response)| AuthorizeError::Token(error, words(response)))
     }
@@ -164,7 +164,8 @@ impl Flow<'_> {
             Registration::new(&discovered, &identity, unix_time(SystemTime::now()), scratch);
         let client = registration.and_then(Registration::finish);
         let client = client.map_err(|error| forget(AuthorizeError::Registration(error, None)))?;
-        let request = TokenRequest::refresh(&discovered, &client, &stored, scratch);
+        let fresh = freshness();
+        let request = TokenRequest::refresh(&discovered, &client, &stored, fresh.as_ref(), scratch);
         let request = request.map_err(|error| RefreshFailure::of(error, None))?;
         let refreshed = self.request_tokens(request, &client, &login.redirect_uri, scratch).await;
         let mut refreshed = refreshed.map_err(|(error, words)| RefreshFailure::of(error, words))?;
@@ -192,6 +193,7 @@ impl Flow<'_> {
             resource_match: self.options.resource_match,
             known_issuers: &known_issuers,
             allowed_issuers: allowed.as_deref(),
+            grant: Grant::AuthorizationCode,
         };
         let discovery = Discovery::new(self.server_url, challenge.as_ref(), preferences, scratch);
         let mut discovery = discovery.map_err(AuthorizeError::Discovery)?;
@@ -321,6 +323,7 @@ impl Flow<'_> {
             id: &client.id,
             secret: client.secret.as_ref().map(|secret| ClientSecret::new(secret.as_str())),
             secret_expires_at: None,
+            key: None,
             authentication: None,
             redirect_uri: None,
             origin: Origin::Configured,
@@ -332,9 +335,10 @@ impl Flow<'_> {
         Identity {
             name: &self.options.name,
             uri: self.options.uri.as_deref(),
-            redirect_uri,
+            redirect_uri: Some(redirect_uri),
             known,
             metadata_document: self.options.metadata_document.as_deref(),
+            metadata_key: None,
             dynamic_registration: self.options.dynamic_registration,
         }
     }
@@ -351,4 +355,13 @@ fn entropy() -> Result<Entropy, AuthorizeError> {
         .and_then(|()| getrandom::fill(&mut entropy.state))
         .map_err(|_| AuthorizeError::Setup("no random source"))?;
     Ok(entropy)
+}
+
+/// What makes the next signed text a new one; `None` without a clock or a random source, and then nothing is
+/// signed.
+fn freshness() -> Option<Freshness> {
+    let now = unix_time(SystemTime::now())?;
+    let mut octets = [0; 32];
+    getrandom::fill(&mut octets).ok()?;
+    Some(Freshness { now, octets })
 }

@@ -141,8 +141,10 @@ impl Login {
             id: &self.client_id,
             secret: self.client_secret.as_ref().map(|secret| ClientSecret::new(secret.as_str())),
             secret_expires_at: self.client_secret_expires_at,
+            // The application has it, and lends it to each flow.
+            key: None,
             authentication: Some(self.authentication),
-            redirect_uri: Some(&self.redirect_uri),
+            redirect_uri: Some(self.redirect_uri.as_str()).filter(|uri| !uri.is_empty()),
             origin: Origin::Registered,
         })
     }
