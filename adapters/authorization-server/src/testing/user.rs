@@ -2,7 +2,7 @@
 
 use http::header;
 
-use super::agent::{self, Agent, Exchange, Observer};
+use super::agent::{self, Agent, Answer, Exchange, Observer};
 use super::page::{self, Form};
 use super::{DEMO_USER, TestingError};
 
@@ -67,28 +67,57 @@ impl User {
             if page::origin(&url) != page::origin(authorization_url) {
                 return Ok(url);
             }
-            let answer = match form.take() {
-                None => browser.get(&url).await?,
-                Some(form) => {
-                    let fields = form.fields.iter().map(|(k, v)| (k.as_str(), v.as_str()));
-                    let own = [(header::ORIGIN, page::origin(&url))];
-                    browser.post_form(&url, &own, fields).await?
-                }
-            };
+            let answer = send(&mut browser, &url, form.take()).await?;
             if let Some(location) = answer.field("location") {
                 url = page::resolve(&url, location);
                 continue;
             }
-            let decision = if self.agrees { "approve" } else { "deny" };
-            let mut next = page::form(&answer.text(), decision)
+            let mut next = page::form(&answer.text(), self.decision())
                 .ok_or(TestingError::Page { status: answer.status() })?;
-            if self.fill_in(&mut next) && std::mem::replace(&mut signed_in, true) {
+            if self.fill_in(&mut next, "") && std::mem::replace(&mut signed_in, true) {
                 return Err(TestingError::Password);
             }
             url = page::resolve(&url, &next.action);
             form = Some(next);
         }
         Err(TestingError::Endless)
+    }
+
+    /// Opens the page that a device shows in a fresh browser, types in its code, signs in and decides (RFC 8628
+    /// §3.3).
+    ///
+    /// # Errors
+    /// A page that says that something is wrong, as of a code that is not known; the login form once more,
+    /// after a wrong password; a server that is not there, or not on loopback.
+    pub async fn enter_code(&self, page: &str, code: &str) -> Result<(), TestingError> {
+        let mut browser = Agent::new(std::sync::Arc::clone(&self.observer));
+        let mut url = page.to_owned();
+        let mut form: Option<Form> = None;
+        let mut signed_in = false;
+        for _ in 0..PAGES_MAX {
+            let answer = send(&mut browser, &url, form.take()).await?;
+            if let Some(location) = answer.field("location") {
+                url = page::resolve(&url, location);
+                continue;
+            }
+            let status = answer.status();
+            let Some(mut next) = page::form(&answer.text(), self.decision()) else {
+                return answer.success().map(drop);
+            };
+            if status >= 400 {
+                return Err(TestingError::Page { status });
+            }
+            if self.fill_in(&mut next, code) && std::mem::replace(&mut signed_in, true) {
+                return Err(TestingError::Password);
+            }
+            url = page::resolve(&url, &next.action);
+            form = Some(next);
+        }
+        Err(TestingError::Endless)
+    }
+
+    const fn decision(&self) -> &'static str {
+        if self.agrees { "approve" } else { "deny" }
     }
 
     /// Opens a URL, as a browser does that an authorization server sent on to a client's own listener.
@@ -99,12 +128,13 @@ impl User {
         Agent::new(agent::nobody()).get(url).await?.success().map(drop)
     }
 
-    /// Types name and password where they are asked for, and says whether they were.
-    fn fill_in(&self, form: &mut Form) -> bool {
+    /// Types name, password and code where they are asked for, and says whether the password was.
+    fn fill_in(&self, form: &mut Form, code: &str) -> bool {
         let mut asked = false;
         for (name, value) in &mut form.fields {
             match name.as_str() {
                 "username" => self.name.clone_into(value),
+                "user_code" => code.clone_into(value),
                 "password" => {
                     self.password.clone_into(value);
                     asked = true;
@@ -114,6 +144,14 @@ impl User {
         }
         asked
     }
+}
+
+/// Opens a URL, or sends its form there.
+async fn send(browser: &mut Agent, url: &str, form: Option<Form>) -> Result<Answer, TestingError> {
+    let Some(form) = form else { return browser.get(url).await };
+    let fields = form.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let own = [(header::ORIGIN, page::origin(url))];
+    browser.post_form(url, &own, fields).await
 }
 
 /// Without the password.
