@@ -340,7 +340,7 @@ pub enum DevicePoll {
 /// A code that the user has to be shown, and the wait for the tokens.
 ///
 /// The longest wait is [`DEVICE_EXPIRES_IN_SECS_MAX`]; what the server says can only slow the asking down.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct DeviceGrant<'s> {
     client: Client<'s>,
     token_endpoint: &'s str,
