@@ -52,7 +52,7 @@ pub use device::{
     DEVICE_ANSWER_LEN_MAX, DEVICE_EXPIRES_IN_SECS_MAX, DeviceError, DeviceGrant, DevicePoll,
     DeviceRequest, POLL_INTERVAL_SECS_MAX, USER_CODE_LEN_MAX,
 };
-pub use discovery::{Discovered, Discovery, DiscoveryError};
+pub use discovery::{Discovered, Discovery, DiscoveryError, LegacyResource};
 pub use error_response::ErrorResponse;
 pub use fetch::{FetchFailure, Machine, Method, OutgoingRequest, Output, Purpose};
 pub use grant::Grant;

@@ -305,6 +305,7 @@ impl<'s> Machine<'s> for TokenRequest<'s> {
             url: self.ask.endpoint,
             content_type: Some("application/x-www-form-urlencoded"),
             authorization: self.authorization,
+            mcp_protocol_version: None,
             body: self.body,
             response_len_max: TOKEN_ANSWER_LEN_MAX,
         })
