@@ -52,6 +52,10 @@ pub enum Purpose {
     DeviceAuthorization,
     /// Whether that user has logged in (RFC 8628 §3.4).
     DeviceToken,
+    /// An identity provider's token against an ID-JAG (RFC 8693 §2).
+    TokenExchange,
+    /// An assertion against a token (RFC 7523 §2.1).
+    JwtBearer,
 }
 
 /// The two methods that the client machines use.
