@@ -15,6 +15,7 @@
 //! ```
 
 mod authorize;
+mod authorizer;
 mod browser;
 mod event_stream;
 mod fetcher;
@@ -27,6 +28,7 @@ mod redirect;
 mod session;
 
 pub use authorize::AuthorizeError;
+pub use authorizer::{Authorizer, Judgement, Operation};
 pub use browser::{OpenBrowser, Opened, PrintUrl, SystemBrowser};
 pub use login::Login;
 pub use mcp_client::{ANSWER_LEN_MAX, McpClient, McpError, PROTOCOL_VERSION};
