@@ -7,6 +7,7 @@ use portcullis_core::{
     challenge::parse::{self, BearerChallenge},
     client::{AfterRefresh, Attempts, Reaction},
     encoding::scratch::Scratch,
+    metadata::protected_resource::covers,
     scope::ScopeSet,
 };
 use tokio::sync::Mutex;
@@ -70,6 +71,13 @@ impl Authorizer {
     /// The options it was made with.
     pub const fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// Whether requests to this URL are authorized here: those to the server's URL and below it (CL-71), if
+    /// the options admit it.
+    pub fn is_for(&self, url: &str) -> bool {
+        let (resource, _query) = self.server_url.split_once('?').unwrap_or((&self.server_url, ""));
+        self.options.url_policy(&self.server_url).admit(url).is_ok() && covers(resource, url)
     }
 
     /// The login that is used now.
@@ -217,12 +225,16 @@ pub struct Operation<'a> {
 impl Operation<'_> {
     /// The fields that authorize the next request; none when there is no login yet.
     ///
-    /// `method` and `url` are those of the request that gets them. They are for this one request (CL-70).
+    /// `method` and `url` are those of the request that gets them. They are for this one request (CL-70), and
+    /// an error when it is [not for](Authorizer::is_for) the server (SEC-475).
     pub async fn fields(
         &mut self,
         method: &Method,
         url: &str,
     ) -> Result<HeaderMap, AuthorizeError> {
+        if !self.authorizer.is_for(url) {
+            return Err(AuthorizeError::Setup("the URL is not that of the server"));
+        }
         self.used = self.authorizer.fresh_login().await;
         let login = self.used.as_ref();
         login.map_or_else(|| Ok(HeaderMap::new()), |login| authorization_fields(login, method, url))
