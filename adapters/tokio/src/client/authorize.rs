@@ -17,7 +17,7 @@ use portcullis_core::{
 use zeroize::Zeroizing;
 
 use super::{
-    Exchange, Login, OpenBrowser, Options, Party,
+    Exchange, Login, OpenBrowser, Options, Party, StoreError,
     fetcher::Fetcher,
     login::unix_time,
     observer::{meaning_of, without_query},
@@ -51,6 +51,8 @@ pub enum AuthorizeError {
     Callback(CallbackError),
     /// The token endpoint gave no tokens; with its words, if it had any.
     Token(TokenRequestError, Option<String>),
+    /// What is stored cannot be read, or new tokens cannot be stored.
+    Store(StoreError),
 }
 
 impl fmt::Display for AuthorizeError {
@@ -71,11 +73,18 @@ impl fmt::Display for AuthorizeError {
             Self::Denied(words) => write!(f, "access denied: {words}"),
             Self::Callback(error) => error.fmt(f),
             Self::Token(error, words) => with_words(f, error, words),
+            Self::Store(error) => error.fmt(f),
         }
     }
 }
 
 impl std::error::Error for AuthorizeError {}
+
+impl From<StoreError> for AuthorizeError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
 
 /// Why a refresh brought no tokens, and what that means for those that are stored.
 #[derive(Debug)]

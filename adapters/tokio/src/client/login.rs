@@ -1,5 +1,7 @@
 //! What a login brings, in memory of its own.
 
+mod record;
+
 use std::{
     fmt,
     time::{Duration, SystemTime, UNIX_EPOCH},

@@ -28,6 +28,7 @@ mod options;
 mod printable;
 mod redirect;
 mod session;
+mod store;
 
 pub use authorize::AuthorizeError;
 pub use authorizer::{Authorizer, Judgement, Operation};
@@ -39,6 +40,9 @@ pub use observer::{Exchange, Observer, Party};
 pub use options::{ConfiguredClient, Options};
 pub use portcullis_core::client::{FetchFailure, ResourceMatch, UrlPolicy, UrlRefusal};
 pub use printable::Printable;
+#[cfg(feature = "keyring")]
+pub use store::KeyringStore;
+pub use store::{FileStore, RECORD_LEN_MAX, StoreError, StoreLock, TokenStore};
 
 /// Logs in to the server at `server_url`: from its 401 to tokens.
 ///

@@ -4,6 +4,7 @@ mod hostile;
 mod layer;
 mod refreshing;
 mod step_up;
+mod storing;
 mod world;
 
 use std::time::Duration;
