@@ -46,6 +46,8 @@ pub enum Purpose {
     CodeExchange,
     /// A refresh token against tokens (RFC 6749 §6).
     Refresh,
+    /// Tokens are given back (RFC 7009 §2).
+    Revocation,
 }
 
 /// The two methods that the client machines use.

@@ -29,6 +29,7 @@ mod identity;
 mod pkce;
 mod random_text;
 mod registration;
+mod revocation;
 mod scope_choice;
 mod server_choice;
 mod step_up;
@@ -51,6 +52,7 @@ pub use random_text::RandomText;
 pub use registration::{
     CLIENT_ID_LEN_MAX, REGISTRATION_ANSWER_LEN_MAX, Registration, RegistrationError,
 };
+pub use revocation::{Revocation, RevocationError, TokenKind};
 pub use server_choice::{ISSUERS_TRIED_MAX, Preferences, ResourceMatch};
 pub use step_up::{KnownScopes, StepUpError, step_up};
 pub use token_request::{AfterRefresh, TOKEN_ANSWER_LEN_MAX, TokenRequest, TokenRequestError};

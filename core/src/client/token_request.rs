@@ -296,7 +296,7 @@ impl core::fmt::Debug for TokenRequest<'_> {
 }
 
 /// Keeps a form; one longer than LIM-8 is not made.
-fn body_in<'s>(
+pub(super) fn body_in<'s>(
     scratch: &mut Scratch<'s>,
     write: impl FnOnce(&mut FormWriter<'_>) -> Result<(), BufferFull>,
 ) -> Result<&'s [u8], BufferFull> {

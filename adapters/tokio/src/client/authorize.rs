@@ -101,14 +101,14 @@ impl RefreshFailure {
 }
 
 /// Memory of one login, overwritten at its end.
-struct Storage(Zeroizing<Vec<u8>>);
+pub(super) struct Storage(Zeroizing<Vec<u8>>);
 
 impl Storage {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(Zeroizing::new(vec![0; STORAGE_LEN]))
     }
 
-    fn scratch(&mut self) -> Scratch<'_> {
+    pub(super) fn scratch(&mut self) -> Scratch<'_> {
         Scratch::new(&mut self.0)
     }
 }
@@ -181,7 +181,7 @@ impl Flow<'_> {
         Ok(refreshed)
     }
 
-    async fn discover<'s>(
+    pub(super) async fn discover<'s>(
         &'s self,
         challenges: &'s [Vec<u8>],
         known: &'s [KnownClient<'s>],
@@ -295,7 +295,11 @@ impl Flow<'_> {
     }
 
     /// Sends what the machine wants sent until it wants no more.
-    async fn drive<'s>(&self, machine: &mut impl Machine<'s>, scratch: &mut Scratch<'s>) {
+    pub(super) async fn drive<'s>(
+        &self,
+        machine: &mut impl Machine<'s>,
+        scratch: &mut Scratch<'s>,
+    ) {
         while let Output::Fetch(request) = machine.poll() {
             let (purpose, method) = (request.purpose, request.method.as_str());
             let answer = self.fetcher.fetch(&request, self.options.fetch_time_limit).await;
@@ -337,7 +341,11 @@ impl Flow<'_> {
         earlier.and_then(Login::known_client).into_iter().chain(configured)
     }
 
-    fn identity<'s>(&'s self, known: &'s [KnownClient<'s>], redirect_uri: &'s str) -> Identity<'s> {
+    pub(super) fn identity<'s>(
+        &'s self,
+        known: &'s [KnownClient<'s>],
+        redirect_uri: &'s str,
+    ) -> Identity<'s> {
         Identity {
             name: &self.options.name,
             uri: self.options.uri.as_deref(),

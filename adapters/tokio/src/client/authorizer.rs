@@ -31,7 +31,7 @@ pub struct Authorizer {
     options: Options,
     browser: Arc<dyn OpenBrowser>,
     fetcher: Fetcher,
-    kept: Option<Kept>,
+    pub(super) kept: Option<Kept>,
     /// Held during a login or refresh, so that there is only one at a time (SEC-479).
     session: Mutex<Session>,
 }
@@ -124,18 +124,6 @@ impl Authorizer {
         Ok(login)
     }
 
-    /// Forgets the login, in the store too; whether there was one. It does not tell the authorization server.
-    pub async fn forget(&self) -> Result<bool, AuthorizeError> {
-        let mut session = self.session.lock().await;
-        let mut was_there = session.login.is_some();
-        if let Some(kept) = &self.kept {
-            let _lock = kept.lock().await?;
-            was_there |= kept.remove().await?;
-        }
-        *session = Session::default().loaded();
-        Ok(was_there)
-    }
-
     /// Begins one operation: a request, and the same request again after a refusal.
     pub fn operation(&self) -> Operation<'_> {
         Operation { authorizer: self, attempts: Attempts::default(), used: None }
@@ -150,8 +138,13 @@ impl Authorizer {
         Flow { server_url, options, fetcher }
     }
 
+    /// Waits until nobody else is at it; what is in it may not be stored.
+    pub(super) async fn held(&self) -> MutexGuard<'_, Session> {
+        self.session.lock().await
+    }
+
     /// Waits until nobody else is at it. What it has is stored.
-    async fn session(&self) -> Result<MutexGuard<'_, Session>, AuthorizeError> {
+    pub(super) async fn session(&self) -> Result<MutexGuard<'_, Session>, AuthorizeError> {
         let mut session = self.session.lock().await;
         if session.is_unsaved {
             self.save(&mut session).await?;
@@ -181,7 +174,7 @@ impl Authorizer {
         Ok(())
     }
 
-    async fn lock_store(&self) -> Result<Option<StoreLock>, AuthorizeError> {
+    pub(super) async fn lock_store(&self) -> Result<Option<StoreLock>, AuthorizeError> {
         match &self.kept {
             Some(kept) => Ok(Some(kept.lock().await?)),
             None => Ok(None),
@@ -190,7 +183,7 @@ impl Authorizer {
 
     /// Takes what another process has stored in the meantime; whether that is another login. When it has
     /// forgotten the login, so does the session.
-    async fn take_stored(&self, session: &mut Session) -> Result<bool, AuthorizeError> {
+    pub(super) async fn take_stored(&self, session: &mut Session) -> Result<bool, AuthorizeError> {
         let Some(kept) = &self.kept else { return Ok(false) };
         let stored = kept.read().await?.unwrap_or_default();
         let is_other = session.is_other_than(stored.login.as_ref());

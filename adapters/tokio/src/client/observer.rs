@@ -98,6 +98,7 @@ pub(super) const fn meaning_of(
         (Purpose::Registration, Ok(200..=299)) => "this client is registered",
         (Purpose::CodeExchange, Ok(200..=299)) => "tokens for the code",
         (Purpose::Refresh, Ok(200..=299)) => "new tokens for the refresh token",
+        (Purpose::Revocation, Ok(200..=299)) => "the tokens are in force no more",
         (
             Purpose::ProtectedResourceMetadata | Purpose::AuthorizationServerMetadata,
             Ok(300..=399),

@@ -141,6 +141,43 @@ async fn a_login_that_another_process_forgot_is_forgotten() {
 }
 
 #[tokio::test]
+async fn rfc_7009_a_login_that_ends_is_revoked_and_forgotten() {
+    let revoked = Arc::new(AtomicBool::new(true));
+    let willing = Arc::clone(&revoked);
+    let world = World::with(move |world, seen| match seen.path.as_str() {
+        AS => {
+            let endpoint = format!("{{\"revocation_endpoint\":\"{}/revoke\",", world.issuer);
+            Some(json_body(200, world.issuer_document().replacen('{', &endpoint, 1)))
+        }
+        "/revoke" => {
+            let status = if willing.load(Ordering::Relaxed) { 200 } else { 503 };
+            Some(text(status, "text/plain", ""))
+        }
+        _ => None,
+    })
+    .await;
+    let (_parent, folder) = folder();
+    let authorizer = || {
+        let new = Authorizer::new(world.resource.as_str(), world.options(), browse).unwrap();
+        new.with_store(FileStore::new(&folder))
+    };
+    assert!(matches!(authorizer().log_out().await, Ok(LoggedOut::NoLogin)));
+    authorizer().log_in().await.unwrap();
+    assert!(matches!(authorizer().log_out().await, Ok(LoggedOut::Revoked)));
+    let request = &world.seen("/revoke")[0];
+    assert_eq!(request.parameter("token").as_deref(), Some("rt-1"));
+    assert_eq!(request.parameter("client_id").as_deref(), Some("c-1"));
+    assert!(authorizer().fresh_login().await.unwrap().is_none());
+
+    // A server in trouble keeps nobody from forgetting.
+    authorizer().log_in().await.unwrap();
+    revoked.store(false, Ordering::Relaxed);
+    let outcome = authorizer().log_out().await;
+    assert!(matches!(outcome, Ok(LoggedOut::NotRevoked(NotRevoked::Revocation(_)))), "{outcome:?}");
+    assert!(authorizer().fresh_login().await.unwrap().is_none());
+}
+
+#[tokio::test]
 async fn sec_480_a_new_refresh_token_is_stored_before_anything_is_used() {
     let (_parent, folder) = folder();
     let stored = Arc::new(AtomicBool::new(false));
