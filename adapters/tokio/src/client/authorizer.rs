@@ -10,7 +10,7 @@ use portcullis_core::{
     metadata::protected_resource::covers,
     scope::ScopeSet,
 };
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use zeroize::Zeroizing;
 
 use super::{
@@ -25,16 +25,20 @@ use super::{
 ///
 /// It sends no requests to that server: whoever does takes an [`Operation`] for each, adds its
 /// [fields](Operation::fields), and has the answer [judged](Operation::judge). [`McpClient`](super::McpClient)
-/// is made so. Operations at the same time share one login, and one refresh of it (SEC-479).
+/// is made so. Operations at the same time share one login, and one refresh of it (SEC-479); so do clones.
+#[derive(Clone)]
 pub struct Authorizer {
-    server_url: String,
-    options: Options,
+    server_url: Arc<str>,
+    options: Arc<Options>,
     browser: Arc<dyn OpenBrowser>,
     fetcher: Fetcher,
     pub(super) kept: Option<Kept>,
     /// Held during a login or refresh, so that there is only one at a time (SEC-479).
-    session: Mutex<Session>,
+    session: Arc<Mutex<Session>>,
 }
+
+/// The session, in the hands of one who may change it.
+pub(super) type Held = OwnedMutexGuard<Session>;
 
 /// What the answer to a request means for its operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,25 +55,25 @@ pub enum Judgement {
 impl Authorizer {
     /// Without a login, for the server at this URL, kept as the string it is.
     pub fn new(
-        server_url: impl Into<String>,
+        server_url: impl Into<Arc<str>>,
         options: Options,
         browser: impl OpenBrowser + 'static,
     ) -> Result<Self, AuthorizeError> {
         let fetcher = Fetcher::new().ok_or(AuthorizeError::Setup("no usable TLS"))?;
         Ok(Self {
             server_url: server_url.into(),
-            options,
+            options: Arc::new(options),
             browser: Arc::new(browser),
             fetcher,
             kept: None,
-            session: Mutex::default(),
+            session: Arc::default(),
         })
     }
 
     /// Begins with the login that is stored for the server, and stores each change before it is used. Other
     /// processes may use the same store: they use what one of them was given (SEC-479).
     pub fn with_store(mut self, store: impl TokenStore + 'static) -> Self {
-        let server_url = self.server_url.as_str().into();
+        let server_url = Arc::clone(&self.server_url);
         self.kept = Some(Kept { store: Arc::new(store), server_url });
         self
     }
@@ -80,7 +84,7 @@ impl Authorizer {
     }
 
     /// The options it was made with.
-    pub const fn options(&self) -> &Options {
+    pub fn options(&self) -> &Options {
         &self.options
     }
 
@@ -96,12 +100,17 @@ impl Authorizer {
         self.session.lock().await.login.clone()
     }
 
+    /// The login, from the store if need be, as it is: its tokens may have ended.
+    pub async fn stored_login(&self) -> Result<Option<Login>, AuthorizeError> {
+        Ok(self.session().await?.login.clone())
+    }
+
     /// The login, from the store if need be, and refreshed if it is about to end: once for all who wait for
     /// it. If it cannot be refreshed it is given as it is.
     pub async fn fresh_login(&self) -> Result<Option<Login>, AuthorizeError> {
         let mut session = self.session().await?;
         if session.is_due(SystemTime::now()) {
-            self.refreshed(&mut session, &[]).await?;
+            (session, _) = self.refreshed(session, &[]).await?;
         }
         Ok(session.login.clone())
     }
@@ -139,13 +148,13 @@ impl Authorizer {
     }
 
     /// Waits until nobody else is at it; what is in it may not be stored.
-    pub(super) async fn held(&self) -> MutexGuard<'_, Session> {
-        self.session.lock().await
+    pub(super) async fn held(&self) -> Held {
+        Arc::clone(&self.session).lock_owned().await
     }
 
     /// Waits until nobody else is at it. What it has is stored.
-    pub(super) async fn session(&self) -> Result<MutexGuard<'_, Session>, AuthorizeError> {
-        let mut session = self.session.lock().await;
+    pub(super) async fn session(&self) -> Result<Held, AuthorizeError> {
+        let mut session = self.held().await;
         if session.is_unsaved {
             self.save(&mut session).await?;
         }
@@ -252,25 +261,40 @@ impl Authorizer {
         used: Option<&Login>,
         challenges: &[Vec<u8>],
     ) -> Result<(), AuthorizeError> {
-        let mut session = self.session().await?;
+        let session = self.session().await?;
         if session.is_other_than(used) {
             return Ok(());
         }
-        match self.refreshed(&mut session, challenges).await? {
+        match self.refreshed(session, challenges).await?.1 {
             Some(RefreshFailure { error, after: AfterRefresh::Keep }) => Err(error),
             None | Some(_) => Ok(()),
         }
     }
 
     /// Refreshes the login, unless another process has done so; gives what went wrong.
+    ///
+    /// It goes on when nobody waits for it any more: between the answer and the store a refresh token that
+    /// changes with each use would be lost (SEC-561).
     async fn refreshed(
+        &self,
+        mut session: Held,
+        challenges: &[Vec<u8>],
+    ) -> Result<(Held, Option<RefreshFailure>), AuthorizeError> {
+        let (own, challenges) = (self.clone(), challenges.to_vec());
+        let refreshing = tokio::spawn(async move {
+            let failure = own.refresh_session(&mut session, &challenges).await?;
+            Ok((session, failure))
+        });
+        refreshing.await.map_err(|_| AuthorizeError::Setup("the runtime is shutting down"))?
+    }
+
+    async fn refresh_session(
         &self,
         session: &mut Session,
         challenges: &[Vec<u8>],
     ) -> Result<Option<RefreshFailure>, AuthorizeError> {
         let lock = self.lock_store().await?;
-        let now = SystemTime::now();
-        if self.take_stored(session).await? && !session.is_due(now) {
+        if self.take_stored(session).await? && !session.is_due(SystemTime::now()) {
             return Ok(None);
         }
         let Some(login) = session.login.as_mut() else { return Ok(None) };

@@ -115,3 +115,85 @@ fn secs(instant: SystemTime) -> u64 {
 fn instant(secs: u64) -> Option<SystemTime> {
     UNIX_EPOCH.checked_add(Duration::from_secs(secs))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SERVER: &str = "https://mcp.example/mcp";
+
+    fn login() -> Login {
+        let secret = |text: &str| Zeroizing::new(text.to_owned());
+        Login {
+            server_url: SERVER.to_owned(),
+            issuer: "https://as.example".to_owned(),
+            resource: "https://mcp.example".to_owned(),
+            client_id: "c".to_owned(),
+            client_is_known: true,
+            client_secret: Some(secret("cs")),
+            client_secret_expires_at: Some(UnixTime::from_secs(7)),
+            authentication: ClientAuthentication::Post,
+            redirect_uri: "http://127.0.0.1:3030/callback".to_owned(),
+            asked_scope: "user mail".to_owned(),
+            scope: "user".to_owned(),
+            access_token: secret("at"),
+            refresh_token: Some(secret("rt")),
+            expires_at: instant(100).unwrap(),
+            refresh_at: instant(90).unwrap(),
+        }
+    }
+
+    fn record() -> String {
+        String::from_utf8(login().to_record("admin").to_vec()).unwrap()
+    }
+
+    fn is_read(record: &str) -> bool {
+        Login::from_record(record.as_bytes(), SERVER).is_some()
+    }
+
+    #[test]
+    fn cl_84_all_that_a_login_has_comes_back() {
+        let (read, denied) = Login::from_record(record().as_bytes(), SERVER).unwrap();
+        assert_eq!(denied, "admin");
+        assert_eq!(*read.to_record(&denied), *login().to_record("admin"));
+        assert_eq!((read.expires_at, read.refresh_at), (login().expires_at, login().refresh_at));
+        let known = read.known_client().unwrap();
+        assert_eq!(known.secret.unwrap().expose(), "cs");
+        assert_eq!(known.secret_expires_at, Some(UnixTime::from_secs(7)));
+        assert_eq!(known.authentication, Some(ClientAuthentication::Post));
+    }
+
+    #[test]
+    fn what_is_not_a_record_is_not_read() {
+        let whole = record();
+        assert!(is_read(&whole));
+        assert!((0..whole.len()).all(|len| !is_read(&whole[..len])));
+        for (from, to) in [
+            (r#""version":1"#, r#""version":2"#),
+            (r#""version":1"#, r#""version":1,"more":1"#),
+            (r#""version":1"#, r#""version":1,"version":1"#),
+            (r#""scope":"user""#, r#""scope":"us\u0007er""#),
+            ("client_secret_post", "tls_client_auth"),
+            (r#""expires_at":100"#, r#""expires_at":-1"#),
+            (r#""access_token":"at","#, ""),
+        ] {
+            let changed = whole.replace(from, to);
+            assert!(changed != whole && !is_read(&changed), "{changed}");
+        }
+    }
+
+    #[test]
+    fn sec_475_a_record_is_for_one_server() {
+        let whole = record();
+        for other in
+            ["https://mcp.example/mcp2", "https://other.example/mcp", "http://mcp.example/mcp"]
+        {
+            assert!(Login::from_record(whole.as_bytes(), other).is_none(), "{other}");
+        }
+        let elsewhere = whole.replace(
+            r#""resource":"https://mcp.example""#,
+            r#""resource":"https://other.example""#,
+        );
+        assert!(elsewhere != whole && !is_read(&elsewhere));
+    }
+}

@@ -12,6 +12,7 @@ use super::{FileStore, StoreError, StoreLock, TokenStore};
 ///
 /// Keyrings have no locks, and not all can be searched, so that there is a folder too: of files that say
 /// which servers there are logins for. They hold no secret.
+#[derive(Clone)]
 pub struct KeyringStore {
     keyring: Arc<CredentialStore>,
     service: String,

@@ -99,6 +99,35 @@ async fn cl_84_a_login_outlives_the_program() {
 }
 
 #[tokio::test]
+async fn cl_85_what_was_denied_outlives_the_program() {
+    let (_parent, folder) = folder();
+    let world = World::with(|world, seen| {
+        if seen.path == "/token" {
+            // Whatever is asked for, the user agrees to one scope.
+            world.known.lock().unwrap().tokens += 1;
+            let number = world.known.lock().unwrap().tokens;
+            let token = format!("at-{number}");
+            let tokens = json!({ "access_token": token, "token_type": "Bearer", "scope": "user" });
+            return Some(json_body(200, tokens.to_string()));
+        }
+        seen.field("authorization")?;
+        let mut response = text(403, "text/plain", "");
+        let challenge = "Bearer error=\"insufficient_scope\", scope=\"admin\"";
+        response.headers_mut().insert("www-authenticate", challenge.parse().unwrap());
+        (seen.field("mcp-name") == Some("wipe")).then_some(response)
+    })
+    .await;
+    for _ in 0..2 {
+        let outcome = process(&world, &folder).call_tool("wipe", json!({})).await;
+        assert!(matches!(outcome, Err(McpError::Refused { status: 403, .. })), "{outcome:?}");
+        // The user was asked when logging in, and once more; the second process asks nobody.
+        assert_eq!(world.seen("/authorize").len(), 2);
+        let stored = fs::read_to_string(record(&folder)).unwrap();
+        assert!(stored.contains(r#""scope":"user","denied_scope":"admin""#), "{stored}");
+    }
+}
+
+#[tokio::test]
 async fn sec_479_processes_at_once_refresh_once() {
     let (_parent, folder) = folder();
     let world = first_is_due().await;
