@@ -1,8 +1,9 @@
 //! The revocation request: tokens that are not wanted any more (RFC 7009 §2).
 
 use super::{
-    Client, Discovered, FetchFailure, Machine, Method, OutgoingRequest, Output, Purpose,
-    TOKEN_ANSWER_LEN_MAX, UrlPolicy, UrlRefusal, fetch::Answered, token_request::body_in,
+    Client, Discovered, FetchFailure, Freshness, Machine, Method, OutgoingRequest, Output, Purpose,
+    SignError, TOKEN_ANSWER_LEN_MAX, UrlPolicy, UrlRefusal, fetch::Answered,
+    token_request::body_in,
 };
 use crate::{
     encoding::scratch::{BufferFull, Scratch},
@@ -34,6 +35,8 @@ pub enum RevocationError {
     Trouble,
     /// The server refused.
     Refused,
+    /// The client authenticates with a key, and could not sign.
+    Sign(SignError),
     /// No room in the caller's buffer.
     BufferFull,
     /// The answer has not been handled yet.
@@ -49,6 +52,7 @@ impl core::fmt::Display for RevocationError {
             Self::Fetch(failure) => return failure.fmt(f),
             Self::Trouble => "revocation endpoint is in trouble",
             Self::Refused => "revocation endpoint refused",
+            Self::Sign(error) => return error.fmt(f),
             Self::BufferFull => "no room for the revocation request",
             Self::Unfinished => "revocation request was not answered yet",
         })
@@ -56,6 +60,12 @@ impl core::fmt::Display for RevocationError {
 }
 
 impl core::error::Error for RevocationError {}
+
+impl From<SignError> for RevocationError {
+    fn from(error: SignError) -> Self {
+        Self::Sign(error)
+    }
+}
 
 impl From<BufferFull> for RevocationError {
     fn from(BufferFull: BufferFull) -> Self {
@@ -73,12 +83,13 @@ pub struct Revocation<'s> {
 
 impl<'s> Revocation<'s> {
     /// Revokes a token that this client got from this server. The client authenticates as it does at the
-    /// token endpoint.
+    /// token endpoint; `fresh` is needed by one that signs.
     pub fn new(
         discovered: &Discovered<'s>,
         client: &Client<'s>,
         (kind, token): (TokenKind, &str),
         url_policy: UrlPolicy,
+        fresh: Option<&Freshness>,
         scratch: &mut Scratch<'s>,
     ) -> Result<Self, RevocationError> {
         if client.issuer != discovered.issuer() {
@@ -91,12 +102,13 @@ impl<'s> Revocation<'s> {
             TokenKind::Refresh => "refresh_token",
             TokenKind::Access => "access_token",
         };
+        let credentials = client.credentials(fresh, scratch)?;
         let body = body_in(scratch, |form| {
             form.pair("token", token)?;
             form.pair("token_type_hint", hint)?;
-            client.write_body(form)
+            client.write_body(&credentials, form)
         })?;
-        let authorization = client.authorization_field(scratch)?;
+        let authorization = credentials.authorization;
         Ok(Self { endpoint, body, authorization, state: Err(RevocationError::Unfinished) })
     }
 
@@ -169,7 +181,7 @@ mod tests {
         let discovered = discovered(endpoint);
         let client = Client { issuer, ..public_client(&discovered, ISSUER).unwrap() };
         let token = (TokenKind::Refresh, "r t");
-        Revocation::new(&discovered, &client, token, UrlPolicy::HttpsOnly, &mut scratch())
+        Revocation::new(&discovered, &client, token, UrlPolicy::HttpsOnly, None, &mut scratch())
     }
 
     const ENDPOINT: &str = "https://as.example/revoke";

@@ -118,7 +118,7 @@ impl Authorizer {
     /// Uses this login; one for another server is not taken (SEC-475). What the user did not agree to before
     /// is forgotten.
     pub async fn set_login(&self, login: Login) {
-        if login.server_url == self.server_url {
+        if *login.server_url == *self.server_url {
             *self.session.lock().await = Session::new(login);
         }
     }

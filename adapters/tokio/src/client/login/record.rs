@@ -34,6 +34,7 @@ struct Record {
     denied_scope: String,
     access_token: Zeroizing<String>,
     refresh_token: Option<Zeroizing<String>>,
+    is_renewable: bool,
     expires_at: u64,
     refresh_at: u64,
 }
@@ -57,6 +58,7 @@ impl Login {
             denied_scope: denied.to_owned(),
             access_token: self.access_token.clone(),
             refresh_token: self.refresh_token.clone(),
+            is_renewable: self.is_renewable,
             expires_at: secs(self.expires_at),
             refresh_at: secs(self.refresh_at),
         };
@@ -100,6 +102,7 @@ impl Login {
             scope: record.scope,
             access_token: record.access_token,
             refresh_token: record.refresh_token,
+            is_renewable: record.is_renewable,
             expires_at: instant(record.expires_at)?,
             refresh_at: instant(record.refresh_at)?,
         };
@@ -138,6 +141,7 @@ mod tests {
             scope: "user".to_owned(),
             access_token: secret("at"),
             refresh_token: Some(secret("rt")),
+            is_renewable: true,
             expires_at: instant(100).unwrap(),
             refresh_at: instant(90).unwrap(),
         }
