@@ -46,6 +46,8 @@ pub enum Purpose {
     CodeExchange,
     /// A refresh token against tokens (RFC 6749 §6).
     Refresh,
+    /// Tokens are given back (RFC 7009 §2).
+    Revocation,
     /// The client's own credentials against a token (RFC 6749 §4.4).
     ClientCredentials,
     /// A code for the user of another machine (RFC 8628 §3.1).

@@ -2,14 +2,16 @@
 
 use std::{fmt, io, sync::Arc, time::SystemTime};
 
+#[cfg(feature = "enterprise-managed")]
+use portcullis_core::client::IdJagError;
 use portcullis_core::{
     challenge::parse::{self, BearerChallenge},
     client::{
         AfterRefresh, Authorization, AuthorizationError, Callback, CallbackError, Client,
-        ClientAuthentication, ClientKey, ClientSecret, CodeGrant, DeviceError, Discovered,
-        Discovery, DiscoveryError, Entropy, ErrorResponse, Freshness, Grant, Identity, KnownClient,
-        Machine, Origin, Output, Preferences, Registration, RegistrationError, Signer,
-        TokenRequest, TokenRequestError, Wish,
+        ClientAuthentication, ClientKey, CodeGrant, DeviceError, Discovered, Discovery,
+        DiscoveryError, Entropy, ErrorResponse, Freshness, Grant, Identity, KnownClient, Machine,
+        Output, Preferences, Registration, RegistrationError, Signer, TokenRequest,
+        TokenRequestError, Wish,
     },
     encoding::scratch::Scratch,
     limits::METADATA_LEN_MAX_DESKTOP,
@@ -17,7 +19,7 @@ use portcullis_core::{
 use zeroize::Zeroizing;
 
 use super::{
-    Exchange, Login, OpenBrowser, Options, Party,
+    ConfiguredClient, Exchange, Login, OpenBrowser, Options, Party, StoreError,
     fetcher::Fetcher,
     login::unix_time,
     observer::{meaning_of, without_query},
@@ -51,8 +53,15 @@ pub enum AuthorizeError {
     Callback(CallbackError),
     /// The user could not log in on another machine; with the server's words, if it had any.
     Device(DeviceError, Option<String>),
+    /// The application's own source of what speaks for the user or for itself failed.
+    Source(io::Error),
+    /// The identity provider gave nothing to go to the authorization server with; with its words, if it had any.
+    #[cfg(feature = "enterprise-managed")]
+    IdJag(IdJagError, Option<String>),
     /// The token endpoint gave no tokens; with its words, if it had any.
     Token(TokenRequestError, Option<String>),
+    /// What is stored cannot be read, or new tokens cannot be stored.
+    Store(StoreError),
 }
 
 impl fmt::Display for AuthorizeError {
@@ -73,12 +82,22 @@ impl fmt::Display for AuthorizeError {
             Self::Denied(words) => write!(f, "access denied: {words}"),
             Self::Callback(error) => error.fmt(f),
             Self::Device(error, words) => with_words(f, error, words),
+            Self::Source(error) => write!(f, "nothing to present: {error}"),
+            #[cfg(feature = "enterprise-managed")]
+            Self::IdJag(error, words) => with_words(f, error, words),
             Self::Token(error, words) => with_words(f, error, words),
+            Self::Store(error) => error.fmt(f),
         }
     }
 }
 
 impl std::error::Error for AuthorizeError {}
+
+impl From<StoreError> for AuthorizeError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
 
 impl From<DeviceError> for AuthorizeError {
     fn from(error: DeviceError) -> Self {
@@ -342,7 +361,7 @@ impl Flow<'_> {
     }
 
     /// The client of an earlier login, with the application's key if it signs.
-    fn client_of<'k>(&'k self, login: &'k Login) -> Option<KnownClient<'k>> {
+    pub(super) fn client_of<'k>(&'k self, login: &'k Login) -> Option<KnownClient<'k>> {
         let known = login.known_client()?;
         if known.authentication != Some(ClientAuthentication::PrivateKeyJwt) {
             return Some(known);
@@ -358,19 +377,10 @@ impl Flow<'_> {
 
     /// The clients given by hand.
     pub(super) fn configured_clients(&self) -> impl Iterator<Item = KnownClient<'_>> {
-        self.options.clients.iter().map(|client| KnownClient {
-            issuer: &client.issuer,
-            id: &client.id,
-            secret: client.secret.as_ref().map(|secret| ClientSecret::new(secret.as_str())),
-            secret_expires_at: None,
-            key: client.key.as_ref().map(lent),
-            authentication: None,
-            redirect_uri: None,
-            origin: Origin::Configured,
-        })
+        self.options.clients.iter().map(ConfiguredClient::known)
     }
 
-    fn identity<'s>(
+    pub(super) fn identity<'s>(
         &'s self,
         known: &'s [KnownClient<'s>],
         redirect_uri: Option<&'s str>,
@@ -388,7 +398,7 @@ impl Flow<'_> {
 }
 
 /// A key of the options, as the machines take it.
-pub(super) fn lent(key: &Arc<dyn Signer + Send + Sync>) -> ClientKey<'_> {
+fn lent(key: &Arc<dyn Signer + Send + Sync>) -> ClientKey<'_> {
     ClientKey::new(&**key)
 }
 
