@@ -3,9 +3,12 @@
 mod grants;
 mod hostile;
 mod layer;
+mod legacy;
 mod refreshing;
 mod step_up;
 mod storing;
+#[cfg(all(feature = "enterprise-managed", feature = "workload-identity"))]
+mod trusted;
 mod world;
 
 use std::time::Duration;
