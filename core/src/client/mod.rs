@@ -12,6 +12,10 @@
 //!   TokenRequest ────► Tokens            (§4.6)
 //! ```
 //!
+//! Where no user has a browser here, other ways lead from `Discovered` and `Client` to `Tokens`:
+//! [`DeviceRequest`] shows a code for another machine, [`TokenRequest::client_credentials`] is for the client
+//! itself, and by features an enterprise's identity provider or the platform of a workload speaks for it.
+//!
 //! Each step needs the value that the step before it made, and nobody else can make one: there is no
 //! authorization request without validated metadata, and no token request without a checked callback.
 //! A machine says what to send ([`Machine::poll`]) and takes what arrived ([`Machine::handle_response`]);
