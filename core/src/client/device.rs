@@ -230,6 +230,7 @@ impl<'s> Machine<'s> for DeviceRequest<'s> {
             url: self.endpoint,
             content_type: Some("application/x-www-form-urlencoded"),
             authorization: self.authorization,
+            mcp_protocol_version: None,
             body: self.body,
             response_len_max: DEVICE_ANSWER_LEN_MAX,
         })
@@ -340,7 +341,7 @@ pub enum DevicePoll {
 /// A code that the user has to be shown, and the wait for the tokens.
 ///
 /// The longest wait is [`DEVICE_EXPIRES_IN_SECS_MAX`]; what the server says can only slow the asking down.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct DeviceGrant<'s> {
     client: Client<'s>,
     token_endpoint: &'s str,

@@ -12,6 +12,10 @@
 //!   TokenRequest ────► Tokens            (§4.6)
 //! ```
 //!
+//! Where no user has a browser here, other ways lead from `Discovered` and `Client` to `Tokens`:
+//! [`DeviceRequest`] shows a code for another machine, [`TokenRequest::client_credentials`] is for the client
+//! itself, and by features an enterprise's identity provider or the platform of a workload speaks for it.
+//!
 //! Each step needs the value that the step before it made, and nobody else can make one: there is no
 //! authorization request without validated metadata, and no token request without a checked callback.
 //! A machine says what to send ([`Machine::poll`]) and takes what arrived ([`Machine::handle_response`]);
@@ -26,13 +30,18 @@ mod client_authentication;
 mod client_credentials;
 mod device;
 mod discovery;
+#[cfg(feature = "enterprise-managed")]
+mod enterprise;
 mod error_response;
 mod fetch;
 mod grant;
 mod identity;
+#[cfg(any(feature = "enterprise-managed", feature = "workload-identity"))]
+mod jwt_bearer;
 mod pkce;
 mod random_text;
 mod registration;
+mod revocation;
 mod scope_choice;
 mod server_choice;
 mod signer;
@@ -42,6 +51,8 @@ mod testkit;
 mod token_request;
 mod tokens;
 mod url_policy;
+#[cfg(feature = "workload-identity")]
+mod workload_identity;
 
 pub use attempts::{Attempts, Reaction};
 pub use authorization::{Authorization, AuthorizationError, Entropy, Wish};
@@ -52,16 +63,21 @@ pub use device::{
     DEVICE_ANSWER_LEN_MAX, DEVICE_EXPIRES_IN_SECS_MAX, DeviceError, DeviceGrant, DevicePoll,
     DeviceRequest, POLL_INTERVAL_SECS_MAX, USER_CODE_LEN_MAX,
 };
-pub use discovery::{Discovered, Discovery, DiscoveryError};
+pub use discovery::{Discovered, Discovery, DiscoveryError, LegacyResource};
+#[cfg(feature = "enterprise-managed")]
+pub use enterprise::{IdJagError, IdJagRequest, IdentityProvider, SubjectToken};
 pub use error_response::ErrorResponse;
 pub use fetch::{FetchFailure, Machine, Method, OutgoingRequest, Output, Purpose};
 pub use grant::Grant;
 pub use identity::{Client, ClientSecret, Identity, KnownClient, Origin};
+#[cfg(any(feature = "enterprise-managed", feature = "workload-identity"))]
+pub use jwt_bearer::Assertion;
 pub use pkce::Pkce;
 pub use random_text::RandomText;
 pub use registration::{
     CLIENT_ID_LEN_MAX, REGISTRATION_ANSWER_LEN_MAX, Registration, RegistrationError,
 };
+pub use revocation::{Revocation, RevocationError, TokenKind};
 pub use server_choice::{ISSUERS_TRIED_MAX, Preferences, ResourceMatch};
 pub use signer::{ClientKey, SignError, Signer, SigningAlgorithm, write_jws};
 pub use step_up::{KnownScopes, StepUpError, step_up};

@@ -2,7 +2,7 @@
 
 use http::header;
 
-use super::agent::{self, Agent, Answer, Exchange, Observer};
+use super::agent::{self, Agent, Exchange, Observer};
 use super::page::{self, Form};
 use super::{DEMO_USER, TestingError};
 
@@ -59,65 +59,59 @@ impl User {
     /// A page without a form, which is how an authorization server says that something is wrong; the
     /// login form once more, after a wrong password; a server that is not there, or not on loopback.
     pub async fn authorize(&self, authorization_url: &str) -> Result<String, TestingError> {
-        let mut browser = Agent::new(std::sync::Arc::clone(&self.observer));
-        let mut url = authorization_url.to_owned();
-        let mut form: Option<Form> = None;
-        let mut signed_in = false;
-        for _ in 0..PAGES_MAX {
-            if page::origin(&url) != page::origin(authorization_url) {
-                return Ok(url);
-            }
-            let answer = send(&mut browser, &url, form.take()).await?;
-            if let Some(location) = answer.field("location") {
-                url = page::resolve(&url, location);
-                continue;
-            }
-            let mut next = page::form(&answer.text(), self.decision())
-                .ok_or(TestingError::Page { status: answer.status() })?;
-            if self.fill_in(&mut next, "") && std::mem::replace(&mut signed_in, true) {
-                return Err(TestingError::Password);
-            }
-            url = page::resolve(&url, &next.action);
-            form = Some(next);
+        match self.walk(authorization_url, None).await? {
+            End::Elsewhere(url) => Ok(url),
+            End::Page(status) => Err(TestingError::Page { status }),
         }
-        Err(TestingError::Endless)
     }
 
-    /// Opens the page that a device shows in a fresh browser, types in its code, signs in and decides (RFC 8628
-    /// §3.3).
+    /// Opens the page of a device authorization (RFC 8628 §3.3) in a fresh browser, types in the code, signs
+    /// in and decides.
     ///
     /// # Errors
-    /// A page that says that something is wrong, as of a code that is not known; the login form once more,
-    /// after a wrong password; a server that is not there, or not on loopback.
-    pub async fn enter_code(&self, page: &str, code: &str) -> Result<(), TestingError> {
+    /// The last page is not one of success; the login form once more, after a wrong password; a server that is
+    /// not there, or not on loopback.
+    pub async fn enter_code(&self, page: &str, user_code: &str) -> Result<(), TestingError> {
+        match self.walk(page, Some(user_code)).await? {
+            End::Page(200) => Ok(()),
+            End::Page(status) => Err(TestingError::Page { status }),
+            End::Elsewhere(_) => Err(TestingError::Endless),
+        }
+    }
+
+    /// From page to page, until there is none with a form on this origin.
+    async fn walk(&self, first: &str, user_code: Option<&str>) -> Result<End, TestingError> {
         let mut browser = Agent::new(std::sync::Arc::clone(&self.observer));
-        let mut url = page.to_owned();
+        let mut url = first.to_owned();
         let mut form: Option<Form> = None;
         let mut signed_in = false;
         for _ in 0..PAGES_MAX {
-            let answer = send(&mut browser, &url, form.take()).await?;
+            if page::origin(&url) != page::origin(first) {
+                return Ok(End::Elsewhere(url));
+            }
+            let answer = match form.take() {
+                None => browser.get(&url).await?,
+                Some(form) => {
+                    let fields = form.fields.iter().map(|(k, v)| (k.as_str(), v.as_str()));
+                    let own = [(header::ORIGIN, page::origin(&url))];
+                    browser.post_form(&url, &own, fields).await?
+                }
+            };
             if let Some(location) = answer.field("location") {
                 url = page::resolve(&url, location);
                 continue;
             }
-            let status = answer.status();
-            let Some(mut next) = page::form(&answer.text(), self.decision()) else {
-                return answer.success().map(drop);
+            let decision = if self.agrees { "approve" } else { "deny" };
+            let Some(mut next) = page::form(&answer.text(), decision) else {
+                return Ok(End::Page(answer.status()));
             };
-            if status >= 400 {
-                return Err(TestingError::Page { status });
-            }
-            if self.fill_in(&mut next, code) && std::mem::replace(&mut signed_in, true) {
+            if self.fill_in(&mut next, user_code) && std::mem::replace(&mut signed_in, true) {
                 return Err(TestingError::Password);
             }
             url = page::resolve(&url, &next.action);
             form = Some(next);
         }
         Err(TestingError::Endless)
-    }
-
-    const fn decision(&self) -> &'static str {
-        if self.agrees { "approve" } else { "deny" }
     }
 
     /// Opens a URL, as a browser does that an authorization server sent on to a client's own listener.
@@ -129,12 +123,12 @@ impl User {
     }
 
     /// Types name, password and code where they are asked for, and says whether the password was.
-    fn fill_in(&self, form: &mut Form, code: &str) -> bool {
+    fn fill_in(&self, form: &mut Form, user_code: Option<&str>) -> bool {
         let mut asked = false;
         for (name, value) in &mut form.fields {
             match name.as_str() {
+                "user_code" => user_code.unwrap_or_default().clone_into(value),
                 "username" => self.name.clone_into(value),
-                "user_code" => code.clone_into(value),
                 "password" => {
                     self.password.clone_into(value);
                     asked = true;
@@ -146,12 +140,12 @@ impl User {
     }
 }
 
-/// Opens a URL, or sends its form there.
-async fn send(browser: &mut Agent, url: &str, form: Option<Form>) -> Result<Answer, TestingError> {
-    let Some(form) = form else { return browser.get(url).await };
-    let fields = form.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let own = [(header::ORIGIN, page::origin(url))];
-    browser.post_form(url, &own, fields).await
+/// Where a browser ends up.
+enum End {
+    /// On another origin, whose page was not opened.
+    Elsewhere(String),
+    /// On a page without a form, with this status.
+    Page(u16),
 }
 
 /// Without the password.

@@ -1,5 +1,7 @@
 //! What a login brings, in memory of its own.
 
+mod record;
+
 use std::{
     fmt,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -8,7 +10,7 @@ use std::{
 use portcullis_core::{
     client::{
         AfterRefresh, Client, ClientAuthentication, ClientSecret, KnownClient, Origin,
-        RefreshToken, StoredTokens, Tokens,
+        RefreshToken, StoredTokens, TokenKind, Tokens,
     },
     scope::ScopeSet,
     time::UnixTime,
@@ -37,6 +39,8 @@ pub struct Login {
     scope: String,
     access_token: Zeroizing<String>,
     refresh_token: Option<Zeroizing<String>>,
+    /// Whether the application gets such a token without a user, in the way it got this one.
+    pub(super) is_renewable: bool,
     expires_at: SystemTime,
     refresh_at: SystemTime,
 }
@@ -65,6 +69,7 @@ impl Login {
             scope: tokens.scope().as_str().to_owned(),
             access_token: secret(tokens.access_token().expose()),
             refresh_token: tokens.refresh_token().map(|token| secret(token.expose())),
+            is_renewable: false,
             expires_at: now + Duration::from_secs(u64::from(tokens.expires_in_secs())),
             refresh_at: now + Duration::from_secs(u64::from(tokens.refresh_in_secs())),
         }
@@ -81,9 +86,13 @@ impl Login {
     pub(super) fn after_refresh(&mut self, after: AfterRefresh, now: SystemTime) {
         match after {
             AfterRefresh::Keep => self.refresh_at = now + REFRESH_PAUSE,
-            AfterRefresh::ForgetTokens => self.refresh_token = None,
+            AfterRefresh::ForgetTokens => {
+                self.refresh_token = None;
+                self.is_renewable = false;
+            }
             AfterRefresh::ForgetClient => {
                 self.refresh_token = None;
+                self.is_renewable = false;
                 self.client_is_known = false;
             }
         }
@@ -129,9 +138,10 @@ impl Login {
         &self.access_token
     }
 
-    /// Whether there is a refresh token.
+    /// Whether new tokens can be had without asking a user: there is a refresh token, or the application acts
+    /// for itself.
     pub const fn is_refreshable(&self) -> bool {
-        self.refresh_token.is_some()
+        self.refresh_token.is_some() || self.is_renewable
     }
 
     /// The client as the core knows one; `None` when the authorization server has forgotten it.
@@ -147,6 +157,12 @@ impl Login {
             redirect_uri: Some(self.redirect_uri.as_str()).filter(|uri| !uri.is_empty()),
             origin: Origin::Registered,
         })
+    }
+
+    /// The token that is given back when the login ends: the one from which the others come, if there is one.
+    pub(super) fn revocable(&self) -> (TokenKind, &str) {
+        let access = (TokenKind::Access, self.access_token());
+        self.refresh_token.as_ref().map_or(access, |token| (TokenKind::Refresh, token.as_str()))
     }
 
     /// The tokens as the core refreshes them.

@@ -205,12 +205,12 @@ fn sec_461_pages_that_are_not_shown() {
 }
 
 #[test]
-fn codes_that_are_not_shown() {
+fn sec_486_codes_that_are_not_shown() {
     let with = |code: &str| answered(Answer::Json(200, &CODES.replace("WDJB-MJHT", code)));
     for len in [USER_CODE_LEN_MAX - 1, USER_CODE_LEN_MAX] {
         assert!(with(&"A".repeat(len)).is_ok(), "{len}");
     }
-    // SEC-486: nothing that acts on a terminal.
+    // Nothing that acts on a terminal.
     for code in ["", "\\u001b[2J", "\\u202e1", &"A".repeat(USER_CODE_LEN_MAX + 1)] {
         assert_eq!(with(code).map(|_| ()), Err(DeviceError::Answer), "{code}");
     }

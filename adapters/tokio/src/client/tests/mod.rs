@@ -1,8 +1,14 @@
 //! The whole client against scripted servers: honest ones first, then each kind of bad one.
 
+mod grants;
 mod hostile;
+mod layer;
+mod legacy;
 mod refreshing;
 mod step_up;
+mod storing;
+#[cfg(all(feature = "enterprise-managed", feature = "workload-identity"))]
+mod trusted;
 mod world;
 
 use std::time::Duration;

@@ -135,7 +135,7 @@ impl World {
         .to_string()
     }
 
-    fn honest_answer(&self, seen: &Seen) -> Response<Body> {
+    pub(super) fn honest_answer(&self, seen: &Seen) -> Response<Body> {
         match seen.path.as_str() {
             "/mcp" => self.mcp(seen),
             "/.well-known/oauth-protected-resource/mcp" => json_body(200, self.resource_document()),
@@ -167,7 +167,7 @@ impl World {
         response
     }
 
-    fn token(&self, seen: &Seen) -> Response<Body> {
+    pub(super) fn token(&self, seen: &Seen) -> Response<Body> {
         let mut known = self.known.lock().unwrap();
         let right = match seen.parameter("grant_type").as_deref() {
             Some("authorization_code") => {
