@@ -259,7 +259,7 @@ fn a_browser_opens_and_without_a_keyring_there_are_files() {
         command.env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent");
         command
     };
-    let child = command(&["login", world.url(), "--scope", "user time:write", "--json"]).spawn();
+    let child = command(&["login", world.url(), "--scope", "user", "--json"]).spawn();
     let deadline = Instant::now() + DEADLINE;
     while !world.folder.path("page").exists() {
         assert!(Instant::now() < deadline, "no page was opened");
@@ -269,7 +269,7 @@ fn a_browser_opens_and_without_a_keyring_there_are_files() {
     let output = child.unwrap().wait_with_output().unwrap();
     // Nothing but the object is on standard output.
     let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&shown["store"], &shown["scope"]), (&json!("file"), &json!("user time:write")));
+    assert_eq!((&shown["store"], &shown["scope"]), (&json!("file"), &json!("user")));
     assert!(world.folder.path("data/portcullis/logins").is_dir());
     let token = command(&["token", "get", world.url()]).output().unwrap();
     assert!(world.takes(String::from_utf8(token.stdout).unwrap().trim_end()));
