@@ -132,6 +132,7 @@ impl<'s> Machine<'s> for Revocation<'s> {
             authorization: self.authorization,
             body: self.body,
             response_len_max: TOKEN_ANSWER_LEN_MAX,
+            mcp_protocol_version: None,
         })
     }
 

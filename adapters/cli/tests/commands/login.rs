@@ -46,19 +46,24 @@ impl World {
 
     /// Logs in with a user who reads the page's address from the terminal.
     fn log_in(&self, user: &User) -> Ended {
-        self.log_in_with("login --no-browser", user)
+        self.watched("login --no-browser", |shown| {
+            let page = shown.lines().find(|line| line.starts_with("http"))?;
+            self.visit(user, page);
+            Some(())
+        })
     }
 
-    fn log_in_with(&self, command: &str, user: &User) -> Ended {
+    /// Runs a command, and shows its every line of standard error to a user until that one has acted.
+    fn watched(&self, command: &str, mut act: impl FnMut(&str) -> Option<()>) -> Ended {
         let mut child = self.folder.command(&self.arguments(command)).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let (mut shown, mut line) = (String::new(), String::new());
-        while !line.starts_with("http") {
-            line.clear();
-            assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "{shown}");
-            shown += &line;
+        let mut shown = String::new();
+        loop {
+            assert_ne!(stderr.read_line(&mut shown).unwrap(), 0, "{shown}");
+            if act(&shown).is_some() {
+                break;
+            }
         }
-        self.visit(user, line.trim_end());
         let Output { status, stdout, .. } = child.wait_with_output().unwrap();
         stderr.read_to_string(&mut shown).unwrap();
         let stdout = String::from_utf8(stdout).unwrap();
@@ -196,6 +201,23 @@ fn a_logout_without_a_server_says_that_tokens_may_live_on() {
     assert!(shown.contains("forgotten, but may be in force"), "{shown}");
     let list = world.folder.run("login --list --store file --folder logins --json").json();
     assert_eq!(list, json!({ "logins": [] }));
+}
+
+#[test]
+fn rfc_8628_a_login_with_a_code_for_another_machine() {
+    let world = World::new();
+    let shown = world.watched("login --device", |shown| {
+        let mut lines = shown.lines().skip_while(|line| !line.starts_with("http"));
+        let (page, code) = (lines.next()?, lines.next()?);
+        // Its clock stands still: the first poll is not to be too early.
+        world.server.clock().advance(5);
+        world.runtime.block_on(User::demo().enter_code(page, code)).unwrap();
+        Some(())
+    });
+    assert!(shown.ok().contains("is refreshed"));
+    world.expire();
+    assert!(world.takes(&one_line(world.run("token get"))));
+    assert_eq!(world.run("logout --json").json()["revoked"], true);
 }
 
 #[test]
