@@ -1,6 +1,7 @@
 //! An MCP client that gets its own tokens: the loop around the core's client machines.
 //!
-//! [`McpClient`] sends MCP requests and logs in when the server answers 401. [`authorize`] does the
+//! [`McpClient`] sends MCP requests and logs in when the server answers 401; [`AuthorizationLayer`] does that
+//! for another HTTP client, and an [`Authorizer`] for whatever sends requests. [`authorize`] does the
 //! login alone. What is decided is decided by [`portcullis_core::client`]; this module carries
 //! bytes, keeps the time, shows the user a page, and listens on loopback for the answer.
 //!
@@ -15,9 +16,11 @@
 //! ```
 
 mod authorize;
+mod authorizer;
 mod browser;
 mod event_stream;
 mod fetcher;
+mod layer;
 mod login;
 mod mcp_client;
 mod observer;
@@ -27,7 +30,9 @@ mod redirect;
 mod session;
 
 pub use authorize::AuthorizeError;
+pub use authorizer::{Authorizer, Judgement, Operation};
 pub use browser::{OpenBrowser, Opened, PrintUrl, SystemBrowser};
+pub use layer::{AuthorizationLayer, Authorized, AuthorizedError};
 pub use login::Login;
 pub use mcp_client::{ANSWER_LEN_MAX, McpClient, McpError, PROTOCOL_VERSION};
 pub use observer::{Exchange, Observer, Party};

@@ -1,6 +1,7 @@
 //! The whole client against scripted servers: honest ones first, then each kind of bad one.
 
 mod hostile;
+mod layer;
 mod refreshing;
 mod step_up;
 mod world;

@@ -127,14 +127,7 @@ async fn sec_479_calls_at_once_are_not_serialised() {
         let under_way = Arc::clone(&under_way);
         let is_slow = seen.field("mcp-name") == Some("slow");
         let answer = world.mcp(seen);
-        is_slow.then(|| {
-            answer.map(|body| {
-                Body::new(Held(Some(Box::pin(async move {
-                    under_way.wait().await;
-                    body.collect().await.unwrap().to_bytes()
-                }))))
-            })
-        })
+        is_slow.then(|| answer.map(|body| Body::new(Held::until(under_way, body))))
     })
     .await;
     let client = world.client();
@@ -146,7 +139,17 @@ async fn sec_479_calls_at_once_are_not_serialised() {
 }
 
 /// A body that is there once a future is.
-struct Held(Option<Pin<Box<dyn Future<Output = Bytes> + Send>>>);
+pub(super) struct Held(Option<Pin<Box<dyn Future<Output = Bytes> + Send>>>);
+
+impl Held {
+    /// This body, once all whom the barrier waits for have come.
+    pub(super) fn until(under_way: Arc<Barrier>, body: Body) -> Self {
+        Self(Some(Box::pin(async move {
+            under_way.wait().await;
+            body.collect().await.unwrap().to_bytes()
+        })))
+    }
+}
 
 impl http_body::Body for Held {
     type Data = Bytes;
