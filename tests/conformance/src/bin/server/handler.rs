@@ -24,7 +24,7 @@ use rmcp::{
 use serde_json::{Value, json};
 
 use crate::{
-    fixture::{Fixture, text, typed},
+    fixture::{Fixture, complete, text, typed},
     questions::{Answer, Round},
     tools,
 };
@@ -205,7 +205,7 @@ impl ServerHandler for Everything {
                 self.call(&request.name, &arguments, &context).await?
             }
         };
-        Ok(typed::<CallToolResult>(result)?.into())
+        Ok(complete::<CallToolResult>(result)?.into())
     }
 
     async fn list_prompts(
@@ -225,7 +225,7 @@ impl ServerHandler for Everything {
         if request.name != "test_input_required_result_prompt" {
             let arguments = request.arguments.map_or(Value::Null, Value::Object);
             let prompt = self.prompt(&request.name, &arguments)?;
-            return Ok(typed::<GetPromptResult>(prompt)?.into());
+            return Ok(complete::<GetPromptResult>(prompt)?.into());
         }
         let round = Round {
             fixture: &self.fixture,
@@ -237,11 +237,11 @@ impl ServerHandler for Everything {
         let Some(given) = round.given("user_context") else {
             return match round.ask(&["user_context"], None)? {
                 Answer::Ask(questions) => Ok(questions.into()),
-                Answer::Complete(result) => Ok(typed::<GetPromptResult>(result)?.into()),
+                Answer::Complete(result) => Ok(complete::<GetPromptResult>(result)?.into()),
             };
         };
         let message = json!({ "role": "user", "content": said(&given["content"]["context"].to_string()) });
-        Ok(typed::<GetPromptResult>(json!({ "messages": [message] }))?.into())
+        Ok(complete::<GetPromptResult>(json!({ "messages": [message] }))?.into())
     }
 
     async fn list_resources(
@@ -269,7 +269,7 @@ impl ServerHandler for Everything {
         _: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let contents = self.contents(&request.uri)?;
-        let result: ReadResourceResult = typed(json!({ "contents": [contents] }))?;
+        let result: ReadResourceResult = complete(json!({ "contents": [contents] }))?;
         Ok(result.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public).into())
     }
 
@@ -281,7 +281,7 @@ impl ServerHandler for Everything {
         let words = ["paris", "park", "party"];
         let words: Vec<_> =
             words.into_iter().filter(|word| word.starts_with(&request.argument.value)).collect();
-        typed(json!({ "completion": { "values": words, "total": words.len(), "hasMore": false } }))
+        complete(json!({ "completion": { "values": words, "total": words.len(), "hasMore": false } }))
     }
 
     fn accepted_subscription_filter(

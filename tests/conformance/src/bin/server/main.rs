@@ -14,6 +14,7 @@ mod tools;
 
 use std::{error::Error, future::pending};
 
+use base64ct::{Base64UrlUnpadded, Encoding as _};
 use portcullis_tokio::{
     resource_server::{Issuer, ProtectLayer, Secret, Settings, Verification},
     serve::{ListenerLimits, serve},
@@ -34,7 +35,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let mut key = [0; 32];
     getrandom::fill(&mut key)?;
-    let issuer = Issuer::new(ISSUER, Verification::offline(KEY_ID, Secret::value(key)));
+    let secret = Secret::value(Base64UrlUnpadded::encode_string(&key));
+    let issuer = Issuer::new(ISSUER, Verification::offline(KEY_ID, secret));
     let settings = Settings::new(&url, issuer).base_scopes(SCOPE).origin(&origin).sessions();
     let protect = ProtectLayer::new(settings)?;
 
