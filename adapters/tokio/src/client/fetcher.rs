@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method as HttpMethod, Request, header, response::Parts};
+use http::{
+    HeaderMap, HeaderValue, Method as HttpMethod, Request, Response, header, response::Parts,
+};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
@@ -80,22 +82,33 @@ impl Fetcher {
         time_limit: Duration,
         enough: impl FnMut(&Parts, &[u8]) -> bool,
     ) -> Result<Received, FetchFailure> {
+        let exchange = async {
+            let (head, body) = self.open(method, url, fields, body).await?.into_parts();
+            let body = collect(&head, body, len_max, enough).await?;
+            Ok(Received { head, body })
+        };
+        tokio::time::timeout(time_limit, exchange).await.map_err(|_| FetchFailure::TimedOut)?
+    }
+
+    /// Sends one request, and gives the answer with its body still to come. How long that may take is for
+    /// the caller to say.
+    pub(super) async fn open(
+        &self,
+        method: HttpMethod,
+        url: &str,
+        fields: HeaderMap,
+        body: Bytes,
+    ) -> Result<Response<Incoming>, FetchFailure> {
         // The core admitted the URL under the policy in force; nothing wider ever leaves here.
         UrlPolicy::HttpsOrLoopback.admit(url).map_err(|_| FetchFailure::Unreachable)?;
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = url.parse().map_err(|_| FetchFailure::Unreachable)?;
         *request.headers_mut() = fields;
-        let exchange = async {
-            let response = self.pooled.request(request).await.map_err(|error| {
-                tracing::debug!(%error, "no answer");
-                FetchFailure::Unreachable
-            })?;
-            let (head, body) = response.into_parts();
-            let body = collect(&head, body, len_max, enough).await?;
-            Ok(Received { head, body })
-        };
-        tokio::time::timeout(time_limit, exchange).await.map_err(|_| FetchFailure::TimedOut)?
+        self.pooled.request(request).await.map_err(|error| {
+            tracing::debug!(%error, "no answer");
+            FetchFailure::Unreachable
+        })
     }
 }
 
@@ -124,7 +137,8 @@ pub(super) fn secret_value(text: &str) -> Result<HeaderValue, FetchFailure> {
     Ok(value)
 }
 
-async fn collect(
+/// The body, within its limit, until its end or until `enough` says so.
+pub(super) async fn collect(
     head: &Parts,
     mut body: Incoming,
     len_max: usize,

@@ -27,6 +27,8 @@ mod observer;
 mod options;
 mod printable;
 mod redirect;
+#[cfg(feature = "rmcp")]
+mod rmcp_http;
 mod session;
 
 pub use authorize::AuthorizeError;
@@ -39,6 +41,8 @@ pub use observer::{Exchange, Observer, Party};
 pub use options::{ConfiguredClient, Options};
 pub use portcullis_core::client::{FetchFailure, ResourceMatch, UrlPolicy, UrlRefusal};
 pub use printable::Printable;
+#[cfg(feature = "rmcp")]
+pub use rmcp_http::{AuthorizedHttpClient, AuthorizedHttpError};
 
 /// Logs in to the server at `server_url`: from its 401 to tokens.
 ///
