@@ -14,7 +14,7 @@ use rmcp::{
 use sse_stream::Sse;
 use tokio::time::timeout;
 
-use super::{AuthorizedHttpError, FetchFailure, Failure, SESSION_ID, events::events};
+use super::{AuthorizedHttpError, Failure, FetchFailure, SESSION_ID, events::events};
 use crate::client::fetcher::collect;
 
 /// The message that was posted, and how its answer is to be read.

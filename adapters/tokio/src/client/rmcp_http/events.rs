@@ -19,7 +19,11 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: fmt::Display,
 {
-    Box::pin(SseStream::from_bytes_stream(Bounded { body, meter: Meter::new(len_max), ended: false }))
+    Box::pin(SseStream::from_bytes_stream(Bounded {
+        body,
+        meter: Meter::new(len_max),
+        end: End::Open,
+    }))
 }
 
 /// Why a stream ends before its time.
@@ -43,7 +47,16 @@ impl std::error::Error for StreamError {}
 struct Bounded<B> {
     body: B,
     meter: Meter,
-    ended: bool,
+    end: End,
+}
+
+/// How far the end of a stream is.
+#[derive(Clone, Copy)]
+enum End {
+    Open,
+    /// The events before the one that is too long are out, the error is due.
+    TooLong,
+    Ended,
 }
 
 impl<B> Stream for Bounded<B>
@@ -54,22 +67,32 @@ where
     type Item = Result<Bytes, StreamError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        while !self.ended {
-            let error = match ready!(Pin::new(&mut self.body).poll_frame(context)) {
-                None => return Poll::Ready(None),
-                Some(Err(error)) => StreamError::Broken(error.to_string()),
-                Some(Ok(frame)) => {
-                    let Ok(piece) = frame.into_data() else { continue };
-                    if self.meter.admits(&piece) {
-                        return Poll::Ready(Some(Ok(piece)));
-                    }
-                    StreamError::TooLong
+        loop {
+            match self.end {
+                End::Open => {}
+                End::TooLong => {
+                    self.end = End::Ended;
+                    return Poll::Ready(Some(Err(StreamError::TooLong)));
                 }
-            };
-            self.ended = true;
-            return Poll::Ready(Some(Err(error)));
+                End::Ended => return Poll::Ready(None),
+            }
+            match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+                None => self.end = End::Ended,
+                Some(Err(error)) => {
+                    self.end = End::Ended;
+                    return Poll::Ready(Some(Err(StreamError::Broken(error.to_string()))));
+                }
+                Some(Ok(frame)) => {
+                    let Ok(mut piece) = frame.into_data() else { continue };
+                    let admitted = self.meter.admit(&piece);
+                    if admitted < piece.len() {
+                        self.end = End::TooLong;
+                        piece.truncate(admitted);
+                    }
+                    return Poll::Ready(Some(Ok(piece)));
+                }
+            }
         }
-        Poll::Ready(None)
     }
 }
 
@@ -89,8 +112,9 @@ impl Meter {
         Self { len_max, event: 0, line: 0, is_comment: false, after_return: false }
     }
 
-    fn admits(&mut self, piece: &[u8]) -> bool {
-        piece.iter().all(|&byte| {
+    /// How many bytes of the next piece are within the limit.
+    fn admit(&mut self, piece: &[u8]) -> usize {
+        let too_long = piece.iter().position(|&byte| {
             let second_half = std::mem::replace(&mut self.after_return, byte == b'\r');
             match byte {
                 b'\n' if second_half => {}
@@ -102,8 +126,9 @@ impl Meter {
                     self.line = self.line.saturating_add(1);
                 }
             }
-            self.event.saturating_add(self.line) <= self.len_max
-        })
+            self.event.saturating_add(self.line) > self.len_max
+        });
+        too_long.unwrap_or(piece.len())
     }
 
     const fn end_line(&mut self) {
@@ -125,7 +150,8 @@ mod tests {
         // However the stream is cut, it is judged the same.
         for size in 1..=stream.len() {
             let mut meter = Meter::new(len_max);
-            let admitted = stream.as_bytes().chunks(size).all(|piece| meter.admits(piece));
+            let admitted =
+                stream.as_bytes().chunks(size).all(|piece| meter.admit(piece) == piece.len());
             assert_eq!(admitted, expected, "{stream:?} in pieces of {size}");
         }
     }

@@ -180,7 +180,8 @@ impl Given {
             return Err(conflict(header::AUTHORIZATION));
         }
         let reserved = [header::AUTHORIZATION, header::ACCEPT, header::CONTENT_TYPE, SESSION_ID];
-        if let Some(name) = reserved.into_iter().find(|name| self.custom_headers.contains_key(name)) {
+        if let Some(name) = reserved.into_iter().find(|name| self.custom_headers.contains_key(name))
+        {
             return Err(conflict(name));
         }
         let mut fields: HeaderMap = self.custom_headers.into_iter().collect();
@@ -232,7 +233,12 @@ impl StreamableHttpClient for AuthorizedHttpClient {
     ) -> Result<StreamableHttpPostResponse, Failure> {
         let limits = StreamableHttpResponseLimits::default();
         self.post_message_with_response_limits(
-            uri, message, session_id, auth_header, custom_headers, limits,
+            uri,
+            message,
+            session_id,
+            auth_header,
+            custom_headers,
+            limits,
         )
         .await
     }
@@ -298,7 +304,12 @@ impl StreamableHttpClient for AuthorizedHttpClient {
     ) -> Result<BoxStream<'static, Result<Sse, SseError>>, Failure> {
         let limit = StreamableHttpResponseLimits::default().max_sse_event_size;
         self.get_stream_with_max_sse_event_size(
-            uri, session_id, last_event_id, auth_header, custom_headers, limit,
+            uri,
+            session_id,
+            last_event_id,
+            auth_header,
+            custom_headers,
+            limit,
         )
         .await
     }

@@ -3,6 +3,8 @@
 mod hostile;
 mod layer;
 mod refreshing;
+#[cfg(feature = "rmcp")]
+mod rmcp_http;
 mod step_up;
 mod world;
 

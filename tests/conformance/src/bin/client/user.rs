@@ -16,8 +16,11 @@ pub(crate) struct User;
 
 impl ClientHandler for User {
     fn get_info(&self) -> ClientConfig {
-        let mut capabilities =
-            ClientCapabilities::builder().enable_elicitation().enable_sampling().enable_roots().build();
+        let mut capabilities = ClientCapabilities::builder()
+            .enable_elicitation()
+            .enable_sampling()
+            .enable_roots()
+            .build();
         if let Some(form) = capabilities.elicitation.as_mut().and_then(|own| own.form.as_mut()) {
             form.schema_validation = Some(true);
         }

@@ -78,7 +78,8 @@ impl ToolEntry {
 
 /// The model's type for what is written as JSON.
 pub(crate) fn typed<T: DeserializeOwned>(value: Value) -> Result<T, ErrorData> {
-    serde_json::from_value(value).map_err(|error| ErrorData::internal_error(error.to_string(), None))
+    serde_json::from_value(value)
+        .map_err(|error| ErrorData::internal_error(error.to_string(), None))
 }
 
 /// The model's type for a result. rmcp leaves `resultType` out again for the revisions that have none.

@@ -132,8 +132,10 @@ impl Everything {
             }
             _ => return Err(ErrorData::invalid_params("unknown prompt", None)),
         };
-        let messages: Vec<_> =
-            content.into_iter().map(|content| json!({ "role": "user", "content": content })).collect();
+        let messages: Vec<_> = content
+            .into_iter()
+            .map(|content| json!({ "role": "user", "content": content }))
+            .collect();
         Ok(json!({ "messages": messages }))
     }
 
@@ -240,7 +242,8 @@ impl ServerHandler for Everything {
                 Answer::Complete(result) => Ok(complete::<GetPromptResult>(result)?.into()),
             };
         };
-        let message = json!({ "role": "user", "content": said(&given["content"]["context"].to_string()) });
+        let message =
+            json!({ "role": "user", "content": said(&given["content"]["context"].to_string()) });
         Ok(complete::<GetPromptResult>(json!({ "messages": [message] }))?.into())
     }
 
@@ -281,7 +284,9 @@ impl ServerHandler for Everything {
         let words = ["paris", "park", "party"];
         let words: Vec<_> =
             words.into_iter().filter(|word| word.starts_with(&request.argument.value)).collect();
-        complete(json!({ "completion": { "values": words, "total": words.len(), "hasMore": false } }))
+        complete(
+            json!({ "completion": { "values": words, "total": words.len(), "hasMore": false } }),
+        )
     }
 
     fn accepted_subscription_filter(

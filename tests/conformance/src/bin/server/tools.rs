@@ -35,7 +35,8 @@ pub(crate) async fn log_if_asked(context: &RequestContext<RoleServer>) -> Value 
 }
 
 async fn tell(peer: &Peer<RoleServer>, level: LoggingLevel, said: &str) {
-    let told = peer.notify_logging_message(LoggingMessageNotificationParam::new(level, json!(said)));
+    let told =
+        peer.notify_logging_message(LoggingMessageNotificationParam::new(level, json!(said)));
     // A client that has gone does not stop the tool.
     drop(told.await);
 }
@@ -58,10 +59,7 @@ pub(crate) async fn take_a_while() -> Value {
 }
 
 /// Asks the client's model, as revisions with a handshake do.
-pub(crate) async fn sample(
-    peer: &Peer<RoleServer>,
-    arguments: &Value,
-) -> Result<Value, ErrorData> {
+pub(crate) async fn sample(peer: &Peer<RoleServer>, arguments: &Value) -> Result<Value, ErrorData> {
     let question: CreateMessageRequestParams = typed(json!({
         "messages": [{ "role": "user", "content": { "type": "text", "text": arguments["prompt"] } }],
         "maxTokens": 100,
