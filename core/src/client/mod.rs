@@ -21,16 +21,21 @@
 mod attempts;
 mod authorization;
 mod callback;
+mod client_assertion;
 mod client_authentication;
+mod client_credentials;
+mod device;
 mod discovery;
 mod error_response;
 mod fetch;
+mod grant;
 mod identity;
 mod pkce;
 mod random_text;
 mod registration;
 mod scope_choice;
 mod server_choice;
+mod signer;
 mod step_up;
 #[cfg(test)]
 mod testkit;
@@ -41,10 +46,16 @@ mod url_policy;
 pub use attempts::{Attempts, Reaction};
 pub use authorization::{Authorization, AuthorizationError, Entropy, Wish};
 pub use callback::{CODE_LEN_MAX, Callback, CallbackError, CodeGrant, Ignored};
+pub use client_assertion::Freshness;
 pub use client_authentication::ClientAuthentication;
+pub use device::{
+    DEVICE_ANSWER_LEN_MAX, DEVICE_EXPIRES_IN_SECS_MAX, DeviceError, DeviceGrant, DevicePoll,
+    DeviceRequest, POLL_INTERVAL_SECS_MAX, USER_CODE_LEN_MAX,
+};
 pub use discovery::{Discovered, Discovery, DiscoveryError};
 pub use error_response::ErrorResponse;
 pub use fetch::{FetchFailure, Machine, Method, OutgoingRequest, Output, Purpose};
+pub use grant::Grant;
 pub use identity::{Client, ClientSecret, Identity, KnownClient, Origin};
 pub use pkce::Pkce;
 pub use random_text::RandomText;
@@ -52,6 +63,7 @@ pub use registration::{
     CLIENT_ID_LEN_MAX, REGISTRATION_ANSWER_LEN_MAX, Registration, RegistrationError,
 };
 pub use server_choice::{ISSUERS_TRIED_MAX, Preferences, ResourceMatch};
+pub use signer::{ClientKey, SignError, Signer, SigningAlgorithm, write_jws};
 pub use step_up::{KnownScopes, StepUpError, step_up};
 pub use token_request::{AfterRefresh, TOKEN_ANSWER_LEN_MAX, TokenRequest, TokenRequestError};
 pub use tokens::{

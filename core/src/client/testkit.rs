@@ -7,13 +7,19 @@ use std::{
     vec::Vec,
 };
 
+use sha2::{Digest, Sha256};
+
 use super::{
-    Client, Discovered, Discovery, DiscoveryError, FetchFailure, Identity, KnownClient, Machine,
-    Origin, Output, Preferences, Registration, RegistrationError, UrlPolicy,
+    Client, Discovered, Discovery, DiscoveryError, FetchFailure, Grant, Identity, KnownClient,
+    Machine, Origin, Output, Preferences, Registration, RegistrationError, SignError, Signer,
+    SigningAlgorithm, UrlPolicy,
 };
 use crate::{
     challenge::parse::BearerChallenge,
-    encoding::scratch::Scratch,
+    encoding::{base64url, scratch::Scratch},
+    jwk::PublicKey,
+    jwt::KeyId,
+    limits::SIGNATURE_LEN_MAX,
     message::{Field, IncomingResponse},
     scope::ScopeSet,
 };
@@ -87,6 +93,7 @@ pub(super) struct Site {
     /// Further members of the authorization server's metadata, each after a comma.
     pub(super) server_members: &'static str,
     pub(super) authorization_endpoint: &'static str,
+    pub(super) grant: Grant,
 }
 
 impl Default for Site {
@@ -97,6 +104,7 @@ impl Default for Site {
             server_scopes: r#""user","offline_access""#,
             server_members: r#","token_endpoint_auth_methods_supported":["none"]"#,
             authorization_endpoint: "https://as.example/authorize",
+            grant: Grant::AuthorizationCode,
         }
     }
 }
@@ -129,8 +137,8 @@ impl Site {
             error_description: None,
             resource_metadata: None,
         };
-        let mut discovery =
-            Discovery::new(SERVER, Some(&challenge), Preferences::default(), &mut scratch)?;
+        let preferences = Preferences { grant: self.grant, ..Preferences::default() };
+        let mut discovery = Discovery::new(SERVER, Some(&challenge), preferences, &mut scratch)?;
         let (resource, server) = (self.resource_document(), self.server_document());
         let script = [(PRM, Answer::Json(200, &resource)), (AS, Answer::Json(200, &server))];
         run(&mut discovery, &script, &mut scratch);
@@ -147,9 +155,10 @@ pub(super) fn stranger() -> Identity<'static> {
     Identity {
         name: "Test client",
         uri: None,
-        redirect_uri: REDIRECT,
+        redirect_uri: Some(REDIRECT),
         known: &[],
         metadata_document: None,
+        metadata_key: None,
         dynamic_registration: true,
     }
 }
@@ -164,6 +173,7 @@ pub(super) fn public_client(
         id: "client-1",
         secret: None,
         secret_expires_at: None,
+        key: None,
         authentication: None,
         redirect_uri: None,
         origin: Origin::Configured,
@@ -180,4 +190,49 @@ pub(super) fn bare_discovery(
     let preferences =
         Preferences { url_policy: UrlPolicy::for_server(server_url), ..Preferences::default() };
     Discovery::new(server_url, None, preferences, scratch)
+}
+
+/// A key whose "signature" is a hash of the message: enough to see what is signed.
+pub(super) struct TestKey {
+    pub(super) id: Option<KeyId>,
+    /// The length that it says its signature has; `None` is a key that fails.
+    pub(super) len: Option<usize>,
+}
+
+impl Default for TestKey {
+    fn default() -> Self {
+        Self { id: None, len: Some(32) }
+    }
+}
+
+/// The key of clients that live as long as the test program.
+pub(super) fn test_key() -> &'static TestKey {
+    Box::leak(Box::default())
+}
+
+impl TestKey {
+    /// The signature as it stands in a text.
+    pub(super) fn signature_text(&self, message: &str) -> String {
+        let mut text = [0; 64];
+        String::from(base64url::encode(&Sha256::digest(message), &mut text).unwrap())
+    }
+}
+
+impl Signer for TestKey {
+    fn algorithm(&self) -> SigningAlgorithm {
+        SigningAlgorithm::Es256
+    }
+
+    fn public_key(&self) -> Result<PublicKey<'_>, SignError> {
+        PublicKey::p256(&[1; 32], &[2; 32]).map_err(|_| SignError::Key)
+    }
+
+    fn key_id(&self) -> Option<&KeyId> {
+        self.id.as_ref()
+    }
+
+    fn sign(&self, message: &[u8], out: &mut [u8; SIGNATURE_LEN_MAX]) -> Result<usize, SignError> {
+        out.iter_mut().zip(Sha256::digest(message)).for_each(|(to, from)| *to = from);
+        self.len.ok_or(SignError::Key)
+    }
 }

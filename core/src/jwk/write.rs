@@ -34,28 +34,44 @@ struct Set<'k> {
 impl Serialize for Published<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut members = serializer.serialize_map(None)?;
-        match self.key {
-            PublicKey::P256 { x, y } => {
-                members.serialize_entry("kty", "EC")?;
-                members.serialize_entry("crv", "P-256")?;
-                members.serialize_entry("x", &Number(x))?;
-                members.serialize_entry("y", &Number(y))?;
-            }
-            PublicKey::Ed25519 { x } => {
-                members.serialize_entry("kty", "OKP")?;
-                members.serialize_entry("crv", "Ed25519")?;
-                members.serialize_entry("x", &Number(x))?;
-            }
-            PublicKey::Rsa { n, e } => {
-                members.serialize_entry("kty", "RSA")?;
-                members.serialize_entry("n", &Number(n))?;
-                members.serialize_entry("e", &Number(e))?;
-            }
-        }
+        serialize_numbers(&self.key, &mut members)?;
         members.serialize_entry("use", "sig")?;
         members.serialize_entry("alg", self.key.algorithm().as_str())?;
         members.serialize_entry("kid", self.id.as_str())?;
         members.end()
+    }
+}
+
+/// The key alone, without a name or a purpose: as it stands in a DPoP proof (RFC 9449 §4.2).
+impl Serialize for PublicKey<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(None)?;
+        serialize_numbers(self, &mut members)?;
+        members.end()
+    }
+}
+
+fn serialize_numbers<M: SerializeMap>(
+    key: &PublicKey<'_>,
+    members: &mut M,
+) -> Result<(), M::Error> {
+    match *key {
+        PublicKey::P256 { x, y } => {
+            members.serialize_entry("kty", "EC")?;
+            members.serialize_entry("crv", "P-256")?;
+            members.serialize_entry("x", &Number(x))?;
+            members.serialize_entry("y", &Number(y))
+        }
+        PublicKey::Ed25519 { x } => {
+            members.serialize_entry("kty", "OKP")?;
+            members.serialize_entry("crv", "Ed25519")?;
+            members.serialize_entry("x", &Number(x))
+        }
+        PublicKey::Rsa { n, e } => {
+            members.serialize_entry("kty", "RSA")?;
+            members.serialize_entry("n", &Number(n))?;
+            members.serialize_entry("e", &Number(e))
+        }
     }
 }
 

@@ -20,6 +20,7 @@ mod authorizer;
 mod browser;
 mod event_stream;
 mod fetcher;
+mod grants;
 mod layer;
 mod login;
 mod mcp_client;
@@ -30,19 +31,23 @@ mod redirect;
 #[cfg(feature = "rmcp")]
 mod rmcp_http;
 mod session;
+mod signing_key;
 
 pub use authorize::AuthorizeError;
 pub use authorizer::{Authorizer, Judgement, Operation};
 pub use browser::{OpenBrowser, Opened, PrintUrl, SystemBrowser};
+pub use grants::device::{DeviceCode, PrintCode, ShowCode, Shown};
 pub use layer::{AuthorizationLayer, Authorized, AuthorizedError};
 pub use login::Login;
 pub use mcp_client::{ANSWER_LEN_MAX, McpClient, McpError, PROTOCOL_VERSION};
 pub use observer::{Exchange, Observer, Party};
-pub use options::{ConfiguredClient, Options};
+pub use options::{Access, ConfiguredClient, Options};
 pub use portcullis_core::client::{FetchFailure, ResourceMatch, UrlPolicy, UrlRefusal};
+pub use portcullis_core::client::{SignError, Signer, SigningAlgorithm};
 pub use printable::Printable;
 #[cfg(feature = "rmcp")]
 pub use rmcp_http::{AuthorizedHttpClient, AuthorizedHttpError};
+pub use signing_key::{NoSigningKey, SigningKey};
 
 /// Logs in to the server at `server_url`: from its 401 to tokens.
 ///
