@@ -34,7 +34,8 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Box<dyn Error>> {
     let setup = Setup::from_environment()?;
-    let authorizer = Authorizer::new(setup.server_url.as_str(), setup.options(), setup::browse)?;
+    let authorizer =
+        Authorizer::new(setup.server_url.as_str(), setup.options().await?, setup::browse)?;
     let transport = AuthorizedHttpClient::new(authorizer).transport();
     let client = User.serve_with_lifecycle(transport, lifecycle(&setup)).await?;
     calls::everything(&client, &setup.tool_calls()).await?;

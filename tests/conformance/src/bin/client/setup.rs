@@ -2,10 +2,11 @@
 
 use std::{env, error::Error, io, sync::Arc};
 
-use http::{Request, header};
-use http_body_util::Empty;
+use http::{Request, Response, header};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Incoming;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use portcullis_tokio::client::{ConfiguredClient, Exchange, Options};
+use portcullis_tokio::client::{Access, ConfiguredClient, Exchange, Options, SigningKey};
 use serde_json::Value;
 
 /// The client's metadata document; nothing asks for it.
@@ -14,6 +15,7 @@ const METADATA_DOCUMENT: &str = "https://conformance-test.local/client-metadata.
 pub(crate) struct Setup {
     pub(crate) server_url: String,
     pub(crate) revision: String,
+    scenario: String,
     context: Value,
 }
 
@@ -25,16 +27,23 @@ impl Setup {
             Err(_) => Value::Null,
         };
         let revision = env::var("MCP_CONFORMANCE_PROTOCOL_VERSION")?;
-        Ok(Self { server_url, revision, context })
+        let scenario = env::var("MCP_CONFORMANCE_SCENARIO")?;
+        Ok(Self { server_url, revision, scenario, context })
     }
 
-    pub(crate) fn options(&self) -> Options {
-        Options {
-            clients: self.configured_client().into_iter().collect(),
+    pub(crate) async fn options(&self) -> Result<Options, Box<dyn Error>> {
+        let access = if self.scenario.starts_with("auth/client-credentials-") {
+            Access::ClientCredentials
+        } else {
+            Access::Browser
+        };
+        Ok(Options {
+            clients: self.configured_client().await?.into_iter().collect(),
             metadata_document: Some(METADATA_DOCUMENT.to_owned()),
+            access,
             observer: Arc::new(|exchange: &Exchange<'_>| eprintln!("{exchange}")),
             ..Options::new("Portcullis conformance client")
-        }
+        })
     }
 
     /// The tool calls that the scenario asks for; without any, each tool is called.
@@ -42,23 +51,48 @@ impl Setup {
         self.context["toolCalls"].as_array().cloned().unwrap_or_default()
     }
 
-    fn configured_client(&self) -> Option<ConfiguredClient> {
-        let text = |name: &str| Some(self.context[name].as_str()?.to_owned());
-        let (issuer, id) = (text("issuer")?, text("client_id")?);
-        Some(ConfiguredClient { issuer, id, secret: text("client_secret").map(Into::into) })
+    /// The client that the tool has registered, if it has.
+    async fn configured_client(&self) -> Result<Option<ConfiguredClient>, Box<dyn Error>> {
+        let Some(id) = self.told("client_id") else { return Ok(None) };
+        let issuer = match self.told("issuer") {
+            Some(issuer) => issuer.to_owned(),
+            None => self.issuer().await?,
+        };
+        let mut client = ConfiguredClient::new(issuer, id);
+        if let Some(secret) = self.told("client_secret") {
+            client = client.with_secret(secret);
+        }
+        if let Some(pem) = self.told("private_key_pem") {
+            client = client.with_key(SigningKey::from_pem(pem)?);
+        }
+        Ok(Some(client))
+    }
+
+    fn told(&self, name: &str) -> Option<&str> {
+        self.context[name].as_str()
+    }
+
+    /// Who has registered the client. A user knows it from where the client id is from; the tool leaves it out
+    /// in some scenarios, where it is the only one there is.
+    async fn issuer(&self) -> Result<String, Box<dyn Error>> {
+        let url = self.server_url.replace("/mcp", "/.well-known/oauth-protected-resource/mcp");
+        let document = get(&url).await?.into_body().collect().await?.to_bytes();
+        let document: Value = serde_json::from_slice(&document)?;
+        let issuer = document["authorization_servers"][0].as_str();
+        Ok(issuer.ok_or("no authorization server")?.to_owned())
     }
 }
 
 /// A user who agrees to everything: follows the one redirect back to the client.
 pub(crate) async fn browse(url: String) -> io::Result<()> {
-    let http = Client::builder(TokioExecutor::new()).build_http();
-    let visit = async |url: &str| {
-        let request = Request::get(url).body(Empty::<&[u8]>::new()).map_err(io::Error::other)?;
-        http.request(request).await.map_err(io::Error::other)
-    };
-    let answer = visit(&url).await?;
+    let answer = get(&url).await?;
     let location = answer.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
-    let location = location.ok_or_else(|| io::Error::other("no redirect"))?;
-    visit(location).await?;
+    get(location.ok_or_else(|| io::Error::other("no redirect"))?).await?;
     Ok(())
+}
+
+async fn get(url: &str) -> io::Result<Response<Incoming>> {
+    let http = Client::builder(TokioExecutor::new()).build_http();
+    let request = Request::get(url).body(Empty::<&[u8]>::new()).map_err(io::Error::other)?;
+    http.request(request).await.map_err(io::Error::other)
 }
