@@ -24,7 +24,7 @@ fuzz_target!(|data: &[u8]| {
     let Callback::Granted(grant) = authorization.handle_callback(&query, &mut scratch) else {
         panic!("an honest callback")
     };
-    let mut request = TokenRequest::code(grant, &mut scratch).expect("room for it");
+    let mut request = TokenRequest::code(grant, None, &mut scratch).expect("room for it");
     let Output::Fetch(sent) = request.poll() else { panic!("not asked yet") };
     assert_eq!(sent.url, "https://as.example/token");
     let pairs: Vec<_> = form_urlencoded::parse(sent.body).into_owned().collect();

@@ -52,9 +52,10 @@ pub const fn stranger() -> Identity<'static> {
     Identity {
         name: "Fuzz",
         uri: None,
-        redirect_uri: REDIRECT,
+        redirect_uri: Some(REDIRECT),
         known: &[],
         metadata_document: None,
+        metadata_key: None,
         dynamic_registration: true,
     }
 }

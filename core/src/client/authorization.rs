@@ -94,6 +94,7 @@ pub struct Authorization<'s> {
     pub(super) token_endpoint: &'s str,
     pub(super) redirect_uri: &'s str,
     pub(super) resource: &'s str,
+    pub(super) resource_parameter: Option<&'s str>,
     pub(super) scope: ScopeSet<'s>,
     /// `None` once a callback with the right `state` came.
     pub(super) pending: Option<Pending>,
@@ -137,6 +138,7 @@ impl<'s> Authorization<'s> {
             token_endpoint: discovered.token_endpoint(),
             redirect_uri,
             resource: discovered.resource(),
+            resource_parameter: discovered.resource_parameter(),
             scope,
             pending: None,
         };
@@ -181,7 +183,9 @@ impl<'s> Authorization<'s> {
             form.pair("state", pending.state.expose())?;
             form.pair("code_challenge", pending.pkce.challenge())?;
             form.pair("code_challenge_method", Pkce::METHOD)?;
-            form.pair("resource", self.resource)?; // CL-41
+            if let Some(resource) = self.resource_parameter {
+                form.pair("resource", resource)?; // CL-41
+            }
             if !self.scope.is_empty() {
                 form.pair("scope", self.scope.as_str())?;
             }

@@ -68,6 +68,7 @@ pub struct CodeGrant<'s> {
     pub(super) token_endpoint: &'s str,
     pub(super) redirect_uri: &'s str,
     pub(super) resource: &'s str,
+    pub(super) resource_parameter: Option<&'s str>,
     pub(super) scope: ScopeSet<'s>,
 }
 
@@ -135,6 +136,7 @@ impl<'s> Authorization<'s> {
                     token_endpoint: self.token_endpoint,
                     redirect_uri: self.redirect_uri,
                     resource: self.resource,
+                    resource_parameter: self.resource_parameter,
                     scope: self.scope,
                 }))
             }

@@ -2,7 +2,10 @@
 
 use base64ct::{Base64, Encoding};
 
-use super::Client;
+use super::{
+    Client, Discovered, Freshness, SignError, Signer,
+    client_assertion::{ASSERTION_TYPE, write_assertion},
+};
 use crate::encoding::{
     form::FormWriter,
     percent,
@@ -19,6 +22,8 @@ pub enum ClientAuthentication {
     Basic,
     /// Id and secret in the body.
     Post,
+    /// An assertion, signed with the client's own key (RFC 7523 §2.2).
+    PrivateKeyJwt,
 }
 
 impl ClientAuthentication {
@@ -28,17 +33,26 @@ impl ClientAuthentication {
             Self::None => "none",
             Self::Basic => "client_secret_basic",
             Self::Post => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
         }
     }
 
     /// The method with this name; `None` for those that are not implemented.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::None, Self::Basic, Self::Post].into_iter().find(|method| method.as_str() == name)
+        [Self::None, Self::Basic, Self::Post, Self::PrivateKeyJwt]
+            .into_iter()
+            .find(|method| method.as_str() == name)
     }
 
     /// The method for a client with a secret: one that the server lists, Basic before the body.
     pub(super) fn with_secret(lists: impl Fn(Self) -> bool) -> Option<Self> {
         [Self::Basic, Self::Post].into_iter().find(|method| lists(*method))
+    }
+
+    /// Whether the server takes what this key signs.
+    pub(super) fn takes_key(discovered: &Discovered<'_>, signer: &dyn Signer) -> bool {
+        discovered.lists_authentication(Self::PrivateKeyJwt)
+            && discovered.lists_signing_algorithm(signer.algorithm())
     }
 
     /// The method to register for: none, if the server lists it, since a native client cannot
@@ -48,9 +62,42 @@ impl ClientAuthentication {
     }
 }
 
+/// What a client's method needs made before the body is written.
+#[derive(Clone, Copy)]
+pub(super) struct Credentials<'s> {
+    /// The `Authorization` field.
+    pub(super) authorization: Option<&'s str>,
+    assertion: Option<&'s str>,
+}
+
 impl Client<'_> {
+    /// Makes what this client authenticates one request with. `fresh` is needed by one that signs.
+    pub(super) fn credentials<'s>(
+        &self,
+        fresh: Option<&Freshness>,
+        scratch: &mut Scratch<'s>,
+    ) -> Result<Credentials<'s>, SignError> {
+        let assertion = match (self.authentication, self.key) {
+            (ClientAuthentication::PrivateKeyJwt, Some(key)) => {
+                Some(write_assertion(self.id, self.issuer, key.signer(), fresh, scratch)?)
+            }
+            (ClientAuthentication::PrivateKeyJwt, None) => return Err(SignError::Key),
+            _ => None,
+        };
+        Ok(Credentials { authorization: self.authorization_field(scratch)?, assertion })
+    }
+
     /// Adds what this client's method puts into the body. One method only is ever used.
-    pub(super) fn write_body(&self, form: &mut FormWriter<'_>) -> Result<(), BufferFull> {
+    pub(super) fn write_body(
+        &self,
+        credentials: &Credentials<'_>,
+        form: &mut FormWriter<'_>,
+    ) -> Result<(), BufferFull> {
+        if let Some(assertion) = credentials.assertion {
+            // CC-05: the assertion says whose it is.
+            form.pair("client_assertion_type", ASSERTION_TYPE)?;
+            return form.pair("client_assertion", assertion);
+        }
         if self.authentication != ClientAuthentication::Basic {
             form.pair("client_id", self.id)?;
         }
@@ -66,7 +113,7 @@ impl Client<'_> {
     ///
     /// Id and secret are form-encoded first, so that a colon in the id is not the one that
     /// separates them (RFC 6749 §2.3.1).
-    pub(super) fn authorization_field<'s>(
+    fn authorization_field<'s>(
         &self,
         scratch: &mut Scratch<'s>,
     ) -> Result<Option<&'s str>, BufferFull> {
@@ -93,8 +140,11 @@ impl Client<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::ClientSecret;
-    use ClientAuthentication::{Basic, None as Public, Post};
+    use crate::{
+        client::{ClientKey, ClientSecret, testkit::TestKey},
+        time::UnixTime,
+    };
+    use ClientAuthentication::{Basic, None as Public, Post, PrivateKeyJwt};
 
     #[track_caller]
     fn check(authentication: ClientAuthentication, field: Option<&str>, body: &str) {
@@ -103,13 +153,44 @@ mod tests {
             id: "a:b c",
             secret: (authentication != Public).then_some(ClientSecret::new("p%ä")),
             secret_expires_at: None,
+            key: None,
             authentication,
         };
-        let mut buffer = [0; 256];
-        assert_eq!(client.authorization_field(&mut Scratch::new(&mut buffer)), Ok(field));
-        let mut form = FormWriter::new(&mut buffer);
-        client.write_body(&mut form).unwrap();
+        let (mut buffer, mut room) = ([0; 256], [0; 256]);
+        let credentials = client.credentials(None, &mut Scratch::new(&mut buffer)).unwrap();
+        assert_eq!(credentials.authorization, field);
+        let mut form = FormWriter::new(&mut room);
+        client.write_body(&credentials, &mut form).unwrap();
         assert_eq!(form.finish(), body);
+    }
+
+    #[test]
+    fn cc_05_an_assertion_and_nothing_else() {
+        let (key, mut buffer) = (TestKey::default(), [0; 2048]);
+        let client = Client {
+            issuer: "https://as",
+            id: "me",
+            secret: Some(ClientSecret::new("hush")),
+            secret_expires_at: None,
+            key: Some(ClientKey::new(&key)),
+            authentication: PrivateKeyJwt,
+        };
+        let fresh = Freshness { now: UnixTime::from_secs(1), octets: [1; 32] };
+        let credentials = client.credentials(Some(&fresh), &mut Scratch::new(&mut buffer)).unwrap();
+        assert_eq!(credentials.authorization, None);
+        let mut room = [0; 1024];
+        let mut form = FormWriter::new(&mut room);
+        client.write_body(&credentials, &mut form).unwrap();
+        let body = form.finish();
+        assert!(body.starts_with("client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-"));
+        assert!(body.contains("&client_assertion=eyJ"), "{body}");
+        assert!(!body.contains("client_id") && !body.contains("hush"), "{body}");
+
+        let error = client.credentials(None, &mut Scratch::new(&mut buffer)).err();
+        assert_eq!(error, Some(SignError::NoTime));
+        let keyless = Client { key: None, ..client };
+        let error = keyless.credentials(Some(&fresh), &mut Scratch::new(&mut buffer)).err();
+        assert_eq!(error, Some(SignError::Key));
     }
 
     #[test]
@@ -139,10 +220,10 @@ mod tests {
 
     #[test]
     fn names() {
-        for method in [Public, Basic, Post] {
+        for method in [Public, Basic, Post, PrivateKeyJwt] {
             assert_eq!(ClientAuthentication::from_name(method.as_str()), Some(method));
         }
-        for other in ["private_key_jwt", "None", ""] {
+        for other in ["client_secret_jwt", "None", ""] {
             assert_eq!(ClientAuthentication::from_name(other), None);
         }
     }

@@ -1,8 +1,8 @@
 //! From a server's URL to its authorization server (RFC 9728, RFC 8414; CL-01 to CL-27).
 
 use super::{
-    ClientAuthentication, FetchFailure, Machine, Method, OutgoingRequest, Output, Preferences,
-    Purpose, ResourceMatch, UrlRefusal,
+    ClientAuthentication, FetchFailure, Grant, Machine, Method, OutgoingRequest, Output,
+    Preferences, Purpose, ResourceMatch, SigningAlgorithm, UrlPolicy, UrlRefusal,
     fetch::{Answered, is_json},
     kept_body,
 };
@@ -58,6 +58,8 @@ pub enum DiscoveryError {
     NoCode,
     /// The authorization server does not say that it knows PKCE with `S256` (CL-25).
     NoPkce,
+    /// The authorization server does not offer the way to tokens that is wanted.
+    NoGrant,
     /// An endpoint is not usable (CL-27).
     Endpoint(UrlRefusal),
     /// No room in the caller's buffer.
@@ -85,6 +87,7 @@ impl core::fmt::Display for DiscoveryError {
             Self::OtherIssuer => "metadata is that of another issuer",
             Self::NoCode => "authorization server does not offer authorization codes",
             Self::NoPkce => "authorization server does not offer PKCE with S256",
+            Self::NoGrant => "authorization server does not offer the grant that is wanted",
             Self::BufferFull => "no room for metadata",
             Self::Unfinished => "discovery is not finished",
         })
@@ -238,6 +241,7 @@ impl<'p, 's> Discovery<'p, 's> {
                         resource: asked.resource,
                         server,
                         challenged_scope: self.challenged_scope,
+                        url_policy: self.preferences.url_policy,
                     })));
                 }
                 Err(reason) => reason,
@@ -264,17 +268,12 @@ impl<'p, 's> Discovery<'p, 's> {
             .map_err(|error| unless_full(error, DiscoveryError::ServerMetadata))?;
         // CL-24: before anything else of it is believed.
         server.validate_issuer(asked.issuer).map_err(|_| DiscoveryError::OtherIssuer)?;
-        let response_types = &server.response_types_supported;
-        if !response_types.is_empty() && !response_types.contains("code") {
-            return Err(DiscoveryError::NoCode);
-        }
-        if !server.code_challenge_methods_supported.contains(super::Pkce::METHOD) {
-            return Err(DiscoveryError::NoPkce);
-        }
+        offers(&server, self.preferences.grant)?;
         let endpoints = [
             Some(server.authorization_endpoint),
             Some(server.token_endpoint),
             server.registration_endpoint,
+            server.device_authorization_endpoint,
         ];
         for endpoint in endpoints.into_iter().flatten() {
             self.preferences.url_policy.admit(endpoint).map_err(DiscoveryError::Endpoint)?;
@@ -328,6 +327,23 @@ fn next_resource<'s>(
     Ok(State::Resource { url, candidates: Some(candidates) })
 }
 
+/// Whether the server has what this way to tokens needs. One that names no grants at all is asked: the
+/// default of RFC 8414 §2 is older than most of them.
+fn offers(server: &AuthorizationServer<'_>, grant: Grant) -> Result<(), DiscoveryError> {
+    if grant == Grant::AuthorizationCode {
+        let response_types = &server.response_types_supported;
+        if !response_types.is_empty() && !response_types.contains("code") {
+            return Err(DiscoveryError::NoCode);
+        }
+        let has_pkce = server.code_challenge_methods_supported.contains(super::Pkce::METHOD);
+        return if has_pkce { Ok(()) } else { Err(DiscoveryError::NoPkce) };
+    }
+    let listed = &server.grant_types_supported;
+    let is_listed = listed.is_empty() || listed.contains(grant.as_str());
+    let has_endpoint = grant != Grant::DeviceCode || server.device_authorization_endpoint.is_some();
+    if is_listed && has_endpoint { Ok(()) } else { Err(DiscoveryError::NoGrant) }
+}
+
 /// The JSON document of an answer, kept; `None` sends us to the next place (CL-06, §8.3).
 fn document<'s>(
     response: Result<IncomingResponse<'_>, FetchFailure>,
@@ -372,6 +388,7 @@ pub struct Discovered<'s> {
     resource: ProtectedResource<'s>,
     server: AuthorizationServer<'s>,
     challenged_scope: Option<ScopeSet<'s>>,
+    url_policy: UrlPolicy,
 }
 
 impl<'s> Discovered<'s> {
@@ -408,6 +425,22 @@ impl<'s> Discovered<'s> {
     /// What the 401 challenge asked for (CL-43).
     pub const fn challenged_scope(&self) -> Option<ScopeSet<'s>> {
         self.challenged_scope
+    }
+
+    /// Which URLs of the authorization server may be used or shown to the user.
+    pub const fn url_policy(&self) -> UrlPolicy {
+        self.url_policy
+    }
+
+    /// What is sent as `resource` (CL-41).
+    pub(super) const fn resource_parameter(&self) -> Option<&'s str> {
+        Some(self.resource.resource)
+    }
+
+    /// Whether the token endpoint takes what is signed so; a server that does not say is asked.
+    pub(super) fn lists_signing_algorithm(&self, algorithm: SigningAlgorithm) -> bool {
+        let listed = &self.server.token_endpoint_auth_signing_alg_values_supported;
+        listed.is_empty() || listed.contains(algorithm.as_str())
     }
 
     /// Whether the token endpoint takes this method; an absent list means Basic (RFC 8414 §2).

@@ -46,6 +46,12 @@ pub enum Purpose {
     CodeExchange,
     /// A refresh token against tokens (RFC 6749 §6).
     Refresh,
+    /// The client's own credentials against a token (RFC 6749 §4.4).
+    ClientCredentials,
+    /// A code for the user of another machine (RFC 8628 §3.1).
+    DeviceAuthorization,
+    /// Whether that user has logged in (RFC 8628 §3.4).
+    DeviceToken,
 }
 
 /// The two methods that the client machines use.

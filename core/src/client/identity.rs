@@ -1,6 +1,6 @@
 //! Who the client is, to which authorization server (CL-30 to CL-39).
 
-use super::ClientAuthentication;
+use super::{ClientAuthentication, ClientKey};
 use crate::time::UnixTime;
 
 /// A client secret: `Debug` does not show it, and there is no `Display`.
@@ -45,9 +45,12 @@ pub struct KnownClient<'s> {
     pub secret: Option<ClientSecret<'s>>,
     /// When the secret ends (RFC 7591 §3.2.1); `None` is never.
     pub secret_expires_at: Option<UnixTime>,
+    /// The key whose public half the authorization server knows; it goes before the secret (CC-03).
+    pub key: Option<ClientKey<'s>>,
     /// How the client was registered to authenticate; `None` leaves it to the server's metadata.
     pub authentication: Option<ClientAuthentication>,
-    /// The redirect URI it was registered with; `None` if any that the application uses.
+    /// The redirect URI it was registered with. `None` of a configured client is any that the application
+    /// uses, and of one that registered itself that there is none.
     pub redirect_uri: Option<&'s str>,
     /// Where it comes from.
     pub origin: Origin,
@@ -60,23 +63,28 @@ pub struct Identity<'s> {
     pub name: &'s str,
     /// `client_uri`, the application's home page.
     pub uri: Option<&'s str>,
-    /// Where the authorization server sends the browser back to.
-    pub redirect_uri: &'s str,
+    /// Where the authorization server sends the browser back to; `None` when the user logs in on another
+    /// machine ([`Grant::DeviceCode`](super::Grant::DeviceCode)).
+    pub redirect_uri: Option<&'s str>,
     /// Client ids given before.
     pub known: &'s [KnownClient<'s>],
     /// The https URL of the client's metadata document, which is its id everywhere (CL-32).
     pub metadata_document: Option<&'s str>,
+    /// The key whose public half the document names, if it says that the client authenticates with one
+    /// (CL-33).
+    pub metadata_key: Option<ClientKey<'s>>,
     /// Whether the client may register itself (RFC 7591).
     pub dynamic_registration: bool,
 }
 
-/// A client id at one authorization server. Only [`super::Registration`] makes one.
+/// A client id at one authorization server. Only [`super::Registration`] and [`Client::configured`] make one.
 #[derive(Clone, Copy, Debug)]
 pub struct Client<'s> {
     pub(super) issuer: &'s str,
     pub(super) id: &'s str,
     pub(super) secret: Option<ClientSecret<'s>>,
     pub(super) secret_expires_at: Option<UnixTime>,
+    pub(super) key: Option<ClientKey<'s>>,
     pub(super) authentication: ClientAuthentication,
 }
 

@@ -21,10 +21,14 @@
 mod attempts;
 mod authorization;
 mod callback;
+mod client_assertion;
 mod client_authentication;
+mod client_credentials;
+mod device;
 mod discovery;
 mod error_response;
 mod fetch;
+mod grant;
 mod identity;
 mod pkce;
 mod random_text;
@@ -42,10 +46,16 @@ mod url_policy;
 pub use attempts::{Attempts, Reaction};
 pub use authorization::{Authorization, AuthorizationError, Entropy, Wish};
 pub use callback::{CODE_LEN_MAX, Callback, CallbackError, CodeGrant, Ignored};
+pub use client_assertion::Freshness;
 pub use client_authentication::ClientAuthentication;
+pub use device::{
+    DEVICE_ANSWER_LEN_MAX, DEVICE_EXPIRES_IN_SECS_MAX, DeviceError, DeviceGrant, DevicePoll,
+    DeviceRequest, POLL_INTERVAL_SECS_MAX, USER_CODE_LEN_MAX,
+};
 pub use discovery::{Discovered, Discovery, DiscoveryError};
 pub use error_response::ErrorResponse;
 pub use fetch::{FetchFailure, Machine, Method, OutgoingRequest, Output, Purpose};
+pub use grant::Grant;
 pub use identity::{Client, ClientSecret, Identity, KnownClient, Origin};
 pub use pkce::Pkce;
 pub use random_text::RandomText;

@@ -1,8 +1,9 @@
 //! Getting a client id (CL-30 to CL-39, RFC 7591).
 
 use super::{
-    Client, ClientAuthentication, ClientSecret, Discovered, ErrorResponse, FetchFailure, Identity,
-    KnownClient, Machine, Method, Origin, OutgoingRequest, Output, Purpose, UrlPolicy, UrlRefusal,
+    Client, ClientAuthentication, ClientSecret, Discovered, ErrorResponse, FetchFailure, Grant,
+    Identity, KnownClient, Machine, Method, Origin, OutgoingRequest, Output, Purpose, UrlPolicy,
+    UrlRefusal,
     fetch::{Answered, is_json},
     kept_body,
 };
@@ -95,7 +96,7 @@ impl From<JsonError> for RegistrationError {
 #[derive(Debug)]
 pub struct Registration<'s> {
     issuer: &'s str,
-    redirect_uri: &'s str,
+    redirect_uri: Option<&'s str>,
     refusal: Option<ErrorResponse<'s>>,
     state: State<'s>,
 }
@@ -112,9 +113,9 @@ struct ClientMetadata<'r> {
     client_name: &'r str,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_uri: Option<&'r str>,
-    redirect_uris: [&'r str; 1],
+    redirect_uris: &'r [&'r str],
     grant_types: [&'static str; 2],
-    response_types: [&'static str; 1],
+    response_types: &'r [&'r str],
     token_endpoint_auth_method: &'static str,
     application_type: &'static str,
 }
@@ -128,9 +129,10 @@ impl<'s> Registration<'s> {
         now: Option<UnixTime>,
         scratch: &mut Scratch<'s>,
     ) -> Result<Self, RegistrationError> {
-        UrlPolicy::HttpsOrLoopback
-            .admit(identity.redirect_uri)
-            .map_err(RegistrationError::RedirectUri)?;
+        if let Some(redirect_uri) = identity.redirect_uri {
+            let admitted = UrlPolicy::HttpsOrLoopback.admit(redirect_uri);
+            admitted.map_err(RegistrationError::RedirectUri)?;
+        }
         let state = match ready_made(discovered, identity, now)? {
             Some(client) => State::Done(Ok(client)),
             None => request(discovered, identity, scratch)?,
@@ -213,16 +215,14 @@ fn ready_made<'s>(
     identity: &Identity<'s>,
     now: Option<UnixTime>,
 ) -> Result<Option<Client<'s>>, RegistrationError> {
-    let lives = |known: &&KnownClient<'s>| match (known.secret_expires_at, now) {
-        (None, _) => true,
-        (Some(end), Some(now)) => now < end,
-        (Some(_), None) => false,
+    let fits = |known: &&KnownClient<'s>| match known.origin {
+        Origin::Configured => {
+            known.redirect_uri.is_none() || known.redirect_uri == identity.redirect_uri
+        }
+        // What was registered without a redirect URI is for another grant.
+        Origin::Registered => known.redirect_uri == identity.redirect_uri,
     };
-    let fits = |known: &&KnownClient<'s>| {
-        known.issuer == discovered.issuer()
-            && known.redirect_uri.is_none_or(|registered| registered == identity.redirect_uri)
-    };
-    if let Some(known) = identity.known.iter().filter(lives).find(fits) {
+    if let Some(known) = usable(discovered, identity.known, now).find(fits) {
         return of_known(discovered, known).map(Some);
     }
     // CL-37: credentials of the user's own choice that do not fit are not silently replaced.
@@ -235,37 +235,88 @@ fn ready_made<'s>(
     if !discovered.server_metadata().client_id_metadata_document_supported {
         return Ok(None);
     }
+    let key = identity.metadata_key;
+    // A document has one method for everybody: a server that does not take it is asked in another way.
+    if key.is_some_and(|key| !ClientAuthentication::takes_key(discovered, key.signer())) {
+        return Ok(None);
+    }
     let url = UrlPolicy::HttpsOnly.admit(id).map_err(|_| RegistrationError::MetadataDocument)?;
     if matches!(url.path(), "" | "/") {
         return Err(RegistrationError::MetadataDocument);
     }
+    let method = |_| ClientAuthentication::PrivateKeyJwt;
     Ok(Some(Client {
         issuer: discovered.issuer(),
         id,
         secret: None, // CL-33: never a shared secret with a document.
         secret_expires_at: None,
-        authentication: ClientAuthentication::None,
+        key,
+        authentication: key.map_or(ClientAuthentication::None, method),
     }))
+}
+
+/// The known clients of this issuer whose secret has not ended (CL-37, CL-39).
+fn usable<'k, 's>(
+    discovered: &Discovered<'s>,
+    known: &'k [KnownClient<'s>],
+    now: Option<UnixTime>,
+) -> impl Iterator<Item = &'k KnownClient<'s>> {
+    let issuer = discovered.issuer();
+    let lives = move |known: &KnownClient<'s>| match (known.secret_expires_at, now) {
+        (None, _) => true,
+        (Some(end), Some(now)) => now < end,
+        (Some(_), None) => false,
+    };
+    known.iter().filter(move |known| known.issuer == issuer && lives(known))
+}
+
+impl<'s> Client<'s> {
+    /// The client that was configured for this authorization server: for the ways to tokens where no
+    /// client may register itself (CC-02, EM-15).
+    pub fn configured(
+        discovered: &Discovered<'s>,
+        known: &[KnownClient<'s>],
+        now: Option<UnixTime>,
+    ) -> Result<Self, RegistrationError> {
+        let is_configured = |known: &&KnownClient<'s>| known.origin == Origin::Configured;
+        match usable(discovered, known, now).find(is_configured) {
+            Some(known) => of_known(discovered, known),
+            None if known.iter().any(|known| is_configured(&known)) => {
+                Err(RegistrationError::OtherIssuer)
+            }
+            None => Err(RegistrationError::AskUser),
+        }
+    }
 }
 
 fn of_known<'s>(
     discovered: &Discovered<'s>,
     known: &KnownClient<'s>,
 ) -> Result<Client<'s>, RegistrationError> {
-    let authentication = match (known.secret, known.authentication) {
-        // Without a secret there is nothing to choose from (CL-60).
-        (None, _) => ClientAuthentication::None,
-        (Some(_), Some(registered)) => registered,
-        (Some(_), None) => {
+    let key = known.key.filter(|key| ClientAuthentication::takes_key(discovered, key.signer()));
+    let authentication = match (known.authentication, key, known.secret) {
+        // A key is better than a secret (CC-03).
+        (None | Some(ClientAuthentication::PrivateKeyJwt), Some(_), _) => {
+            ClientAuthentication::PrivateKeyJwt
+        }
+        (Some(ClientAuthentication::PrivateKeyJwt), None, _) => {
+            return Err(RegistrationError::ClientAuthentication);
+        }
+        (Some(registered), _, Some(_)) => registered,
+        (None, None, Some(_)) => {
             ClientAuthentication::with_secret(|method| discovered.lists_authentication(method))
                 .ok_or(RegistrationError::ClientAuthentication)?
         }
+        // Without a secret there is nothing to choose from (CL-60).
+        (_, _, None) if known.key.is_none() => ClientAuthentication::None,
+        (_, _, None) => return Err(RegistrationError::ClientAuthentication),
     };
     Ok(Client {
         issuer: discovered.issuer(),
         id: known.id,
         secret: known.secret,
         secret_expires_at: known.secret_expires_at,
+        key,
         authentication,
     })
 }
@@ -282,12 +333,16 @@ fn request<'s>(
     let wanted =
         ClientAuthentication::to_register(|method| discovered.lists_authentication(method))
             .ok_or(RegistrationError::ClientAuthentication)?;
+    let grant = match identity.redirect_uri {
+        Some(_) => Grant::AuthorizationCode,
+        None => Grant::DeviceCode,
+    };
     let metadata = ClientMetadata {
         client_name: identity.name,
         client_uri: identity.uri,
-        redirect_uris: [identity.redirect_uri],
-        grant_types: ["authorization_code", "refresh_token"], // CL-36
-        response_types: ["code"],
+        redirect_uris: identity.redirect_uri.as_slice(),
+        grant_types: [grant.as_str(), "refresh_token"], // CL-36
+        response_types: if grant == Grant::DeviceCode { &[] } else { &["code"] },
         token_endpoint_auth_method: wanted.as_str(),
         application_type: "native", // CL-34
     };
@@ -306,7 +361,7 @@ struct Answer<'s> {
 impl<'s> Answer<'s> {
     fn parse(
         body: &'s [u8],
-        redirect_uri: &str,
+        redirect_uri: Option<&str>,
         scratch: &mut Scratch<'s>,
     ) -> Result<Self, RegistrationError> {
         let (mut id, mut secret, mut authentication) = (None, None, None);
@@ -323,8 +378,12 @@ impl<'s> Answer<'s> {
             } else if name.eq_str("token_endpoint_auth_method") {
                 authentication = Some(reader.string()?.read(scratch)?);
             } else if name.eq_str("redirect_uris") {
-                if !has_text(&mut reader, redirect_uri)? {
-                    return Err(RegistrationError::RedirectUriDropped);
+                match redirect_uri {
+                    Some(uri) if !has_text(&mut reader, uri)? => {
+                        return Err(RegistrationError::RedirectUriDropped);
+                    }
+                    Some(_) => {}
+                    None => reader.skip()?,
                 }
             } else {
                 reader.skip()?;
@@ -352,13 +411,17 @@ impl<'s> Answer<'s> {
         let (secret, authentication) = match (registered, self.secret) {
             // A secret for a client that does not authenticate is of no use.
             (ClientAuthentication::None, _) => (None, registered),
+            // No key was registered.
+            (ClientAuthentication::PrivateKeyJwt, _) => {
+                return Err(RegistrationError::ClientAuthentication);
+            }
             (_, Some(secret)) => (Some(ClientSecret::new(secret)), registered),
             (_, None) => return Err(RegistrationError::Answer),
         };
         // RFC 7591 §3.2.1: zero is never.
         let ends = secret.is_some() && self.secret_expires_at != 0;
         let secret_expires_at = ends.then_some(UnixTime::from_secs(self.secret_expires_at));
-        Ok(Client { issuer, id: self.id, secret, secret_expires_at, authentication })
+        Ok(Client { issuer, id: self.id, secret, secret_expires_at, key: None, authentication })
     }
 }
 

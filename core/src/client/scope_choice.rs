@@ -19,8 +19,7 @@ pub(super) fn choose<'s>(
     wish: &Wish<'s>,
     scratch: &mut Scratch<'s>,
 ) -> Result<ScopeSet<'s>, AuthorizationError> {
-    let asked = wish.scope.or(discovered.challenged_scope());
-    let asked = asked.unwrap_or(discovered.resource_metadata().scopes_supported);
+    let asked = without_offline_access(discovered, wish);
     let offline = wish.offline_access
         && discovered.server_metadata().scopes_supported.contains(OFFLINE_ACCESS)
         && !asked.contains(OFFLINE_ACCESS);
@@ -33,6 +32,15 @@ pub(super) fn choose<'s>(
         text.push(OFFLINE_ACCESS)
     })?;
     ScopeSet::parse(text).map_err(|_| AuthorizationError::Scope)
+}
+
+/// The choice for a client that is given no refresh token.
+pub(super) fn without_offline_access<'s>(
+    discovered: &Discovered<'s>,
+    wish: &Wish<'s>,
+) -> ScopeSet<'s> {
+    let asked = wish.scope.or(discovered.challenged_scope());
+    asked.unwrap_or(discovered.resource_metadata().scopes_supported)
 }
 
 #[cfg(test)]

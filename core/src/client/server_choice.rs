@@ -1,6 +1,6 @@
 //! Which of the resource's authorization servers to use (CL-07).
 
-use super::UrlPolicy;
+use super::{Grant, UrlPolicy};
 
 /// Most authorization servers of one resource that are asked for their metadata (SEC-171).
 pub const ISSUERS_TRIED_MAX: usize = 4;
@@ -26,6 +26,8 @@ pub struct Preferences<'p> {
     pub known_issuers: &'p [&'p str],
     /// The only issuers that are used, if given.
     pub allowed_issuers: Option<&'p [&'p str]>,
+    /// The way to tokens that the authorization server has to offer.
+    pub grant: Grant,
 }
 
 impl Preferences<'_> {

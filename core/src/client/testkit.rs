@@ -10,8 +10,8 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    Client, Discovered, Discovery, DiscoveryError, FetchFailure, Identity, KnownClient, Machine,
-    Origin, Output, Preferences, Registration, RegistrationError, SignError, Signer,
+    Client, Discovered, Discovery, DiscoveryError, FetchFailure, Grant, Identity, KnownClient,
+    Machine, Origin, Output, Preferences, Registration, RegistrationError, SignError, Signer,
     SigningAlgorithm, UrlPolicy,
 };
 use crate::{
@@ -93,6 +93,7 @@ pub(super) struct Site {
     /// Further members of the authorization server's metadata, each after a comma.
     pub(super) server_members: &'static str,
     pub(super) authorization_endpoint: &'static str,
+    pub(super) grant: Grant,
 }
 
 impl Default for Site {
@@ -103,6 +104,7 @@ impl Default for Site {
             server_scopes: r#""user","offline_access""#,
             server_members: r#","token_endpoint_auth_methods_supported":["none"]"#,
             authorization_endpoint: "https://as.example/authorize",
+            grant: Grant::AuthorizationCode,
         }
     }
 }
@@ -135,8 +137,8 @@ impl Site {
             error_description: None,
             resource_metadata: None,
         };
-        let mut discovery =
-            Discovery::new(SERVER, Some(&challenge), Preferences::default(), &mut scratch)?;
+        let preferences = Preferences { grant: self.grant, ..Preferences::default() };
+        let mut discovery = Discovery::new(SERVER, Some(&challenge), preferences, &mut scratch)?;
         let (resource, server) = (self.resource_document(), self.server_document());
         let script = [(PRM, Answer::Json(200, &resource)), (AS, Answer::Json(200, &server))];
         run(&mut discovery, &script, &mut scratch);
@@ -153,9 +155,10 @@ pub(super) fn stranger() -> Identity<'static> {
     Identity {
         name: "Test client",
         uri: None,
-        redirect_uri: REDIRECT,
+        redirect_uri: Some(REDIRECT),
         known: &[],
         metadata_document: None,
+        metadata_key: None,
         dynamic_registration: true,
     }
 }
@@ -170,6 +173,7 @@ pub(super) fn public_client(
         id: "client-1",
         secret: None,
         secret_expires_at: None,
+        key: None,
         authentication: None,
         redirect_uri: None,
         origin: Origin::Configured,
@@ -199,6 +203,11 @@ impl Default for TestKey {
     fn default() -> Self {
         Self { id: None, len: Some(32) }
     }
+}
+
+/// The key of clients that live as long as the test program.
+pub(super) fn test_key() -> &'static TestKey {
+    Box::leak(Box::default())
 }
 
 impl TestKey {

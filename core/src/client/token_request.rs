@@ -1,8 +1,8 @@
 //! The token request: a code, or a refresh token, against tokens (RFC 6749 §4.1.3, §6).
 
 use super::{
-    Client, CodeGrant, Discovered, ErrorResponse, FetchFailure, Machine, Method, OutgoingRequest,
-    Output, Purpose, StoredTokens, Tokens,
+    Client, CodeGrant, Discovered, ErrorResponse, FetchFailure, Freshness, Grant, Machine, Method,
+    OutgoingRequest, Output, Purpose, SignError, StoredTokens, Tokens,
     fetch::{Answered, is_json},
     kept_body,
     tokens::TokenAnswer,
@@ -49,6 +49,10 @@ pub enum TokenRequestError {
     OtherResource,
     /// The stored tokens were given to another client.
     OtherClient,
+    /// The client does not authenticate itself, which this way to tokens asks for (AS-98).
+    PublicClient,
+    /// The client could not sign what it authenticates with.
+    Sign(SignError),
     /// No room in the caller's buffer.
     BufferFull,
     /// The answer has not been handled yet.
@@ -79,6 +83,7 @@ impl TokenRequestError {
             }
             Self::Fetch(FetchFailure::Unreachable | FetchFailure::TimedOut)
             | Self::Trouble
+            | Self::Sign(_)
             | Self::BufferFull
             | Self::Unfinished => AfterRefresh::Keep,
             Self::Fetch(FetchFailure::TooLarge)
@@ -91,6 +96,7 @@ impl TokenRequestError {
             | Self::Scope
             | Self::OtherIssuer
             | Self::OtherResource
+            | Self::PublicClient
             | Self::OtherClient => AfterRefresh::ForgetTokens,
         }
     }
@@ -101,6 +107,7 @@ impl core::fmt::Display for TokenRequestError {
         f.write_str(match self {
             Self::Fetch(failure) => return failure.fmt(f),
             Self::Body(error) => return error.fmt(f),
+            Self::Sign(error) => return write!(f, "client authentication: {error}"),
             Self::Trouble => "token endpoint is in trouble",
             Self::Refused => "token endpoint refused",
             Self::ContentType => "token answer is not JSON",
@@ -111,6 +118,7 @@ impl core::fmt::Display for TokenRequestError {
             Self::OtherIssuer => "client or tokens are of another issuer",
             Self::OtherResource => "tokens are for another resource",
             Self::OtherClient => "tokens were given to another client",
+            Self::PublicClient => "client has nothing to authenticate itself with",
             Self::BufferFull => "no room for the token request",
             Self::Unfinished => "token request was not answered yet",
         })
@@ -125,6 +133,12 @@ impl From<BufferFull> for TokenRequestError {
     }
 }
 
+impl From<SignError> for TokenRequestError {
+    fn from(error: SignError) -> Self {
+        if error == SignError::BufferFull { Self::BufferFull } else { Self::Sign(error) }
+    }
+}
+
 impl From<JsonError> for TokenRequestError {
     fn from(error: JsonError) -> Self {
         if error == JsonError::BufferFull { Self::BufferFull } else { Self::Body(error) }
@@ -136,47 +150,57 @@ impl From<JsonError> for TokenRequestError {
 /// A code and a refresh token can be used once: never send the request a second time, and store the
 /// new refresh token before the access token is used (CL-63, SEC-480).
 pub struct TokenRequest<'s> {
-    purpose: Purpose,
-    endpoint: &'s str,
+    ask: Ask<'s>,
     body: &'s [u8],
     authorization: Option<&'s str>,
-    issuer: &'s str,
-    resource: &'s str,
-    asked_scope: ScopeSet<'s>,
-    /// What is granted when the server does not say (RFC 6749 §5.1).
-    expected_scope: ScopeSet<'s>,
     refusal: Option<ErrorResponse<'s>>,
     state: Result<Tokens<'s>, TokenRequestError>,
 }
 
+/// Where a request goes, and what its tokens will be for.
+#[derive(Clone, Copy)]
+pub(super) struct Ask<'s> {
+    pub(super) purpose: Purpose,
+    pub(super) endpoint: &'s str,
+    pub(super) issuer: &'s str,
+    pub(super) resource: &'s str,
+    pub(super) asked_scope: ScopeSet<'s>,
+    /// What is granted when the server does not say (RFC 6749 §5.1).
+    pub(super) expected_scope: ScopeSet<'s>,
+}
+
 impl<'s> TokenRequest<'s> {
     /// Exchanges the code of a checked callback, at the token endpoint of the issuer recorded with
-    /// the authorization request and nowhere else (CL-53).
-    pub fn code(grant: CodeGrant<'s>, scratch: &mut Scratch<'s>) -> Result<Self, BufferFull> {
+    /// the authorization request and nowhere else (CL-53). `fresh` is needed by a client that signs.
+    pub fn code(
+        grant: CodeGrant<'s>,
+        fresh: Option<&Freshness>,
+        scratch: &mut Scratch<'s>,
+    ) -> Result<Self, TokenRequestError> {
+        let credentials = grant.client.credentials(fresh, scratch)?;
         let body = body_in(scratch, |form| {
-            form.pair("grant_type", "authorization_code")?;
+            form.pair("grant_type", Grant::AuthorizationCode.as_str())?;
             form.pair("code", grant.code)?;
             form.pair("code_verifier", grant.pkce.verifier().expose())?;
             form.pair("redirect_uri", grant.redirect_uri)?;
-            form.pair("resource", grant.resource)?; // CL-41
-            grant.client.write_body(form)
+            if let Some(resource) = grant.resource_parameter {
+                form.pair("resource", resource)?; // CL-41
+            }
+            grant.client.write_body(&credentials, form)
         })?;
-        Ok(Self {
+        let ask = Ask {
             purpose: Purpose::CodeExchange,
             endpoint: grant.token_endpoint,
-            body,
-            authorization: grant.client.authorization_field(scratch)?,
             issuer: grant.client.issuer,
             resource: grant.resource,
             asked_scope: grant.scope,
             expected_scope: grant.scope,
-            refusal: None,
-            state: Err(TokenRequestError::Unfinished),
-        })
+        };
+        Ok(Self::asking(ask, body, credentials.authorization))
     }
 
     /// Refreshes stored tokens, if they are of this issuer, resource and client: nobody else may
-    /// see the refresh token (CL-71, SEC-172).
+    /// see the refresh token (CL-71, SEC-172). `fresh` is needed by a client that signs.
     ///
     /// Refreshes of one token must not run in parallel: rotation would take the second for theft
     /// (CL-63, SEC-479).
@@ -184,6 +208,7 @@ impl<'s> TokenRequest<'s> {
         discovered: &Discovered<'s>,
         client: &Client<'s>,
         stored: &StoredTokens<'s>,
+        fresh: Option<&Freshness>,
         scratch: &mut Scratch<'s>,
     ) -> Result<Self, TokenRequestError> {
         if client.issuer != discovered.issuer() || stored.issuer != discovered.issuer() {
@@ -195,24 +220,33 @@ impl<'s> TokenRequest<'s> {
         if stored.client_id != client.id {
             return Err(TokenRequestError::OtherClient);
         }
+        let credentials = client.credentials(fresh, scratch)?;
         let body = body_in(scratch, |form| {
             form.pair("grant_type", "refresh_token")?;
             form.pair("refresh_token", stored.refresh_token.expose())?;
-            form.pair("resource", discovered.resource())?; // CL-41
-            client.write_body(form)
+            if let Some(resource) = discovered.resource_parameter() {
+                form.pair("resource", resource)?; // CL-41
+            }
+            client.write_body(&credentials, form)
         })?;
-        Ok(Self {
+        let ask = Ask {
             purpose: Purpose::Refresh,
             endpoint: discovered.token_endpoint(),
-            body,
-            authorization: client.authorization_field(scratch)?,
             issuer: client.issuer,
             resource: discovered.resource(),
             asked_scope: stored.asked_scope,
             expected_scope: stored.scope,
-            refusal: None,
-            state: Err(TokenRequestError::Unfinished),
-        })
+        };
+        Ok(Self::asking(ask, body, credentials.authorization))
+    }
+
+    pub(super) const fn asking(
+        ask: Ask<'s>,
+        body: &'s [u8],
+        authorization: Option<&'s str>,
+    ) -> Self {
+        let state = Err(TokenRequestError::Unfinished);
+        Self { ask, body, authorization, refusal: None, state }
     }
 
     /// The tokens, once the answer was handled.
@@ -250,9 +284,12 @@ impl<'s> TokenRequest<'s> {
             self.refusal = ErrorResponse::from_json(body, scratch);
             return Err(TokenRequestError::Refused);
         }
-        let answer = TokenAnswer::parse(body, scratch)?;
-        let scope = answer.scope.unwrap_or(self.expected_scope);
-        let Self { issuer, resource, asked_scope, .. } = *self;
+        let mut answer = TokenAnswer::parse(body, scratch)?;
+        if self.ask.purpose == Purpose::ClientCredentials {
+            answer.refresh_token = None; // CC-07
+        }
+        let scope = answer.scope.unwrap_or(self.ask.expected_scope);
+        let Ask { issuer, resource, asked_scope, .. } = self.ask;
         Ok(Tokens { issuer, resource, asked_scope, scope, answer })
     }
 }
@@ -263,9 +300,9 @@ impl<'s> Machine<'s> for TokenRequest<'s> {
             return Output::Done;
         }
         Output::Fetch(OutgoingRequest {
-            purpose: self.purpose,
+            purpose: self.ask.purpose,
             method: Method::Post,
-            url: self.endpoint,
+            url: self.ask.endpoint,
             content_type: Some("application/x-www-form-urlencoded"),
             authorization: self.authorization,
             body: self.body,
@@ -288,15 +325,15 @@ impl core::fmt::Debug for TokenRequest<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         // The body holds the code and the verifier, or the refresh token.
         f.debug_struct("TokenRequest")
-            .field("purpose", &self.purpose)
-            .field("endpoint", &self.endpoint)
+            .field("purpose", &self.ask.purpose)
+            .field("endpoint", &self.ask.endpoint)
             .field("state", &self.state)
             .finish_non_exhaustive()
     }
 }
 
 /// Keeps a form; one longer than LIM-8 is not made.
-fn body_in<'s>(
+pub(super) fn body_in<'s>(
     scratch: &mut Scratch<'s>,
     write: impl FnOnce(&mut FormWriter<'_>) -> Result<(), BufferFull>,
 ) -> Result<&'s [u8], BufferFull> {

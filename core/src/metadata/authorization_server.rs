@@ -22,6 +22,8 @@ pub struct AuthorizationServer<'m> {
     pub revocation_endpoint: Option<&'m str>,
     /// RFC 7662.
     pub introspection_endpoint: Option<&'m str>,
+    /// RFC 8628 §4.
+    pub device_authorization_endpoint: Option<&'m str>,
     /// The keys of JWTs it signs.
     pub jwks_uri: Option<&'m str>,
     /// `code` is the only one of OAuth 2.1.
@@ -30,6 +32,8 @@ pub struct AuthorizationServer<'m> {
     pub grant_types_supported: StringList<'m>,
     /// Empty means `client_secret_basic` (CL-60).
     pub token_endpoint_auth_methods_supported: StringList<'m>,
+    /// What a client may sign with to authenticate; empty means that nothing is said (RFC 8414 §2).
+    pub token_endpoint_auth_signing_alg_values_supported: StringList<'m>,
     /// Empty means `client_secret_basic`.
     pub revocation_endpoint_auth_methods_supported: StringList<'m>,
     /// Empty means that nothing is said.
@@ -89,6 +93,9 @@ impl<'m> AuthorizationServer<'m> {
             () if name.eq_str("registration_endpoint") => &mut self.registration_endpoint,
             () if name.eq_str("revocation_endpoint") => &mut self.revocation_endpoint,
             () if name.eq_str("introspection_endpoint") => &mut self.introspection_endpoint,
+            () if name.eq_str("device_authorization_endpoint") => {
+                &mut self.device_authorization_endpoint
+            }
             () if name.eq_str("jwks_uri") => &mut self.jwks_uri,
             () => return None,
         })
@@ -100,6 +107,9 @@ impl<'m> AuthorizationServer<'m> {
             () if name.eq_str("grant_types_supported") => &mut self.grant_types_supported,
             () if name.eq_str("token_endpoint_auth_methods_supported") => {
                 &mut self.token_endpoint_auth_methods_supported
+            }
+            () if name.eq_str("token_endpoint_auth_signing_alg_values_supported") => {
+                &mut self.token_endpoint_auth_signing_alg_values_supported
             }
             () if name.eq_str("revocation_endpoint_auth_methods_supported") => {
                 &mut self.revocation_endpoint_auth_methods_supported
@@ -160,6 +170,8 @@ mod tests {
     fn a_whole_document() {
         let members = r#","registration_endpoint":"https://as/register",
             "revocation_endpoint":"https://as/revoke","introspection_endpoint":"https://as/i",
+            "device_authorization_endpoint":"https://as/device",
+            "token_endpoint_auth_signing_alg_values_supported":["ES256"],
             "jwks_uri":"https://as/jwks","response_types_supported":["code"],
             "grant_types_supported":["authorization_code","refresh_token","urn:x"],
             "token_endpoint_auth_methods_supported":["none","client_secret_post","tls"],
@@ -177,6 +189,8 @@ mod tests {
             assert_eq!(found.registration_endpoint, Some("https://as/register"));
             assert_eq!(found.revocation_endpoint, Some("https://as/revoke"));
             assert_eq!(found.introspection_endpoint, Some("https://as/i"));
+            assert_eq!(found.device_authorization_endpoint, Some("https://as/device"));
+            assert!(found.token_endpoint_auth_signing_alg_values_supported.contains("ES256"));
             assert_eq!(found.jwks_uri, Some("https://as/jwks"));
             assert!(found.response_types_supported.contains("code"));
             assert!(found.grant_types_supported.contains("refresh_token"));
@@ -281,6 +295,7 @@ mod tests {
                     "registration_endpoint",
                     "revocation_endpoint",
                     "introspection_endpoint",
+                    "device_authorization_endpoint",
                     "jwks_uri",
                 ][..],
                 &["null", "1", "false", "{}", "[]"][..],
@@ -299,6 +314,7 @@ mod tests {
                     "scopes_supported",
                     "token_endpoint_auth_methods_supported",
                     "introspection_endpoint_auth_methods_supported",
+                    "token_endpoint_auth_signing_alg_values_supported",
                     "revocation_endpoint_auth_methods_supported",
                 ],
                 &["null", "1", "\"none\"", "{}", "[1]", "[null]"],

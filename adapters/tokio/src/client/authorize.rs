@@ -1,18 +1,18 @@
 //! From a bare 401 to tokens: the loop around the core's machines.
 
-use std::{fmt, io, time::SystemTime};
+use std::{fmt, io, sync::Arc, time::SystemTime};
 
 use portcullis_core::{
     challenge::parse::{self, BearerChallenge},
     client::{
         AfterRefresh, Authorization, AuthorizationError, Callback, CallbackError, Client,
-        ClientSecret, CodeGrant, Discovered, Discovery, DiscoveryError, Entropy, ErrorResponse,
-        Identity, KnownClient, Machine, Origin, Output, Preferences, Registration,
-        RegistrationError, TokenRequest, TokenRequestError, Wish,
+        ClientAuthentication, ClientKey, ClientSecret, CodeGrant, DeviceError, Discovered,
+        Discovery, DiscoveryError, Entropy, ErrorResponse, Freshness, Grant, Identity, KnownClient,
+        Machine, Origin, Output, Preferences, Registration, RegistrationError, Signer,
+        TokenRequest, TokenRequestError, Wish,
     },
     encoding::scratch::Scratch,
     limits::METADATA_LEN_MAX_DESKTOP,
-    scope::ScopeSet,
 };
 use zeroize::Zeroizing;
 
@@ -49,6 +49,8 @@ pub enum AuthorizeError {
     Denied(String),
     /// The answer must not be used.
     Callback(CallbackError),
+    /// The user could not log in on another machine; with the server's words, if it had any.
+    Device(DeviceError, Option<String>),
     /// The token endpoint gave no tokens; with its words, if it had any.
     Token(TokenRequestError, Option<String>),
 }
@@ -70,12 +72,19 @@ impl fmt::Display for AuthorizeError {
             Self::TimedOut => f.write_str("nobody logged in in time"),
             Self::Denied(words) => write!(f, "access denied: {words}"),
             Self::Callback(error) => error.fmt(f),
+            Self::Device(error, words) => with_words(f, error, words),
             Self::Token(error, words) => with_words(f, error, words),
         }
     }
 }
 
 impl std::error::Error for AuthorizeError {}
+
+impl From<DeviceError> for AuthorizeError {
+    fn from(error: DeviceError) -> Self {
+        Self::Device(error, None)
+    }
+}
 
 /// Why a refresh brought no tokens, and what that means for those that are stored.
 #[derive(Debug)]
@@ -92,14 +101,14 @@ impl RefreshFailure {
 }
 
 /// Memory of one login, overwritten at its end.
-struct Storage(Zeroizing<Vec<u8>>);
+pub(super) struct Storage(Zeroizing<Vec<u8>>);
 
 impl Storage {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(Zeroizing::new(vec![0; STORAGE_LEN]))
     }
 
-    fn scratch(&mut self) -> Scratch<'_> {
+    pub(super) fn scratch(&mut self) -> Scratch<'_> {
         Scratch::new(&mut self.0)
     }
 }
@@ -112,33 +121,32 @@ pub(super) struct Flow<'a> {
 }
 
 impl Flow<'_> {
-    /// The whole flow, from the `WWW-Authenticate` lines of a 401 or 403 (none: from the URL alone).
-    /// `scope` is asked for, if the caller knows better than the challenge.
-    pub(super) async fn authorize(
+    /// Logs in with the user's browser on this machine.
+    pub(super) async fn by_browser(
         &self,
         challenges: &[Vec<u8>],
-        scope: Option<&str>,
+        wish: &Wish<'_>,
         earlier: Option<&Login>,
         browser: &dyn OpenBrowser,
     ) -> Result<Login, AuthorizeError> {
-        let scope = scope.or(self.options.scope.as_deref()).map(ScopeSet::parse).transpose();
-        let scope = scope.map_err(|_| AuthorizeError::Setup("option `scope` is malformed"))?;
-        let wish = Wish { scope, offline_access: self.options.offline_access };
         let bound = match (self.options.redirect_port, earlier) {
-            (0, Some(earlier)) => Redirect::bind_again(&earlier.redirect_uri).await,
+            (0, Some(earlier)) if !earlier.redirect_uri.is_empty() => {
+                Redirect::bind_again(&earlier.redirect_uri).await
+            }
             (port, _) => Redirect::bind(port).await,
         };
         let (redirect, redirect_uri) = bound.map_err(AuthorizeError::Listen)?;
         let known: Vec<_> = self.known_clients(earlier).collect();
         let mut storage = Storage::new();
         let scratch = &mut storage.scratch();
-        let discovered = self.discover(challenges, &known, scratch).await?;
-        let client = self.register(&discovered, &known, &redirect_uri, scratch).await?;
+        let discovered =
+            self.discover(challenges, &known, Grant::AuthorizationCode, scratch).await?;
+        let client = self.register(&discovered, &known, Some(&redirect_uri), scratch).await?;
         let grant = self
-            .ask_user(&discovered, &client, &wish, (redirect, &redirect_uri), browser, scratch)
+            .ask_user(&discovered, &client, wish, (redirect, &redirect_uri), browser, scratch)
             .await?;
-        let request = TokenRequest::code(grant, scratch);
-        let request = request.map_err(|full| AuthorizeError::Token(full.into(), None))?;
+        let request = TokenRequest::code(grant, freshness().as_ref(), scratch);
+        let request = request.map_err(|error| AuthorizeError::Token(error, None))?;
         let login = self.request_tokens(request, &client, &redirect_uri, scratch).await;
         login.map_err(|(error, response)| AuthorizeError::Token(error, words(response)))
     }
@@ -149,22 +157,28 @@ impl Flow<'_> {
         login: &Login,
         challenges: &[Vec<u8>],
     ) -> Result<Login, RefreshFailure> {
+        if login.is_renewable {
+            return self.renew(login, challenges).await;
+        }
         let keep = |error| RefreshFailure { error, after: AfterRefresh::Keep };
         let forget = |error| RefreshFailure { error, after: AfterRefresh::ForgetTokens };
-        let known: Vec<_> = login.known_client().into_iter().collect();
+        let known: Vec<_> = self.client_of(login).into_iter().collect();
+        let redirect_uri = Some(login.redirect_uri.as_str()).filter(|uri| !uri.is_empty());
+        let grant = redirect_uri.map_or(Grant::DeviceCode, |_| Grant::AuthorizationCode);
         let nothing = || forget(AuthorizeError::Setup("no refresh token"));
         let stored = login.stored_tokens().ok_or_else(nothing)?;
         let mut storage = Storage::new();
         let scratch = &mut storage.scratch();
-        let discovered = self.discover(challenges, &known, scratch).await.map_err(keep)?;
+        let discovered = self.discover(challenges, &known, grant, scratch).await.map_err(keep)?;
         // There is something to refresh only for the client that has it: no other is asked for.
-        let identity = self.identity(&known, &login.redirect_uri);
+        let identity = self.identity(&known, redirect_uri);
         let identity = Identity { dynamic_registration: false, ..identity };
         let registration =
             Registration::new(&discovered, &identity, unix_time(SystemTime::now()), scratch);
         let client = registration.and_then(Registration::finish);
         let client = client.map_err(|error| forget(AuthorizeError::Registration(error, None)))?;
-        let request = TokenRequest::refresh(&discovered, &client, &stored, scratch);
+        let fresh = freshness();
+        let request = TokenRequest::refresh(&discovered, &client, &stored, fresh.as_ref(), scratch);
         let request = request.map_err(|error| RefreshFailure::of(error, None))?;
         let refreshed = self.request_tokens(request, &client, &login.redirect_uri, scratch).await;
         let mut refreshed = refreshed.map_err(|(error, words)| RefreshFailure::of(error, words))?;
@@ -172,10 +186,11 @@ impl Flow<'_> {
         Ok(refreshed)
     }
 
-    async fn discover<'s>(
+    pub(super) async fn discover<'s>(
         &'s self,
         challenges: &'s [Vec<u8>],
         known: &'s [KnownClient<'s>],
+        grant: Grant,
         scratch: &mut Scratch<'s>,
     ) -> Result<Discovered<'s>, AuthorizeError> {
         let full = |_| AuthorizeError::Discovery(DiscoveryError::BufferFull);
@@ -192,6 +207,7 @@ impl Flow<'_> {
             resource_match: self.options.resource_match,
             known_issuers: &known_issuers,
             allowed_issuers: allowed.as_deref(),
+            grant,
         };
         let discovery = Discovery::new(self.server_url, challenge.as_ref(), preferences, scratch);
         let mut discovery = discovery.map_err(AuthorizeError::Discovery)?;
@@ -199,11 +215,11 @@ impl Flow<'_> {
         discovery.finish().map_err(AuthorizeError::Discovery)
     }
 
-    async fn register<'s>(
+    pub(super) async fn register<'s>(
         &'s self,
         discovered: &Discovered<'s>,
         known: &'s [KnownClient<'s>],
-        redirect_uri: &'s str,
+        redirect_uri: Option<&'s str>,
         scratch: &mut Scratch<'s>,
     ) -> Result<Client<'s>, AuthorizeError> {
         let identity = self.identity(known, redirect_uri);
@@ -272,7 +288,7 @@ impl Flow<'_> {
         judged
     }
 
-    async fn request_tokens<'s>(
+    pub(super) async fn request_tokens<'s>(
         &self,
         mut request: TokenRequest<'s>,
         client: &Client<'s>,
@@ -286,7 +302,11 @@ impl Flow<'_> {
     }
 
     /// Sends what the machine wants sent until it wants no more.
-    async fn drive<'s>(&self, machine: &mut impl Machine<'s>, scratch: &mut Scratch<'s>) {
+    pub(super) async fn drive<'s>(
+        &self,
+        machine: &mut impl Machine<'s>,
+        scratch: &mut Scratch<'s>,
+    ) {
         while let Output::Fetch(request) = machine.poll() {
             let (purpose, method) = (request.purpose, request.method.as_str());
             let answer = self.fetcher.fetch(&request, self.options.fetch_time_limit).await;
@@ -312,35 +332,66 @@ impl Flow<'_> {
     }
 
     /// The client of an earlier login first, then those given by hand.
-    fn known_clients<'k>(
+    pub(super) fn known_clients<'k>(
         &'k self,
         earlier: Option<&'k Login>,
     ) -> impl Iterator<Item = KnownClient<'k>> {
-        let configured = self.options.clients.iter().map(|client| KnownClient {
+        let earlier = earlier.and_then(|earlier| self.client_of(earlier));
+        earlier.into_iter().chain(self.configured_clients())
+    }
+
+    /// The client of an earlier login, with the application's key if it signs.
+    fn client_of<'k>(&'k self, login: &'k Login) -> Option<KnownClient<'k>> {
+        let known = login.known_client()?;
+        if known.authentication != Some(ClientAuthentication::PrivateKeyJwt) {
+            return Some(known);
+        }
+        let is_document = self.options.metadata_document.as_deref() == Some(known.id);
+        let of_document = self.options.metadata_key.as_ref().filter(|_| is_document);
+        let mut configured = self.configured_clients();
+        let of_client =
+            configured.find(|client| client.issuer == known.issuer && client.id == known.id);
+        let key = of_client.and_then(|client| client.key).or(of_document.map(lent));
+        Some(KnownClient { key, ..known })
+    }
+
+    /// The clients given by hand.
+    pub(super) fn configured_clients(&self) -> impl Iterator<Item = KnownClient<'_>> {
+        self.options.clients.iter().map(|client| KnownClient {
             issuer: &client.issuer,
             id: &client.id,
             secret: client.secret.as_ref().map(|secret| ClientSecret::new(secret.as_str())),
             secret_expires_at: None,
+            key: client.key.as_ref().map(lent),
             authentication: None,
             redirect_uri: None,
             origin: Origin::Configured,
-        });
-        earlier.and_then(Login::known_client).into_iter().chain(configured)
+        })
     }
 
-    fn identity<'s>(&'s self, known: &'s [KnownClient<'s>], redirect_uri: &'s str) -> Identity<'s> {
+    fn identity<'s>(
+        &'s self,
+        known: &'s [KnownClient<'s>],
+        redirect_uri: Option<&'s str>,
+    ) -> Identity<'s> {
         Identity {
             name: &self.options.name,
             uri: self.options.uri.as_deref(),
             redirect_uri,
             known,
             metadata_document: self.options.metadata_document.as_deref(),
+            metadata_key: self.options.metadata_key.as_ref().map(lent),
             dynamic_registration: self.options.dynamic_registration,
         }
     }
 }
 
-fn words(response: Option<ErrorResponse<'_>>) -> Option<String> {
+/// A key of the options, as the machines take it.
+pub(super) fn lent(key: &Arc<dyn Signer + Send + Sync>) -> ClientKey<'_> {
+    ClientKey::new(&**key)
+}
+
+pub(super) fn words(response: Option<ErrorResponse<'_>>) -> Option<String> {
     response.map(|response| response.to_string())
 }
 
@@ -351,4 +402,13 @@ fn entropy() -> Result<Entropy, AuthorizeError> {
         .and_then(|()| getrandom::fill(&mut entropy.state))
         .map_err(|_| AuthorizeError::Setup("no random source"))?;
     Ok(entropy)
+}
+
+/// What makes the next signed text a new one; `None` without a clock or a random source, and then nothing is
+/// signed.
+pub(super) fn freshness() -> Option<Freshness> {
+    let now = unix_time(SystemTime::now())?;
+    let mut octets = [0; 32];
+    getrandom::fill(&mut octets).ok()?;
+    Some(Freshness { now, octets })
 }

@@ -37,6 +37,8 @@ pub struct Login {
     scope: String,
     access_token: Zeroizing<String>,
     refresh_token: Option<Zeroizing<String>>,
+    /// Whether the application gets such a token without a user, in the way it got this one.
+    pub(super) is_renewable: bool,
     expires_at: SystemTime,
     refresh_at: SystemTime,
 }
@@ -65,6 +67,7 @@ impl Login {
             scope: tokens.scope().as_str().to_owned(),
             access_token: secret(tokens.access_token().expose()),
             refresh_token: tokens.refresh_token().map(|token| secret(token.expose())),
+            is_renewable: false,
             expires_at: now + Duration::from_secs(u64::from(tokens.expires_in_secs())),
             refresh_at: now + Duration::from_secs(u64::from(tokens.refresh_in_secs())),
         }
@@ -81,9 +84,13 @@ impl Login {
     pub(super) fn after_refresh(&mut self, after: AfterRefresh, now: SystemTime) {
         match after {
             AfterRefresh::Keep => self.refresh_at = now + REFRESH_PAUSE,
-            AfterRefresh::ForgetTokens => self.refresh_token = None,
+            AfterRefresh::ForgetTokens => {
+                self.refresh_token = None;
+                self.is_renewable = false;
+            }
             AfterRefresh::ForgetClient => {
                 self.refresh_token = None;
+                self.is_renewable = false;
                 self.client_is_known = false;
             }
         }
@@ -129,9 +136,10 @@ impl Login {
         &self.access_token
     }
 
-    /// Whether there is a refresh token.
+    /// Whether new tokens can be had without asking a user: there is a refresh token, or the application acts
+    /// for itself.
     pub const fn is_refreshable(&self) -> bool {
-        self.refresh_token.is_some()
+        self.refresh_token.is_some() || self.is_renewable
     }
 
     /// The client as the core knows one; `None` when the authorization server has forgotten it.
@@ -141,8 +149,10 @@ impl Login {
             id: &self.client_id,
             secret: self.client_secret.as_ref().map(|secret| ClientSecret::new(secret.as_str())),
             secret_expires_at: self.client_secret_expires_at,
+            // The application has it, and lends it to each flow.
+            key: None,
             authentication: Some(self.authentication),
-            redirect_uri: Some(&self.redirect_uri),
+            redirect_uri: Some(self.redirect_uri.as_str()).filter(|uri| !uri.is_empty()),
             origin: Origin::Registered,
         })
     }

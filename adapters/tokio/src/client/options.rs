@@ -2,10 +2,10 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use portcullis_core::client::{ResourceMatch, UrlPolicy};
+use portcullis_core::client::{ResourceMatch, Signer, UrlPolicy};
 use zeroize::Zeroizing;
 
-use super::Observer;
+use super::{Observer, ShowCode};
 
 /// A client id that the user got from an authorization server by other means (CL-31).
 #[derive(Clone)]
@@ -16,6 +16,28 @@ pub struct ConfiguredClient {
     pub id: String,
     /// `client_secret`, unless the client is public.
     pub secret: Option<Zeroizing<String>>,
+    /// The key that the authorization server knows the public half of, such as a
+    /// [`SigningKey`](super::SigningKey); used before the secret, where the server takes it.
+    pub key: Option<Arc<dyn Signer + Send + Sync>>,
+}
+
+impl ConfiguredClient {
+    /// A public client: one with neither secret nor key.
+    pub fn new(issuer: impl Into<String>, id: impl Into<String>) -> Self {
+        Self { issuer: issuer.into(), id: id.into(), secret: None, key: None }
+    }
+
+    /// The client with its secret.
+    #[must_use]
+    pub fn with_secret(self, secret: impl Into<String>) -> Self {
+        Self { secret: Some(Zeroizing::new(secret.into())), ..self }
+    }
+
+    /// The client with its key.
+    #[must_use]
+    pub fn with_key(self, key: impl Signer + Send + 'static) -> Self {
+        Self { key: Some(Arc::new(key)), ..self }
+    }
 }
 
 impl fmt::Debug for ConfiguredClient {
@@ -24,6 +46,30 @@ impl fmt::Debug for ConfiguredClient {
             .field("issuer", &self.issuer)
             .field("id", &self.id)
             .finish_non_exhaustive()
+    }
+}
+
+/// In whose name the client acts, and how it gets the tokens for it.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub enum Access {
+    /// The user logs in with a browser on this machine (OAuth 2.1 §4.1).
+    #[default]
+    Browser,
+    /// The user logs in with a browser on another machine, which this one shows a code for (RFC 8628).
+    Device(Arc<dyn ShowCode>),
+    /// The application acts for itself, as one of [`Options::clients`] with a secret or a key (RFC 6749
+    /// §4.4). There is no user and no refresh token: a new token is asked for before the old one ends.
+    ClientCredentials,
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Browser => "Browser",
+            Self::Device(_) => "Device",
+            Self::ClientCredentials => "ClientCredentials",
+        })
     }
 }
 
@@ -38,6 +84,11 @@ pub struct Options {
     pub clients: Vec<ConfiguredClient>,
     /// The https URL of the application's client metadata document (CL-32).
     pub metadata_document: Option<String>,
+    /// The key whose public half that document names, if it says that the application authenticates with one
+    /// (CL-33).
+    pub metadata_key: Option<Arc<dyn Signer + Send + Sync>>,
+    /// How tokens are got. Default: the user's browser on this machine.
+    pub access: Access,
     /// Whether the application may register itself. Default: yes.
     pub dynamic_registration: bool,
     /// Exactly these scopes at first; by default what the server asks for.
@@ -73,6 +124,8 @@ impl Options {
             uri: None,
             clients: Vec::new(),
             metadata_document: None,
+            metadata_key: None,
+            access: Access::default(),
             dynamic_registration: true,
             scope: None,
             step_up: true,
@@ -100,6 +153,7 @@ impl fmt::Debug for Options {
             .field("name", &self.name)
             .field("clients", &self.clients)
             .field("metadata_document", &self.metadata_document)
+            .field("access", &self.access)
             .field("scope", &self.scope)
             .finish_non_exhaustive()
     }

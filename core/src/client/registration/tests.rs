@@ -1,7 +1,10 @@
 use std::{format, string::String};
 
 use super::*;
-use crate::client::testkit::{Answer, ISSUER, REDIRECT, Site, scratch, stranger};
+use crate::client::{
+    ClientKey,
+    testkit::{Answer, ISSUER, REDIRECT, Site, scratch, stranger, test_key},
+};
 
 const OPEN: &str = r#","registration_endpoint":"https://as.example/register","token_endpoint_auth_methods_supported":["none"]"#;
 const DOCUMENTS: &str = r#","registration_endpoint":"https://as.example/register","client_id_metadata_document_supported":true"#;
@@ -13,6 +16,7 @@ fn known(issuer: &'static str, origin: Origin) -> KnownClient<'static> {
         id: "known",
         secret: None,
         secret_expires_at: None,
+        key: None,
         authentication: None,
         redirect_uri: None,
         origin,
@@ -66,7 +70,9 @@ fn cl_37_sec_474_known_clients_are_for_one_issuer() {
     check(OPEN, at("https://as2.example", Origin::Configured), Err(RegistrationError::OtherIssuer));
     check(OPEN, at("https://as.example/", Origin::Configured), Err(RegistrationError::OtherIssuer));
     check(OPEN, at("https://as2.example", Origin::Registered), Ok("register"));
-    check(OPEN, at(ISSUER, Origin::Registered), Ok("known"));
+    let known = KnownClient { redirect_uri: Some(REDIRECT), ..known(ISSUER, Origin::Registered) };
+    let known = std::boxed::Box::leak(std::boxed::Box::new([known]));
+    check(OPEN, Identity { known, ..stranger() }, Ok("known"));
 }
 
 #[test]
@@ -83,7 +89,9 @@ fn cl_38_a_client_registered_with_another_redirect_uri() {
 fn cl_39_a_secret_that_ended() {
     let ending = |secs| {
         let secret_expires_at = Some(UnixTime::from_secs(secs));
-        let known = KnownClient { secret_expires_at, ..known(ISSUER, Origin::Registered) };
+        let redirect_uri = Some(REDIRECT);
+        let known = known(ISSUER, Origin::Registered);
+        let known = KnownClient { secret_expires_at, redirect_uri, ..known };
         Identity { known: std::boxed::Box::leak(std::boxed::Box::new([known])), ..stranger() }
     };
     check(OPEN, ending(1001), Ok("known"));
@@ -263,7 +271,84 @@ fn limits_on_both_sides() {
 #[test]
 fn cl_38_redirect_uris() {
     for redirect_uri in ["http://app.example/cb", "app:/cb"] {
-        let made = register(OPEN, Identity { redirect_uri, ..stranger() });
+        let made = register(OPEN, Identity { redirect_uri: Some(redirect_uri), ..stranger() });
         assert!(matches!(made, Err(RegistrationError::RedirectUri(_))), "{redirect_uri}");
     }
+}
+
+const SIGNED: &str = r#","client_id_metadata_document_supported":true,
+    "registration_endpoint":"https://as.example/register",
+    "token_endpoint_auth_methods_supported":["client_secret_basic","private_key_jwt","none"],
+    "token_endpoint_auth_signing_alg_values_supported":["ES256"]"#;
+const SIGNED_ELSE: &str = r#","client_id_metadata_document_supported":true,
+    "registration_endpoint":"https://as.example/register",
+    "token_endpoint_auth_methods_supported":["client_secret_basic","private_key_jwt","none"],
+    "token_endpoint_auth_signing_alg_values_supported":["PS512"]"#;
+
+#[test]
+fn cl_60_cc_03_a_key_before_a_secret_where_the_server_takes_it() {
+    let key = Some(ClientKey::new(test_key()));
+    let secret = Some(ClientSecret::new("s"));
+    let method = |server_members, known: KnownClient<'static>| {
+        let discovered = Site { server_members, ..Site::default() }.discovered();
+        let client = Client::configured(&discovered, &[known], None);
+        client.map(|client| client.authentication())
+    };
+    let both = KnownClient { key, secret, ..known(ISSUER, Origin::Configured) };
+    assert_eq!(method(SIGNED, both), Ok(ClientAuthentication::PrivateKeyJwt));
+    assert_eq!(method(SIGNED_ELSE, both), Ok(ClientAuthentication::Basic));
+    let key_alone = KnownClient { secret: None, ..both };
+    assert_eq!(method(SIGNED, key_alone), Ok(ClientAuthentication::PrivateKeyJwt));
+    // Never as a public client, which the server would then take everybody for.
+    let refused = Err(RegistrationError::ClientAuthentication);
+    assert_eq!(method(SIGNED_ELSE, key_alone), refused);
+    assert_eq!(method("", key_alone), refused);
+    let lost = KnownClient { authentication: Some(ClientAuthentication::PrivateKeyJwt), ..both };
+    assert_eq!(method(SIGNED, KnownClient { key: None, ..lost }), refused);
+}
+
+#[test]
+fn cc_02_sec_474_only_a_client_configured_for_this_issuer() {
+    let discovered = Site::default().discovered();
+    let configured = |issuer, origin| {
+        let client = Client::configured(&discovered, &[known(issuer, origin)], None);
+        client.map(|client| client.id())
+    };
+    assert_eq!(configured(ISSUER, Origin::Configured), Ok("known"));
+    assert_eq!(configured(ISSUER, Origin::Registered), Err(RegistrationError::AskUser));
+    let other = configured("https://as2.example", Origin::Configured);
+    assert_eq!(other, Err(RegistrationError::OtherIssuer));
+    assert_eq!(Client::configured(&discovered, &[], None).err(), Some(RegistrationError::AskUser));
+}
+
+#[test]
+fn cl_33_a_document_with_a_key() {
+    let key = Some(ClientKey::new(test_key()));
+    let identity = Identity { metadata_document: Some(DOCUMENT), metadata_key: key, ..stranger() };
+    let client = register(SIGNED, identity).unwrap().finish().unwrap();
+    assert_eq!(client.id(), DOCUMENT);
+    assert_eq!(client.authentication(), ClientAuthentication::PrivateKeyJwt);
+    assert!(client.secret().is_none());
+    // The document says what the server does not take, so another way is gone.
+    check(SIGNED_ELSE, identity, Ok("register"));
+}
+
+#[test]
+fn a_client_without_a_browser_registers_for_the_device_grant() {
+    let identity = Identity { redirect_uri: None, ..stranger() };
+    let mut registration = register(OPEN, identity).unwrap();
+    let Output::Fetch(request) = registration.poll() else { panic!("nothing to send") };
+    let sent: serde_json::Value = serde_json::from_slice(request.body).unwrap();
+    let device = "urn:ietf:params:oauth:grant-type:device_code";
+    assert_eq!(sent["grant_types"], serde_json::json!([device, "refresh_token"]));
+    assert_eq!(sent["redirect_uris"], serde_json::json!([]));
+    assert_eq!(sent["response_types"], serde_json::json!([]));
+    Answer::Json(201, r#"{"client_id":"a","redirect_uris":[]}"#)
+        .give(&mut registration, &mut scratch());
+    assert_eq!(registration.finish().unwrap().id(), "a");
+    // Such a registration is of no use with a browser, and the other way round.
+    let registered =
+        std::boxed::Box::leak(std::boxed::Box::new([known(ISSUER, Origin::Registered)]));
+    check(OPEN, Identity { known: registered, redirect_uri: None, ..stranger() }, Ok("known"));
+    check(OPEN, Identity { known: registered, ..stranger() }, Ok("register"));
 }

@@ -30,7 +30,7 @@ fn code_request(authentication: ClientAuthentication) -> TokenRequest<'static> {
     let state = authorization.pending.as_ref().unwrap().state.expose().to_string();
     let callback = authorization.handle_callback(&format!("code=c&state={state}"), &mut scratch);
     let Callback::Granted(grant) = callback else { panic!("{callback:?}") };
-    TokenRequest::code(grant, &mut scratch).unwrap()
+    TokenRequest::code(grant, None, &mut scratch).unwrap()
 }
 
 fn stored() -> StoredTokens<'static> {
@@ -48,7 +48,7 @@ fn refresh(
     client: Client<'static>,
     stored: StoredTokens<'static>,
 ) -> Result<TokenRequest<'static>, TokenRequestError> {
-    TokenRequest::refresh(&Site::default().discovered(), &client, &stored, &mut scratch())
+    TokenRequest::refresh(&Site::default().discovered(), &client, &stored, None, &mut scratch())
 }
 
 fn refresh_request(authentication: ClientAuthentication) -> TokenRequest<'static> {

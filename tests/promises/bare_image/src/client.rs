@@ -47,7 +47,7 @@ fn authorization() {
         Ok(mut authorization) => {
             keep(authorization.url());
             match authorization.handle_callback(text(), &mut scratch) {
-                Callback::Granted(grant) => match TokenRequest::code(grant, &mut scratch) {
+                Callback::Granted(grant) => match TokenRequest::code(grant, None, &mut scratch) {
                     Ok(request) => tokens(request, &mut scratch),
                     Err(error) => show(&error),
                 },

@@ -227,11 +227,8 @@ async fn a_browser_that_fails_ends_the_login() {
 #[tokio::test]
 async fn sec_474_a_configured_client_of_another_issuer_is_not_shown() {
     let world = World::honest().await;
-    let client = ConfiguredClient {
-        issuer: format!("{}/", world.issuer),
-        id: "mine".into(),
-        secret: Some(zeroize::Zeroizing::new("hush".into())),
-    };
+    let issuer = format!("{}/", world.issuer);
+    let client = ConfiguredClient::new(issuer, "mine").with_secret("hush");
     let options = Options { clients: vec![client], ..world.options() };
     let login = authorize(&world.resource, &options, &browse).await;
     assert!(matches!(login, Err(AuthorizeError::Registration(..))), "{login:?}");

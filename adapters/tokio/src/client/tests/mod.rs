@@ -1,5 +1,6 @@
 //! The whole client against scripted servers: honest ones first, then each kind of bad one.
 
+mod grants;
 mod hostile;
 mod refreshing;
 mod step_up;
