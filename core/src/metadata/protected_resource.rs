@@ -124,24 +124,30 @@ impl<'m> ProtectedResource<'m> {
     /// A slash at the end of either path does not count. Neither resource nor server may have
     /// userinfo, a fragment or dot segments, nor the resource a query.
     pub fn matches(&self, server_url: &str) -> bool {
-        let (Ok(resource), Ok(server)) = (Uri::parse(self.resource), Uri::parse(server_url)) else {
-            return false;
-        };
-        let is_plain = |uri: Uri<'_>| {
-            uri.userinfo().is_none() && uri.fragment().is_none() && !uri.has_dot_segments()
-        };
-        is_plain(resource)
-            && is_plain(server)
-            && resource.query().is_none()
-            && resource.origin().is_some()
-            && resource.origin() == server.origin()
-            && is_path_prefix(resource.path(), server.path())
+        covers(self.resource, server_url)
     }
 
     /// Whether the document names exactly this URL: RFC 9728 §3.3 without MCP's allowance.
     pub fn matches_exactly(&self, server_url: &str) -> bool {
         self.resource == server_url && self.matches(server_url)
     }
+}
+
+/// Whether the URL belongs to the resource of this identifier, by the rule of [`ProtectedResource::matches`]:
+/// tokens for the resource may be shown there and nowhere else (CL-71).
+pub fn covers(resource: &str, url: &str) -> bool {
+    let (Ok(resource), Ok(url)) = (Uri::parse(resource), Uri::parse(url)) else {
+        return false;
+    };
+    let is_plain = |uri: Uri<'_>| {
+        uri.userinfo().is_none() && uri.fragment().is_none() && !uri.has_dot_segments()
+    };
+    is_plain(resource)
+        && is_plain(url)
+        && resource.query().is_none()
+        && resource.origin().is_some()
+        && resource.origin() == url.origin()
+        && is_path_prefix(resource.path(), url.path())
 }
 
 /// `/api` leads `/api/v1` and not `/api2`.

@@ -115,12 +115,6 @@ impl Received {
         }
         IncomingResponse { status: self.status(), content_type, body: &self.body }
     }
-
-    /// All `WWW-Authenticate` lines.
-    pub(super) fn challenges(&self) -> Vec<Vec<u8>> {
-        let lines = self.head.headers.get_all(header::WWW_AUTHENTICATE);
-        lines.iter().map(|line| line.as_bytes().to_vec()).collect()
-    }
 }
 
 /// A field value that no log shows.

@@ -6,27 +6,22 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::SystemTime,
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header, response::Parts};
 use portcullis_core::{
-    challenge::parse::{self, BearerChallenge},
-    client::{AfterRefresh, Attempts, FetchFailure, Reaction, UrlRefusal},
-    encoding::scratch::Scratch,
+    client::{FetchFailure, UrlRefusal},
     mcp::header_value,
-    scope::ScopeSet,
 };
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
 
 use super::{
-    AuthorizeError, Login, OpenBrowser, Options, Party, Printable,
-    authorize::{Flow, RefreshFailure},
+    AuthorizeError, Authorizer, Judgement, Login, OpenBrowser, Operation, Options, Party,
+    Printable,
+    authorizer::{bearer_challenge, challenge_buffer, challenges},
     event_stream::EventStream,
-    fetcher::{Fetcher, Received, secret_value},
-    session::{Session, Step},
+    fetcher::Received,
 };
 
 /// The protocol revision that is spoken.
@@ -94,6 +89,12 @@ impl fmt::Display for McpError {
 
 impl std::error::Error for McpError {}
 
+impl From<AuthorizeError> for McpError {
+    fn from(error: AuthorizeError) -> Self {
+        Self::Authorize(error)
+    }
+}
+
 impl From<FetchFailure> for McpError {
     fn from(failure: FetchFailure) -> Self {
         Self::Fetch(failure)
@@ -104,45 +105,35 @@ impl From<FetchFailure> for McpError {
 ///
 /// Its tokens go to that server and nowhere else (CL-71), in the header of every request (CL-70).
 pub struct McpClient {
-    server_url: String,
-    options: Options,
-    browser: Arc<dyn OpenBrowser>,
-    fetcher: Fetcher,
-    /// Held during a login or refresh, so that there is only one at a time (SEC-479).
-    session: Mutex<Session>,
+    authorizer: Arc<Authorizer>,
     next_id: AtomicU64,
 }
 
 impl McpClient {
     /// A client without tokens for the server at this URL, kept as the string it is.
     pub fn new(
-        server_url: impl Into<String>,
+        server_url: impl Into<Arc<str>>,
         options: Options,
         browser: impl OpenBrowser + 'static,
     ) -> Result<Self, McpError> {
-        let fetcher = Fetcher::new();
-        let fetcher = fetcher.ok_or(McpError::Authorize(AuthorizeError::Setup("no usable TLS")))?;
-        Ok(Self {
-            server_url: server_url.into(),
-            options,
-            browser: Arc::new(browser),
-            fetcher,
-            session: Mutex::default(),
-            next_id: AtomicU64::new(1),
-        })
+        let authorizer = Authorizer::new(server_url, options, browser)?;
+        Ok(Self::with_authorizer(Arc::new(authorizer)))
+    }
+
+    /// A client of the authorizer's server, with its login.
+    pub const fn with_authorizer(authorizer: Arc<Authorizer>) -> Self {
+        Self { authorizer, next_id: AtomicU64::new(1) }
     }
 
     /// The login that is used now.
     pub async fn login(&self) -> Option<Login> {
-        self.session.lock().await.login.clone()
+        self.authorizer.login().await
     }
 
     /// Uses this login; one for another server is not taken (SEC-475). What the user did not agree to before
     /// is forgotten.
     pub async fn set_login(&self, login: Login) {
-        if login.server_url == self.server_url {
-            *self.session.lock().await = Session::new(login);
-        }
+        self.authorizer.set_login(login).await;
     }
 
     /// `tools/list`
@@ -168,146 +159,36 @@ impl McpClient {
     ) -> Result<Value, McpError> {
         let call = Call { id: self.next_id.fetch_add(1, Ordering::Relaxed), method, name };
         let body = Bytes::from(call.body(params).to_string());
-        let mut attempts = Attempts::default();
+        let mut operation = self.authorizer.operation();
         loop {
-            let login = self.fresh_login().await;
-            let received = self.send(&call, body.clone(), login.as_ref()).await?;
-            let refreshable = login.as_ref().is_some_and(Login::is_refreshable);
-            let challenges = received.challenges();
-            let mut buffer = challenge_buffer(&challenges);
-            let challenge = bearer_challenge(&challenges, &mut buffer);
-            match attempts.react(received.status(), challenge.as_ref(), refreshable) {
-                Reaction::Deliver => return call.result(&received),
-                Reaction::Refresh => self.refresh(login, &challenges).await?,
-                Reaction::Authorize => self.authorize(login, &challenges).await?,
-                Reaction::StepUp => {
-                    let challenged = challenge.and_then(|challenge| challenge.scope);
-                    let challenged = challenged.unwrap_or_default();
-                    if !self.step_up(login, challenged, &challenges).await? {
-                        return call.result(&received);
-                    }
-                }
-                Reaction::GiveUp => return Err(McpError::Unauthorized),
+            let received = self.send(&call, body.clone(), &mut operation).await?;
+            let Parts { status, headers, .. } = &received.head;
+            match operation.judge(*status, headers).await? {
+                Judgement::Deliver => return call.result(&received),
+                Judgement::Again => {}
+                Judgement::GiveUp => return Err(McpError::Unauthorized),
             }
         }
-    }
-
-    async fn authorize(&self, used: Option<Login>, challenges: &[Vec<u8>]) -> Result<(), McpError> {
-        let mut session = self.session.lock().await;
-        if session.is_other_than(used.as_ref()) {
-            return Ok(());
-        }
-        let authorized =
-            self.flow().authorize(challenges, None, used.as_ref(), &*self.browser).await;
-        session.login = Some(authorized.map_err(McpError::Authorize)?);
-        Ok(())
-    }
-
-    /// Asks the user for the scopes of a challenge as well; whether it is worth sending the request again.
-    /// The tokens there are stay in use unless there are new ones.
-    async fn step_up(
-        &self,
-        used: Option<Login>,
-        challenged: ScopeSet<'_>,
-        challenges: &[Vec<u8>],
-    ) -> Result<bool, McpError> {
-        if !self.options.step_up {
-            return Ok(false);
-        }
-        let mut session = self.session.lock().await;
-        let scope = match session.step(used.as_ref(), challenged) {
-            Step::Taken => return Ok(true),
-            Step::None(error) => {
-                tracing::debug!(%error, "nobody is asked");
-                return Ok(false);
-            }
-            Step::Ask(scope) => scope,
-        };
-        let earlier = session.login.as_ref();
-        let authorized =
-            self.flow().authorize(challenges, Some(&scope), earlier, &*self.browser).await;
-        match authorized {
-            Ok(login) => {
-                session.login = Some(login);
-                session.remember_denied(challenged);
-                Ok(true)
-            }
-            Err(error) => {
-                if let AuthorizeError::Denied(_) = error {
-                    session.remember_denied(challenged);
-                }
-                Err(McpError::Authorize(error))
-            }
-        }
-    }
-
-    /// After a refusal the next 401 leads to a login. When the authorization server cannot be asked now, nor
-    /// could the user log in there: then this is the end, and nothing is forgotten.
-    async fn refresh(&self, used: Option<Login>, challenges: &[Vec<u8>]) -> Result<(), McpError> {
-        let mut session = self.session.lock().await;
-        if session.is_other_than(used.as_ref()) {
-            return Ok(());
-        }
-        match self.refreshed(&mut session, challenges).await {
-            Some(RefreshFailure { error, after: AfterRefresh::Keep }) => {
-                Err(McpError::Authorize(error))
-            }
-            None | Some(_) => Ok(()),
-        }
-    }
-
-    /// The login, refreshed if it is about to end: once for all who wait for it. If that fails it is used as
-    /// it is.
-    async fn fresh_login(&self) -> Option<Login> {
-        let mut session = self.session.lock().await;
-        if session.login.as_ref().is_some_and(|login| login.is_due(SystemTime::now())) {
-            self.refreshed(&mut session, &[]).await;
-        }
-        session.login.clone()
-    }
-
-    /// Refreshes the login; gives what went wrong.
-    async fn refreshed(
-        &self,
-        session: &mut Session,
-        challenges: &[Vec<u8>],
-    ) -> Option<RefreshFailure> {
-        let login = session.login.as_mut()?;
-        match self.flow().refresh(login, challenges).await {
-            Ok(refreshed) => {
-                *login = refreshed;
-                None
-            }
-            Err(failure) => {
-                tracing::debug!(error = %failure.error, after = ?failure.after, "not refreshed");
-                login.after_refresh(failure.after, SystemTime::now());
-                Some(failure)
-            }
-        }
-    }
-
-    fn flow(&self) -> Flow<'_> {
-        let Self { server_url, options, fetcher, .. } = self;
-        Flow { server_url, options, fetcher }
     }
 
     async fn send(
         &self,
         call: &Call<'_>,
         body: Bytes,
-        login: Option<&Login>,
+        operation: &mut Operation<'_>,
     ) -> Result<Received, McpError> {
-        let policy = self.options.url_policy(&self.server_url);
-        policy.admit(&self.server_url).map_err(McpError::ServerUrl)?;
-        let fields = call.fields(login)?;
+        let (server_url, options) = (self.authorizer.server_url(), self.authorizer.options());
+        options.url_policy(server_url).admit(server_url).map_err(McpError::ServerUrl)?;
+        let mut fields = call.fields()?;
+        fields.extend(operation.fields(&Method::POST, server_url).await?);
         let (mut events, mut answered) = (EventStream::default(), false);
-        let sent = self.fetcher.send(
+        let sent = self.authorizer.fetcher().send(
             Method::POST,
-            &self.server_url,
+            server_url,
             fields,
             body,
             ANSWER_LEN_MAX,
-            self.options.call_time_limit,
+            options.call_time_limit,
             |head, piece| {
                 if is_event_stream(&head.headers) {
                     events.push(piece, |data| answered |= call.is_answer(data));
@@ -317,11 +198,11 @@ impl McpClient {
         );
         let received = sent.await;
         let status = received.as_ref().map(Received::status).map_err(|failure| *failure);
-        let with = if login.is_some() { "with a token" } else { "without a token" };
+        let with = if operation.has_token() { "with a token" } else { "without a token" };
         let name = call.name.unwrap_or_default();
         let meaning = format!("{} {name} {with}", call.method).replace("  ", " ");
         let parties = (Party::Client, Party::ResourceServer);
-        self.flow().tell(parties, ("POST", &self.server_url), status, &meaning);
+        self.authorizer.flow().tell(parties, ("POST", server_url), status, &meaning);
         Ok(received?)
     }
 }
@@ -329,8 +210,8 @@ impl McpClient {
 impl fmt::Debug for McpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("McpClient")
-            .field("server_url", &self.server_url)
-            .field("options", &self.options)
+            .field("server_url", &self.authorizer.server_url())
+            .field("options", self.authorizer.options())
             .finish_non_exhaustive()
     }
 }
@@ -358,7 +239,7 @@ impl Call<'_> {
     }
 
     /// The fields of the request; those that repeat the body are spelled by the core (TC-03).
-    fn fields(&self, login: Option<&Login>) -> Result<HeaderMap, McpError> {
+    fn fields(&self) -> Result<HeaderMap, McpError> {
         let mut fields = HeaderMap::new();
         fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let accept = HeaderValue::from_static("application/json, text/event-stream");
@@ -372,10 +253,6 @@ impl Call<'_> {
             let Some(text) = text else { continue };
             let value = HeaderValue::from_str(&header_value(text).to_string());
             fields.insert(HeaderName::from_static(field), value.map_err(|_| McpError::Request)?);
-        }
-        if let Some(login) = login {
-            let credentials = zeroize::Zeroizing::new(format!("Bearer {}", login.access_token()));
-            fields.insert(header::AUTHORIZATION, secret_value(&credentials)?);
         }
         Ok(fields)
     }
@@ -427,19 +304,9 @@ fn is_event_stream(fields: &HeaderMap) -> bool {
     media_type.is_some_and(|name| name.trim().eq_ignore_ascii_case("text/event-stream"))
 }
 
-/// Room for the texts of a challenge.
-fn challenge_buffer(lines: &[Vec<u8>]) -> Vec<u8> {
-    vec![0; lines.iter().map(Vec::len).sum()]
-}
-
-fn bearer_challenge<'b>(lines: &'b [Vec<u8>], buffer: &'b mut [u8]) -> Option<BearerChallenge<'b>> {
-    let lines = lines.iter().map(Vec::as_slice);
-    parse::bearer(lines, &mut Scratch::new(buffer)).ok().flatten()
-}
-
 /// What the server says about its refusal.
 fn refusal(received: &Received) -> McpError {
-    let lines = received.challenges();
+    let lines = challenges(&received.head.headers);
     let mut buffer = challenge_buffer(&lines);
     let challenge = bearer_challenge(&lines, &mut buffer);
     McpError::Refused {

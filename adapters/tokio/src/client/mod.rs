@@ -1,6 +1,7 @@
 //! An MCP client that gets its own tokens: the loop around the core's client machines.
 //!
-//! [`McpClient`] sends MCP requests and logs in when the server answers 401. [`authorize`] does the
+//! [`McpClient`] sends MCP requests and logs in when the server answers 401; [`AuthorizationLayer`] does that
+//! for another HTTP client, and an [`Authorizer`] for whatever sends requests. [`authorize`] does the
 //! login alone. What is decided is decided by [`portcullis_core::client`]; this module carries
 //! bytes, keeps the time, shows the user a page, and listens on loopback for the answer.
 //!
@@ -15,11 +16,14 @@
 //! ```
 
 mod authorize;
+mod authorizer;
 mod browser;
 mod event_stream;
 mod fetcher;
 mod grants;
+mod layer;
 mod login;
+mod logout;
 mod mcp_client;
 mod observer;
 mod options;
@@ -27,11 +31,15 @@ mod printable;
 mod redirect;
 mod session;
 mod signing_key;
+mod store;
 
 pub use authorize::AuthorizeError;
+pub use authorizer::{Authorizer, Judgement, Operation};
 pub use browser::{OpenBrowser, Opened, PrintUrl, SystemBrowser};
 pub use grants::device::{DeviceCode, PrintCode, ShowCode, Shown};
+pub use layer::{AuthorizationLayer, Authorized, AuthorizedError};
 pub use login::Login;
+pub use logout::{LoggedOut, NotRevoked};
 pub use mcp_client::{ANSWER_LEN_MAX, McpClient, McpError, PROTOCOL_VERSION};
 pub use observer::{Exchange, Observer, Party};
 pub use options::{Access, ConfiguredClient, Options};
@@ -39,6 +47,9 @@ pub use portcullis_core::client::{FetchFailure, ResourceMatch, UrlPolicy, UrlRef
 pub use portcullis_core::client::{SignError, Signer, SigningAlgorithm};
 pub use printable::Printable;
 pub use signing_key::{NoSigningKey, SigningKey};
+#[cfg(feature = "keyring")]
+pub use store::KeyringStore;
+pub use store::{FileStore, RECORD_LEN_MAX, StoreError, StoreLock, TokenStore};
 
 /// Logs in to the server at `server_url`: from its 401 to tokens.
 ///

@@ -2,8 +2,10 @@
 
 mod grants;
 mod hostile;
+mod layer;
 mod refreshing;
 mod step_up;
+mod storing;
 mod world;
 
 use std::time::Duration;

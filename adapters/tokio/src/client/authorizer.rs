@@ -1,0 +1,416 @@
+//! What authorizes the requests to one MCP server: its login, kept fresh, and what a refusal leads to.
+
+use std::{fmt, sync::Arc, time::SystemTime};
+
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use portcullis_core::{
+    challenge::parse::{self, BearerChallenge},
+    client::{AfterRefresh, Attempts, Reaction},
+    encoding::scratch::Scratch,
+    metadata::protected_resource::covers,
+    scope::ScopeSet,
+};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use zeroize::Zeroizing;
+
+use super::{
+    AuthorizeError, Login, OpenBrowser, Options, StoreLock, TokenStore,
+    authorize::{Flow, RefreshFailure},
+    fetcher::{Fetcher, secret_value},
+    session::{Session, Step},
+    store::Kept,
+};
+
+/// The authorization of one client at one MCP server.
+///
+/// It sends no requests to that server: whoever does takes an [`Operation`] for each, adds its
+/// [fields](Operation::fields), and has the answer [judged](Operation::judge). [`McpClient`](super::McpClient)
+/// is made so. Operations at the same time share one login, and one refresh of it (SEC-479); so do clones.
+#[derive(Clone)]
+pub struct Authorizer {
+    server_url: Arc<str>,
+    options: Arc<Options>,
+    browser: Arc<dyn OpenBrowser>,
+    fetcher: Fetcher,
+    pub(super) kept: Option<Kept>,
+    /// Held during a login or refresh, so that there is only one at a time (SEC-479).
+    session: Arc<Mutex<Session>>,
+}
+
+/// The session, in the hands of one who may change it.
+pub(super) type Held = OwnedMutexGuard<Session>;
+
+/// What the answer to a request means for its operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "an answer that was not judged may be a refusal"]
+pub enum Judgement {
+    /// The answer is the result.
+    Deliver,
+    /// There is a new token: send the request again, with new fields.
+    Again,
+    /// The server refuses fresh tokens too (SEC-476).
+    GiveUp,
+}
+
+impl Authorizer {
+    /// Without a login, for the server at this URL, kept as the string it is.
+    pub fn new(
+        server_url: impl Into<Arc<str>>,
+        options: Options,
+        browser: impl OpenBrowser + 'static,
+    ) -> Result<Self, AuthorizeError> {
+        let fetcher = Fetcher::new().ok_or(AuthorizeError::Setup("no usable TLS"))?;
+        Ok(Self {
+            server_url: server_url.into(),
+            options: Arc::new(options),
+            browser: Arc::new(browser),
+            fetcher,
+            kept: None,
+            session: Arc::default(),
+        })
+    }
+
+    /// Begins with the login that is stored for the server, and stores each change before it is used. Other
+    /// processes may use the same store: they use what one of them was given (SEC-479).
+    pub fn with_store(mut self, store: impl TokenStore + 'static) -> Self {
+        let server_url = Arc::clone(&self.server_url);
+        self.kept = Some(Kept { store: Arc::new(store), server_url });
+        self
+    }
+
+    /// The server's URL.
+    pub fn server_url(&self) -> &str {
+        &self.server_url
+    }
+
+    /// The options it was made with.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Whether requests to this URL are authorized here: those to the server's URL and below it (CL-71), if
+    /// the options admit it.
+    pub fn is_for(&self, url: &str) -> bool {
+        let (resource, _query) = self.server_url.split_once('?').unwrap_or((&self.server_url, ""));
+        self.options.url_policy(&self.server_url).admit(url).is_ok() && covers(resource, url)
+    }
+
+    /// The login that is used now, as far as that is known without looking into the store.
+    pub async fn login(&self) -> Option<Login> {
+        self.session.lock().await.login.clone()
+    }
+
+    /// The login, from the store if need be, as it is: its tokens may have ended.
+    pub async fn stored_login(&self) -> Result<Option<Login>, AuthorizeError> {
+        Ok(self.session().await?.login.clone())
+    }
+
+    /// The login, from the store if need be, and refreshed if it is about to end: once for all who wait for
+    /// it. If it cannot be refreshed it is given as it is.
+    pub async fn fresh_login(&self) -> Result<Option<Login>, AuthorizeError> {
+        let mut session = self.session().await?;
+        if session.is_due(SystemTime::now()) {
+            (session, _) = self.refreshed(session, &[]).await?;
+        }
+        Ok(session.login.clone())
+    }
+
+    /// Uses this login; one for another server is not taken (SEC-475). What the user did not agree to before
+    /// is forgotten.
+    pub async fn set_login(&self, login: Login) {
+        if *login.server_url == *self.server_url {
+            *self.session.lock().await = Session::new(login);
+        }
+    }
+
+    /// Has the user log in, whether or not there are tokens already.
+    pub async fn log_in(&self) -> Result<Login, AuthorizeError> {
+        let mut session = self.session().await?;
+        let earlier = session.login.as_ref();
+        let login = self.flow().authorize(&[], None, earlier, &*self.browser).await?;
+        *session = Session::new(login.clone());
+        self.save(&mut session).await?;
+        Ok(login)
+    }
+
+    /// Begins one operation: a request, and the same request again after a refusal.
+    pub fn operation(&self) -> Operation<'_> {
+        Operation { authorizer: self, attempts: Attempts::default(), used: None }
+    }
+
+    pub(super) const fn fetcher(&self) -> &Fetcher {
+        &self.fetcher
+    }
+
+    pub(super) fn flow(&self) -> Flow<'_> {
+        let Self { server_url, options, fetcher, .. } = self;
+        Flow { server_url, options, fetcher }
+    }
+
+    /// Waits until nobody else is at it; what is in it may not be stored.
+    pub(super) async fn held(&self) -> Held {
+        Arc::clone(&self.session).lock_owned().await
+    }
+
+    /// Waits until nobody else is at it. What it has is stored.
+    pub(super) async fn session(&self) -> Result<Held, AuthorizeError> {
+        let mut session = self.held().await;
+        if session.is_unsaved {
+            self.save(&mut session).await?;
+        }
+        if let (Some(kept), false) = (&self.kept, session.is_loaded) {
+            *session = kept.read().await?.unwrap_or_default().loaded();
+        }
+        Ok(session)
+    }
+
+    async fn save(&self, session: &mut Session) -> Result<(), AuthorizeError> {
+        let lock = self.lock_store().await?;
+        self.save_locked(session, lock.as_ref()).await
+    }
+
+    /// Stores what the session has; until that is done it is used for nothing (CL-63).
+    async fn save_locked(
+        &self,
+        session: &mut Session,
+        _lock: Option<&StoreLock>,
+    ) -> Result<(), AuthorizeError> {
+        session.is_unsaved = true;
+        if let (Some(kept), Some(record)) = (&self.kept, session.to_record()) {
+            kept.write(record).await?;
+        }
+        session.is_unsaved = false;
+        Ok(())
+    }
+
+    pub(super) async fn lock_store(&self) -> Result<Option<StoreLock>, AuthorizeError> {
+        match &self.kept {
+            Some(kept) => Ok(Some(kept.lock().await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Takes what another process has stored in the meantime; whether that is another login. When it has
+    /// forgotten the login, so does the session.
+    pub(super) async fn take_stored(&self, session: &mut Session) -> Result<bool, AuthorizeError> {
+        let Some(kept) = &self.kept else { return Ok(false) };
+        let stored = kept.read().await?.unwrap_or_default();
+        let is_other = session.is_other_than(stored.login.as_ref());
+        if is_other {
+            *session = stored.loaded();
+        }
+        Ok(is_other && session.login.is_some())
+    }
+
+    async fn authorize(
+        &self,
+        used: Option<&Login>,
+        challenges: &[Vec<u8>],
+    ) -> Result<(), AuthorizeError> {
+        let mut session = self.session().await?;
+        if session.is_other_than(used) || self.take_stored(&mut session).await? {
+            return Ok(());
+        }
+        session.login = Some(self.flow().authorize(challenges, None, used, &*self.browser).await?);
+        self.save(&mut session).await
+    }
+
+    /// Asks the user for the scopes of a challenge as well; whether it is worth sending the request again.
+    /// The tokens there are stay in use unless there are new ones.
+    async fn step_up(
+        &self,
+        used: Option<&Login>,
+        challenged: ScopeSet<'_>,
+        challenges: &[Vec<u8>],
+    ) -> Result<bool, AuthorizeError> {
+        if !self.options.step_up {
+            return Ok(false);
+        }
+        let mut session = self.session().await?;
+        self.take_stored(&mut session).await?;
+        let scope = match session.step(used, challenged) {
+            Step::Taken => return Ok(true),
+            Step::None(error) => {
+                tracing::debug!(%error, "nobody is asked");
+                return Ok(false);
+            }
+            Step::Ask(scope) => scope,
+        };
+        let earlier = session.login.as_ref();
+        match self.flow().authorize(challenges, Some(&scope), earlier, &*self.browser).await {
+            Ok(login) => {
+                session.login = Some(login);
+                session.remember_denied(challenged);
+                self.save(&mut session).await?;
+                Ok(true)
+            }
+            Err(error) => {
+                if let AuthorizeError::Denied(_) = error {
+                    session.remember_denied(challenged);
+                    self.save(&mut session).await?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// After a refusal the next 401 leads to a login. When the authorization server cannot be asked now, nor
+    /// could the user log in there: then this is the end, and nothing is forgotten.
+    async fn refresh(
+        &self,
+        used: Option<&Login>,
+        challenges: &[Vec<u8>],
+    ) -> Result<(), AuthorizeError> {
+        let session = self.session().await?;
+        if session.is_other_than(used) {
+            return Ok(());
+        }
+        match self.refreshed(session, challenges).await?.1 {
+            Some(RefreshFailure { error, after: AfterRefresh::Keep }) => Err(error),
+            None | Some(_) => Ok(()),
+        }
+    }
+
+    /// Refreshes the login, unless another process has done so; gives what went wrong.
+    ///
+    /// It goes on when nobody waits for it any more: between the answer and the store a refresh token that
+    /// changes with each use would be lost (SEC-561).
+    async fn refreshed(
+        &self,
+        mut session: Held,
+        challenges: &[Vec<u8>],
+    ) -> Result<(Held, Option<RefreshFailure>), AuthorizeError> {
+        let (own, challenges) = (self.clone(), challenges.to_vec());
+        let refreshing = tokio::spawn(async move {
+            let failure = own.refresh_session(&mut session, &challenges).await?;
+            Ok((session, failure))
+        });
+        refreshing.await.map_err(|_| AuthorizeError::Setup("the runtime is shutting down"))?
+    }
+
+    async fn refresh_session(
+        &self,
+        session: &mut Session,
+        challenges: &[Vec<u8>],
+    ) -> Result<Option<RefreshFailure>, AuthorizeError> {
+        let lock = self.lock_store().await?;
+        if self.take_stored(session).await? && !session.is_due(SystemTime::now()) {
+            return Ok(None);
+        }
+        let Some(login) = session.login.as_mut() else { return Ok(None) };
+        let failure = match self.flow().refresh(login, challenges).await {
+            Ok(refreshed) => {
+                *login = refreshed;
+                None
+            }
+            Err(failure) => {
+                tracing::debug!(error = %failure.error, after = ?failure.after, "not refreshed");
+                login.after_refresh(failure.after, SystemTime::now());
+                Some(failure)
+            }
+        };
+        self.save_locked(session, lock.as_ref()).await?;
+        Ok(failure)
+    }
+}
+
+impl fmt::Debug for Authorizer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authorizer")
+            .field("server_url", &self.server_url)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One operation at the server: at most one refresh, one login and one step-up (CL-72, CL-83).
+#[derive(Debug)]
+pub struct Operation<'a> {
+    authorizer: &'a Authorizer,
+    attempts: Attempts,
+    /// What the last request was sent with.
+    used: Option<Login>,
+}
+
+impl Operation<'_> {
+    /// The fields that authorize the next request; none when there is no login yet.
+    ///
+    /// `method` and `url` are those of the request that gets them. They are for this one request (CL-70), and
+    /// an error when it is [not for](Authorizer::is_for) the server (SEC-475).
+    pub async fn fields(
+        &mut self,
+        method: &Method,
+        url: &str,
+    ) -> Result<HeaderMap, AuthorizeError> {
+        if !self.authorizer.is_for(url) {
+            return Err(AuthorizeError::Setup("the URL is not that of the server"));
+        }
+        self.used = self.authorizer.fresh_login().await?;
+        let login = self.used.as_ref();
+        login.map_or_else(|| Ok(HeaderMap::new()), |login| authorization_fields(login, method, url))
+    }
+
+    /// Whether the last request was sent with a token.
+    pub const fn has_token(&self) -> bool {
+        self.used.is_some()
+    }
+
+    /// Judges the answer to the request that the last [fields](Self::fields) were for, and does what it asks
+    /// for: refreshes the tokens, has the user log in, or asks the user for further scopes.
+    pub async fn judge(
+        &mut self,
+        status: StatusCode,
+        fields: &HeaderMap,
+    ) -> Result<Judgement, AuthorizeError> {
+        let challenges = challenges(fields);
+        let mut buffer = challenge_buffer(&challenges);
+        let challenge = bearer_challenge(&challenges, &mut buffer);
+        let used = self.used.as_ref();
+        let refreshable = used.is_some_and(Login::is_refreshable);
+        match self.attempts.react(status.as_u16(), challenge.as_ref(), refreshable) {
+            Reaction::Deliver => return Ok(Judgement::Deliver),
+            Reaction::Refresh => self.authorizer.refresh(used, &challenges).await?,
+            Reaction::Authorize => self.authorizer.authorize(used, &challenges).await?,
+            Reaction::StepUp => {
+                let challenged = challenge.and_then(|challenge| challenge.scope);
+                let challenged = challenged.unwrap_or_default();
+                if !self.authorizer.step_up(used, challenged, &challenges).await? {
+                    return Ok(Judgement::Deliver);
+                }
+            }
+            Reaction::GiveUp => return Ok(Judgement::GiveUp),
+        }
+        Ok(Judgement::Again)
+    }
+}
+
+/// What a request of this method to this URL shows of the login.
+fn authorization_fields(
+    login: &Login,
+    _method: &Method,
+    _url: &str,
+) -> Result<HeaderMap, AuthorizeError> {
+    let credentials = Zeroizing::new(format!("Bearer {}", login.access_token()));
+    let value: HeaderValue = secret_value(&credentials)
+        .map_err(|_| AuthorizeError::Setup("access token cannot be written as HTTP"))?;
+    Ok(HeaderMap::from_iter([(header::AUTHORIZATION, value)]))
+}
+
+/// All `WWW-Authenticate` lines.
+pub(super) fn challenges(fields: &HeaderMap) -> Vec<Vec<u8>> {
+    let lines = fields.get_all(header::WWW_AUTHENTICATE);
+    lines.iter().map(|line| line.as_bytes().to_vec()).collect()
+}
+
+/// Room for the texts of a challenge.
+pub(super) fn challenge_buffer(lines: &[Vec<u8>]) -> Vec<u8> {
+    vec![0; lines.iter().map(Vec::len).sum()]
+}
+
+pub(super) fn bearer_challenge<'b>(
+    lines: &'b [Vec<u8>],
+    buffer: &'b mut [u8],
+) -> Option<BearerChallenge<'b>> {
+    let lines = lines.iter().map(Vec::as_slice);
+    parse::bearer(lines, &mut Scratch::new(buffer)).ok().flatten()
+}
