@@ -89,6 +89,11 @@ pub(crate) fn read_stdin_first_line(len_max: usize) -> Result<Zeroizing<String>,
     if text.len() > len_max { Err(error(Reason::TooLong(len_max))) } else { Ok(text) }
 }
 
+/// The one line of a file, of at most `len_max` bytes beside the line end.
+pub(crate) fn read_line(path: &Path, len_max: usize) -> Result<Zeroizing<String>, FileError> {
+    line(read(path, len_max + 2)?).map_err(at(path))
+}
+
 /// The key named `kid` whose text is all there is in the file.
 pub(crate) fn read_key(path: &Path, kid: &str) -> Result<Key, FileError> {
     let error = at(path);

@@ -6,6 +6,7 @@ mod demo;
 mod device;
 mod files;
 mod key;
+mod login;
 mod output;
 mod token;
 
@@ -39,7 +40,11 @@ enum Command {
     /// Keys: a master key, the key of one resource server, what one device is provisioned with.
     #[command(subcommand)]
     Key(Box<key::Command>),
-    /// Access tokens: sign one, look into one, check one as a server would.
+    /// Log in to an MCP server, in the browser; the tokens are kept for `token get`.
+    Login(Box<login::Options>),
+    /// End a login: the tokens are revoked, where the authorization server does that, and forgotten.
+    Logout(Box<login::LogoutOptions>),
+    /// Access tokens: get one of a login, sign one, look into one, check one as a server would.
     #[command(subcommand)]
     Token(Box<token::Command>),
 }
@@ -54,6 +59,8 @@ fn main() -> ExitCode {
         Command::User(command) => (command.run().map_err(Into::into), ExitCode::FAILURE),
         Command::Client(command) => (command.run().map_err(Into::into), ExitCode::FAILURE),
         Command::Key(command) => (command.run().map_err(Into::into), ExitCode::FAILURE),
+        Command::Login(options) => (options.run().map_err(Into::into), ExitCode::FAILURE),
+        Command::Logout(options) => (options.run().map_err(Into::into), login::TROUBLE.into()),
         Command::Token(command) => (command.run().map_err(Into::into), command.trouble()),
     };
     result.unwrap_or_else(|error| {

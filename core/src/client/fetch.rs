@@ -52,6 +52,8 @@ pub enum Purpose {
     DeviceAuthorization,
     /// Whether that user has logged in (RFC 8628 §3.4).
     DeviceToken,
+    /// Tokens are given back (RFC 7009 §2).
+    Revocation,
 }
 
 /// The two methods that the client machines use.

@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 use crate::{
     device::DeviceError,
     files::{self, FileError},
+    login,
     output::OutputError,
 };
 
@@ -30,6 +31,9 @@ const NO_VERDICT: u8 = 2;
 /// What `portcullis token` can do.
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// Print an access token of a login, refreshed if need be: exit status 0 there is one, 1 log in first, 2
+    /// could not tell.
+    Get(Box<login::TokenOptions>),
     /// Sign an access token, as the authorization server of a resource would.
     Mint(mint::Options),
     /// Show what a token says, without checking who says so.
@@ -41,6 +45,7 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn run(&self) -> Result<ExitCode, Error> {
         match self {
+            Self::Get(options) => options.run().map_err(Error::Login),
             Self::Mint(options) => mint::run(options).map(|()| ExitCode::SUCCESS),
             Self::Inspect(options) => inspect::run(options).map(|()| ExitCode::SUCCESS),
             Self::Verify(options) => verify::run(options),
@@ -50,6 +55,7 @@ impl Command {
     /// The exit status when [`run`](Self::run) fails.
     pub(crate) fn trouble(&self) -> ExitCode {
         match self {
+            Self::Get(_) => login::TROUBLE.into(),
             Self::Mint(_) | Self::Inspect(_) => ExitCode::FAILURE,
             Self::Verify(_) => NO_VERDICT.into(),
         }
@@ -77,6 +83,7 @@ impl TokenArgument {
 /// Why there is no token, or no verdict about one. None of them repeats a token or a key.
 #[derive(Debug)]
 pub(crate) enum Error {
+    Login(login::Error),
     File(FileError),
     Output(OutputError),
     Device(DeviceError),
@@ -104,6 +111,7 @@ pub(crate) enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Login(error) => error.fmt(f),
             Self::File(error) => error.fmt(f),
             Self::Output(error) => error.fmt(f),
             Self::Device(error) => error.fmt(f),

@@ -17,7 +17,7 @@ use portcullis_core::{
 use zeroize::Zeroizing;
 
 use super::{
-    Exchange, Login, OpenBrowser, Options, Party,
+    Exchange, Login, OpenBrowser, Options, Party, StoreError,
     fetcher::Fetcher,
     login::unix_time,
     observer::{meaning_of, without_query},
@@ -53,6 +53,8 @@ pub enum AuthorizeError {
     Device(DeviceError, Option<String>),
     /// The token endpoint gave no tokens; with its words, if it had any.
     Token(TokenRequestError, Option<String>),
+    /// What is stored cannot be read, or new tokens cannot be stored.
+    Store(StoreError),
 }
 
 impl fmt::Display for AuthorizeError {
@@ -74,6 +76,7 @@ impl fmt::Display for AuthorizeError {
             Self::Callback(error) => error.fmt(f),
             Self::Device(error, words) => with_words(f, error, words),
             Self::Token(error, words) => with_words(f, error, words),
+            Self::Store(error) => error.fmt(f),
         }
     }
 }
@@ -83,6 +86,12 @@ impl std::error::Error for AuthorizeError {}
 impl From<DeviceError> for AuthorizeError {
     fn from(error: DeviceError) -> Self {
         Self::Device(error, None)
+    }
+}
+
+impl From<StoreError> for AuthorizeError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
     }
 }
 
@@ -369,7 +378,7 @@ impl Flow<'_> {
         })
     }
 
-    fn identity<'s>(
+    pub(super) fn identity<'s>(
         &'s self,
         known: &'s [KnownClient<'s>],
         redirect_uri: Option<&'s str>,

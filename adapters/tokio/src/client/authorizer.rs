@@ -10,29 +10,35 @@ use portcullis_core::{
     metadata::protected_resource::covers,
     scope::ScopeSet,
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use zeroize::Zeroizing;
 
 use super::{
-    AuthorizeError, Login, OpenBrowser, Options,
+    AuthorizeError, Login, OpenBrowser, Options, StoreLock, TokenStore,
     authorize::{Flow, RefreshFailure},
     fetcher::{Fetcher, secret_value},
     session::{Session, Step},
+    store::Kept,
 };
 
 /// The authorization of one client at one MCP server.
 ///
 /// It sends no requests to that server: whoever does takes an [`Operation`] for each, adds its
 /// [fields](Operation::fields), and has the answer [judged](Operation::judge). [`McpClient`](super::McpClient)
-/// is made so. Operations at the same time share one login, and one refresh of it (SEC-479).
+/// is made so. Operations at the same time share one login, and one refresh of it (SEC-479); so do clones.
+#[derive(Clone)]
 pub struct Authorizer {
-    server_url: String,
-    options: Options,
+    server_url: Arc<str>,
+    options: Arc<Options>,
     browser: Arc<dyn OpenBrowser>,
     fetcher: Fetcher,
+    pub(super) kept: Option<Kept>,
     /// Held during a login or refresh, so that there is only one at a time (SEC-479).
-    session: Mutex<Session>,
+    session: Arc<Mutex<Session>>,
 }
+
+/// The session, in the hands of one who may change it.
+pub(super) type Held = OwnedMutexGuard<Session>;
 
 /// What the answer to a request means for its operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,18 +55,27 @@ pub enum Judgement {
 impl Authorizer {
     /// Without a login, for the server at this URL, kept as the string it is.
     pub fn new(
-        server_url: impl Into<String>,
+        server_url: impl Into<Arc<str>>,
         options: Options,
         browser: impl OpenBrowser + 'static,
     ) -> Result<Self, AuthorizeError> {
         let fetcher = Fetcher::new().ok_or(AuthorizeError::Setup("no usable TLS"))?;
         Ok(Self {
             server_url: server_url.into(),
-            options,
+            options: Arc::new(options),
             browser: Arc::new(browser),
             fetcher,
-            session: Mutex::default(),
+            kept: None,
+            session: Arc::default(),
         })
+    }
+
+    /// Begins with the login that is stored for the server, and stores each change before it is used. Other
+    /// processes may use the same store: they use what one of them was given (SEC-479).
+    pub fn with_store(mut self, store: impl TokenStore + 'static) -> Self {
+        let server_url = Arc::clone(&self.server_url);
+        self.kept = Some(Kept { store: Arc::new(store), server_url });
+        self
     }
 
     /// The server's URL.
@@ -69,7 +84,7 @@ impl Authorizer {
     }
 
     /// The options it was made with.
-    pub const fn options(&self) -> &Options {
+    pub fn options(&self) -> &Options {
         &self.options
     }
 
@@ -80,17 +95,42 @@ impl Authorizer {
         self.options.url_policy(&self.server_url).admit(url).is_ok() && covers(resource, url)
     }
 
-    /// The login that is used now.
+    /// The login that is used now, as far as that is known without looking into the store.
     pub async fn login(&self) -> Option<Login> {
         self.session.lock().await.login.clone()
+    }
+
+    /// The login, from the store if need be, as it is: its tokens may have ended.
+    pub async fn stored_login(&self) -> Result<Option<Login>, AuthorizeError> {
+        Ok(self.session().await?.login.clone())
+    }
+
+    /// The login, from the store if need be, and refreshed if it is about to end: once for all who wait for
+    /// it. If it cannot be refreshed it is given as it is.
+    pub async fn fresh_login(&self) -> Result<Option<Login>, AuthorizeError> {
+        let mut session = self.session().await?;
+        if session.is_due(SystemTime::now()) {
+            (session, _) = self.refreshed(session, &[]).await?;
+        }
+        Ok(session.login.clone())
     }
 
     /// Uses this login; one for another server is not taken (SEC-475). What the user did not agree to before
     /// is forgotten.
     pub async fn set_login(&self, login: Login) {
-        if login.server_url == self.server_url {
+        if *login.server_url == *self.server_url {
             *self.session.lock().await = Session::new(login);
         }
+    }
+
+    /// Has the user log in, whether or not there are tokens already.
+    pub async fn log_in(&self) -> Result<Login, AuthorizeError> {
+        let mut session = self.session().await?;
+        let earlier = session.login.as_ref();
+        let login = self.flow().authorize(&[], None, earlier, &*self.browser).await?;
+        *session = Session::new(login.clone());
+        self.save(&mut session).await?;
+        Ok(login)
     }
 
     /// Begins one operation: a request, and the same request again after a refusal.
@@ -107,17 +147,72 @@ impl Authorizer {
         Flow { server_url, options, fetcher }
     }
 
+    /// Waits until nobody else is at it; what is in it may not be stored.
+    pub(super) async fn held(&self) -> Held {
+        Arc::clone(&self.session).lock_owned().await
+    }
+
+    /// Waits until nobody else is at it. What it has is stored.
+    pub(super) async fn session(&self) -> Result<Held, AuthorizeError> {
+        let mut session = self.held().await;
+        if session.is_unsaved {
+            self.save(&mut session).await?;
+        }
+        if let (Some(kept), false) = (&self.kept, session.is_loaded) {
+            *session = kept.read().await?.unwrap_or_default().loaded();
+        }
+        Ok(session)
+    }
+
+    async fn save(&self, session: &mut Session) -> Result<(), AuthorizeError> {
+        let lock = self.lock_store().await?;
+        self.save_locked(session, lock.as_ref()).await
+    }
+
+    /// Stores what the session has; until that is done it is used for nothing (CL-63).
+    async fn save_locked(
+        &self,
+        session: &mut Session,
+        _lock: Option<&StoreLock>,
+    ) -> Result<(), AuthorizeError> {
+        session.is_unsaved = true;
+        if let (Some(kept), Some(record)) = (&self.kept, session.to_record()) {
+            kept.write(record).await?;
+        }
+        session.is_unsaved = false;
+        Ok(())
+    }
+
+    pub(super) async fn lock_store(&self) -> Result<Option<StoreLock>, AuthorizeError> {
+        match &self.kept {
+            Some(kept) => Ok(Some(kept.lock().await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Takes what another process has stored in the meantime; whether that is another login. When it has
+    /// forgotten the login, so does the session.
+    pub(super) async fn take_stored(&self, session: &mut Session) -> Result<bool, AuthorizeError> {
+        let Some(kept) = &self.kept else { return Ok(false) };
+        let stored = kept.read().await?.unwrap_or_default();
+        let is_other = session.is_other_than(stored.login.as_ref());
+        if is_other {
+            *session = stored.loaded();
+        }
+        Ok(is_other && session.login.is_some())
+    }
+
     async fn authorize(
         &self,
         used: Option<&Login>,
         challenges: &[Vec<u8>],
     ) -> Result<(), AuthorizeError> {
-        let mut session = self.session.lock().await;
-        if session.is_other_than(used) {
+        let mut session = self.session().await?;
+        if session.is_other_than(used) || self.take_stored(&mut session).await? {
             return Ok(());
         }
         session.login = Some(self.flow().authorize(challenges, None, used, &*self.browser).await?);
-        Ok(())
+        self.save(&mut session).await
     }
 
     /// Asks the user for the scopes of a challenge as well; whether it is worth sending the request again.
@@ -131,7 +226,8 @@ impl Authorizer {
         if !self.options.step_up {
             return Ok(false);
         }
-        let mut session = self.session.lock().await;
+        let mut session = self.session().await?;
+        self.take_stored(&mut session).await?;
         let scope = match session.step(used, challenged) {
             Step::Taken => return Ok(true),
             Step::None(error) => {
@@ -145,11 +241,13 @@ impl Authorizer {
             Ok(login) => {
                 session.login = Some(login);
                 session.remember_denied(challenged);
+                self.save(&mut session).await?;
                 Ok(true)
             }
             Err(error) => {
                 if let AuthorizeError::Denied(_) = error {
                     session.remember_denied(challenged);
+                    self.save(&mut session).await?;
                 }
                 Err(error)
             }
@@ -163,34 +261,44 @@ impl Authorizer {
         used: Option<&Login>,
         challenges: &[Vec<u8>],
     ) -> Result<(), AuthorizeError> {
-        let mut session = self.session.lock().await;
+        let session = self.session().await?;
         if session.is_other_than(used) {
             return Ok(());
         }
-        match self.refreshed(&mut session, challenges).await {
+        match self.refreshed(session, challenges).await?.1 {
             Some(RefreshFailure { error, after: AfterRefresh::Keep }) => Err(error),
             None | Some(_) => Ok(()),
         }
     }
 
-    /// The login, refreshed if it is about to end: once for all who wait for it. If that fails it is used as
-    /// it is.
-    async fn fresh_login(&self) -> Option<Login> {
-        let mut session = self.session.lock().await;
-        if session.login.as_ref().is_some_and(|login| login.is_due(SystemTime::now())) {
-            self.refreshed(&mut session, &[]).await;
-        }
-        session.login.clone()
+    /// Refreshes the login, unless another process has done so; gives what went wrong.
+    ///
+    /// It goes on when nobody waits for it any more: between the answer and the store a refresh token that
+    /// changes with each use would be lost (SEC-561).
+    async fn refreshed(
+        &self,
+        mut session: Held,
+        challenges: &[Vec<u8>],
+    ) -> Result<(Held, Option<RefreshFailure>), AuthorizeError> {
+        let (own, challenges) = (self.clone(), challenges.to_vec());
+        let refreshing = tokio::spawn(async move {
+            let failure = own.refresh_session(&mut session, &challenges).await?;
+            Ok((session, failure))
+        });
+        refreshing.await.map_err(|_| AuthorizeError::Setup("the runtime is shutting down"))?
     }
 
-    /// Refreshes the login; gives what went wrong.
-    async fn refreshed(
+    async fn refresh_session(
         &self,
         session: &mut Session,
         challenges: &[Vec<u8>],
-    ) -> Option<RefreshFailure> {
-        let login = session.login.as_mut()?;
-        match self.flow().refresh(login, challenges).await {
+    ) -> Result<Option<RefreshFailure>, AuthorizeError> {
+        let lock = self.lock_store().await?;
+        if self.take_stored(session).await? && !session.is_due(SystemTime::now()) {
+            return Ok(None);
+        }
+        let Some(login) = session.login.as_mut() else { return Ok(None) };
+        let failure = match self.flow().refresh(login, challenges).await {
             Ok(refreshed) => {
                 *login = refreshed;
                 None
@@ -200,7 +308,9 @@ impl Authorizer {
                 login.after_refresh(failure.after, SystemTime::now());
                 Some(failure)
             }
-        }
+        };
+        self.save_locked(session, lock.as_ref()).await?;
+        Ok(failure)
     }
 }
 
@@ -235,7 +345,7 @@ impl Operation<'_> {
         if !self.authorizer.is_for(url) {
             return Err(AuthorizeError::Setup("the URL is not that of the server"));
         }
-        self.used = self.authorizer.fresh_login().await;
+        self.used = self.authorizer.fresh_login().await?;
         let login = self.used.as_ref();
         login.map_or_else(|| Ok(HeaderMap::new()), |login| authorization_fields(login, method, url))
     }

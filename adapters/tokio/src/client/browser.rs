@@ -40,13 +40,13 @@ impl OpenBrowser for PrintUrl {
     }
 }
 
-/// Prints the URL and opens it in the desktop's browser, by argument vector, without a shell.
+/// Prints the URL to standard error and opens it in the desktop's browser, by argument vector, without a shell.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemBrowser;
 
 impl OpenBrowser for SystemBrowser {
     fn open(&self, url: String) -> Opened<'_> {
-        println!("Your browser opens this page to log in:\n{url}");
+        eprintln!("Your browser opens this page to log in:\n{url}");
         Box::pin(async move {
             let exit = tokio::task::spawn_blocking(move || opener(&url).status()).await;
             match exit.map_err(io::Error::other)? {

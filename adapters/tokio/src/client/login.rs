@@ -1,5 +1,7 @@
 //! What a login brings, in memory of its own.
 
+mod record;
+
 use std::{
     fmt,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -8,7 +10,7 @@ use std::{
 use portcullis_core::{
     client::{
         AfterRefresh, Client, ClientAuthentication, ClientSecret, KnownClient, Origin,
-        RefreshToken, StoredTokens, Tokens,
+        RefreshToken, StoredTokens, TokenKind, Tokens,
     },
     scope::ScopeSet,
     time::UnixTime,
@@ -155,6 +157,12 @@ impl Login {
             redirect_uri: Some(self.redirect_uri.as_str()).filter(|uri| !uri.is_empty()),
             origin: Origin::Registered,
         })
+    }
+
+    /// The token that is given back when the login ends: the one from which the others come, if there is one.
+    pub(super) fn revocable(&self) -> (TokenKind, &str) {
+        let access = (TokenKind::Access, self.access_token());
+        self.refresh_token.as_ref().map_or(access, |token| (TokenKind::Refresh, token.as_str()))
     }
 
     /// The tokens as the core refreshes them.

@@ -23,6 +23,7 @@ mod fetcher;
 mod grants;
 mod layer;
 mod login;
+mod logout;
 mod mcp_client;
 mod observer;
 mod options;
@@ -32,6 +33,7 @@ mod redirect;
 mod rmcp_http;
 mod session;
 mod signing_key;
+mod store;
 
 pub use authorize::AuthorizeError;
 pub use authorizer::{Authorizer, Judgement, Operation};
@@ -39,6 +41,7 @@ pub use browser::{OpenBrowser, Opened, PrintUrl, SystemBrowser};
 pub use grants::device::{DeviceCode, PrintCode, ShowCode, Shown};
 pub use layer::{AuthorizationLayer, Authorized, AuthorizedError};
 pub use login::Login;
+pub use logout::{LoggedOut, NotRevoked};
 pub use mcp_client::{ANSWER_LEN_MAX, McpClient, McpError, PROTOCOL_VERSION};
 pub use observer::{Exchange, Observer, Party};
 pub use options::{Access, ConfiguredClient, Options};
@@ -48,6 +51,9 @@ pub use printable::Printable;
 #[cfg(feature = "rmcp")]
 pub use rmcp_http::{AuthorizedHttpClient, AuthorizedHttpError};
 pub use signing_key::{NoSigningKey, SigningKey};
+#[cfg(feature = "keyring")]
+pub use store::KeyringStore;
+pub use store::{FileStore, RECORD_LEN_MAX, StoreError, StoreLock, TokenStore};
 
 /// Logs in to the server at `server_url`: from its 401 to tokens.
 ///

@@ -102,6 +102,7 @@ pub(super) const fn meaning_of(
         (Purpose::DeviceAuthorization, Ok(200..=299)) => "a code for the user to type",
         (Purpose::DeviceToken, Ok(200..=299)) => "tokens: the user has logged in",
         (Purpose::DeviceToken, Ok(400)) => "no tokens yet, or none at all",
+        (Purpose::Revocation, Ok(200..=299)) => "the tokens are in force no more",
         (
             Purpose::ProtectedResourceMetadata | Purpose::AuthorizationServerMetadata,
             Ok(300..=399),

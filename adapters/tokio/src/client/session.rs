@@ -1,10 +1,14 @@
 //! What a client holds for one server: its login, and what the user did not agree to.
 
+use std::time::SystemTime;
+
 use portcullis_core::{
     client::{KnownScopes, StepUpError, step_up},
     encoding::scratch::Scratch,
     scope::ScopeSet,
 };
+
+use zeroize::Zeroizing;
 
 use super::Login;
 
@@ -13,6 +17,10 @@ pub(super) struct Session {
     pub(super) login: Option<Login>,
     /// Scopes with one blank between them (CL-85).
     denied: String,
+    /// Whether what is stored was looked at.
+    pub(super) is_loaded: bool,
+    /// Whether there is something that is to be stored before it is used (CL-63).
+    pub(super) is_unsaved: bool,
 }
 
 /// What to do about a challenge that names further scopes.
@@ -27,8 +35,30 @@ pub(super) enum Step {
 }
 
 impl Session {
+    /// Begins with a login that is nowhere else.
     pub(super) const fn new(login: Login) -> Self {
-        Self { login: Some(login), denied: String::new() }
+        Self { login: Some(login), denied: String::new(), is_loaded: true, is_unsaved: true }
+    }
+
+    /// As it is stored, and that it was looked at.
+    pub(super) fn loaded(self) -> Self {
+        Self { is_loaded: true, ..self }
+    }
+
+    /// What is to be stored; `None` without a login.
+    pub(super) fn to_record(&self) -> Option<Zeroizing<Vec<u8>>> {
+        self.login.as_ref().map(|login| login.to_record(&self.denied))
+    }
+
+    /// What was stored for this server; `None` if that cannot be read.
+    pub(super) fn from_record(record: &[u8], server_url: &str) -> Option<Self> {
+        let (login, denied) = Login::from_record(record, server_url)?;
+        Some(Self { login: Some(login), denied, is_loaded: true, is_unsaved: false })
+    }
+
+    /// Whether it is time to refresh the login, and possible.
+    pub(super) fn is_due(&self, now: SystemTime) -> bool {
+        self.login.as_ref().is_some_and(|login| login.is_due(now))
     }
 
     /// Whether the login is another one than that which was `used`: somebody logged in or refreshed.

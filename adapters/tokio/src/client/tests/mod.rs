@@ -7,6 +7,7 @@ mod refreshing;
 #[cfg(feature = "rmcp")]
 mod rmcp_http;
 mod step_up;
+mod storing;
 mod world;
 
 use std::time::Duration;

@@ -14,7 +14,7 @@ use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http_body::Frame;
 use http_body_util::BodyExt;
-use tokio::sync::Barrier;
+use tokio::sync::{Barrier, Notify};
 
 use super::{world::Seen, *};
 
@@ -114,6 +114,34 @@ async fn cl_39_a_client_that_was_forgotten_is_registered_again() {
     client.list_tools().await.unwrap();
     client.call_tool("again", json!({})).await.unwrap();
     assert_eq!((world.seen("/register").len(), world.seen("/authorize").len()), (2, 2));
+    assert_eq!(client.login().await.unwrap().access_token(), "at-2");
+}
+
+#[tokio::test]
+async fn sec_561_a_refresh_that_nobody_waits_for_any_more_is_not_lost() {
+    let (asked, go_on) = (Arc::new(Notify::new()), Arc::new(Barrier::new(2)));
+    let twist = (Arc::clone(&asked), Arc::clone(&go_on));
+    let world = World::with(move |world, seen| {
+        let old = seen.field("authorization") == Some("Bearer at-1");
+        if old && seen.field("mcp-name") == Some("again") {
+            return Some(text(401, "text/plain", ""));
+        }
+        let answer = is_refresh(seen).then(|| world.token(seen))?;
+        twist.0.notify_one();
+        let go_on = Arc::clone(&twist.1);
+        Some(answer.map(|body| Body::new(Held::until(go_on, body))))
+    })
+    .await;
+    let client = world.client();
+    client.list_tools().await.unwrap();
+    // The call is dropped when its new tokens are given out already.
+    tokio::select! {
+        outcome = client.call_tool("again", json!({})) => panic!("{outcome:?}"),
+        () = asked.notified() => {}
+    }
+    go_on.wait().await;
+    client.call_tool("again", json!({})).await.unwrap();
+    assert_eq!((world.seen("/token").len(), world.seen("/authorize").len()), (2, 1));
     assert_eq!(client.login().await.unwrap().access_token(), "at-2");
 }
 

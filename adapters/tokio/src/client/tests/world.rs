@@ -167,7 +167,7 @@ impl World {
         response
     }
 
-    fn token(&self, seen: &Seen) -> Response<Body> {
+    pub(super) fn token(&self, seen: &Seen) -> Response<Body> {
         let mut known = self.known.lock().unwrap();
         let right = match seen.parameter("grant_type").as_deref() {
             Some("authorization_code") => {

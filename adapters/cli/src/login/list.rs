@@ -1,0 +1,36 @@
+//! `portcullis login --list`: which logins there are.
+
+use serde::Serialize;
+
+use super::{Error, Shown, client_options, no_browser, run, stores};
+use crate::output::{self, Rows};
+
+pub(super) fn run_with(options: &stores::Options, json: bool) -> Result<(), Error> {
+    let logins = run(logins(options))?;
+    if json {
+        return Ok(output::json(&Logins { logins })?);
+    }
+    let mut rows = Rows::new(&["SERVER", "ISSUER", "SCOPE", "TOKEN", "STORED IN"]);
+    for login in &logins {
+        rows.push(&[&login.server, &login.issuer, &login.scope, &login.ends(), login.store]);
+    }
+    Ok(rows.print()?)
+}
+
+#[derive(Serialize)]
+struct Logins {
+    logins: Vec<Shown>,
+}
+
+async fn logins(options: &stores::Options) -> Result<Vec<Shown>, Error> {
+    let mut shown = Vec::new();
+    for (place, store) in options.all()? {
+        for server in store.servers()? {
+            let authorizer = store.authorizer(&server, client_options(), no_browser)?;
+            if let Some(login) = authorizer.stored_login().await? {
+                shown.push(Shown::of(&login, &server, place));
+            }
+        }
+    }
+    Ok(shown)
+}

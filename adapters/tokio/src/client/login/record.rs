@@ -1,0 +1,203 @@
+//! A login as bytes to be stored, and back.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use portcullis_core::{
+    client::ClientAuthentication, metadata::protected_resource::covers, scope::ScopeSet,
+    time::UnixTime,
+};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::Login;
+
+/// Changes when an older program could misread a newer record.
+const VERSION: u32 = 1;
+
+/// All there is to know, the scopes of [`Login`] and those that were denied among it (CL-84, CL-85).
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Record {
+    version: u32,
+    server_url: String,
+    issuer: String,
+    resource: String,
+    client_id: String,
+    client_is_known: bool,
+    client_secret: Option<Zeroizing<String>>,
+    /// Seconds since 1970, as all times here.
+    client_secret_expires_at: Option<u64>,
+    client_authentication: String,
+    redirect_uri: String,
+    asked_scope: String,
+    scope: String,
+    denied_scope: String,
+    access_token: Zeroizing<String>,
+    refresh_token: Option<Zeroizing<String>>,
+    #[serde(default)]
+    is_renewable: bool,
+    expires_at: u64,
+    refresh_at: u64,
+}
+
+impl Login {
+    /// The login, and what the user did not agree to, as JSON.
+    pub(in crate::client) fn to_record(&self, denied: &str) -> Zeroizing<Vec<u8>> {
+        let record = Record {
+            version: VERSION,
+            server_url: self.server_url.clone(),
+            issuer: self.issuer.clone(),
+            resource: self.resource.clone(),
+            client_id: self.client_id.clone(),
+            client_is_known: self.client_is_known,
+            client_secret: self.client_secret.clone(),
+            client_secret_expires_at: self.client_secret_expires_at.map(UnixTime::as_secs),
+            client_authentication: self.authentication.as_str().to_owned(),
+            redirect_uri: self.redirect_uri.clone(),
+            asked_scope: self.asked_scope.clone(),
+            scope: self.scope.clone(),
+            denied_scope: denied.to_owned(),
+            access_token: self.access_token.clone(),
+            refresh_token: self.refresh_token.clone(),
+            is_renewable: self.is_renewable,
+            expires_at: secs(self.expires_at),
+            refresh_at: secs(self.refresh_at),
+        };
+        // Room for all of it, so that no half of a secret is left where it grew.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(2 * crate::client::RECORD_LEN_MAX));
+        // Texts and numbers can be written as JSON; nothing is not a record, and is refused when read.
+        if serde_json::to_writer(&mut *bytes, &record).is_err() {
+            bytes.clear();
+        }
+        bytes
+    }
+
+    /// The login that a record holds, and what the user did not agree to. `None` for anything that this
+    /// program did not write for this server.
+    pub(in crate::client) fn from_record(
+        record: &[u8],
+        server_url: &str,
+    ) -> Option<(Self, String)> {
+        let record: Record = serde_json::from_slice(record).ok()?;
+        let (resource_of, _query) = server_url.split_once('?').unwrap_or((server_url, ""));
+        let scopes = [&record.asked_scope, &record.scope, &record.denied_scope];
+        let is_sound = record.version == VERSION
+            && record.server_url == server_url
+            // SEC-475: tokens for the resource are for this server.
+            && covers(&record.resource, resource_of)
+            && scopes.into_iter().all(|scope| ScopeSet::parse(scope).is_ok());
+        if !is_sound {
+            return None;
+        }
+        let login = Self {
+            server_url: record.server_url,
+            issuer: record.issuer,
+            resource: record.resource,
+            client_id: record.client_id,
+            client_is_known: record.client_is_known,
+            client_secret: record.client_secret,
+            client_secret_expires_at: record.client_secret_expires_at.map(UnixTime::from_secs),
+            authentication: ClientAuthentication::from_name(&record.client_authentication)?,
+            redirect_uri: record.redirect_uri,
+            asked_scope: record.asked_scope,
+            scope: record.scope,
+            access_token: record.access_token,
+            refresh_token: record.refresh_token,
+            is_renewable: record.is_renewable,
+            expires_at: instant(record.expires_at)?,
+            refresh_at: instant(record.refresh_at)?,
+        };
+        Some((login, record.denied_scope))
+    }
+}
+
+/// Whole seconds: what is cut off makes a token end earlier.
+fn secs(instant: SystemTime) -> u64 {
+    instant.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+fn instant(secs: u64) -> Option<SystemTime> {
+    UNIX_EPOCH.checked_add(Duration::from_secs(secs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SERVER: &str = "https://mcp.example/mcp";
+
+    fn login() -> Login {
+        let secret = |text: &str| Zeroizing::new(text.to_owned());
+        Login {
+            server_url: SERVER.to_owned(),
+            issuer: "https://as.example".to_owned(),
+            resource: "https://mcp.example".to_owned(),
+            client_id: "c".to_owned(),
+            client_is_known: true,
+            client_secret: Some(secret("cs")),
+            client_secret_expires_at: Some(UnixTime::from_secs(7)),
+            authentication: ClientAuthentication::Post,
+            redirect_uri: "http://127.0.0.1:3030/callback".to_owned(),
+            asked_scope: "user mail".to_owned(),
+            scope: "user".to_owned(),
+            access_token: secret("at"),
+            refresh_token: Some(secret("rt")),
+            expires_at: instant(100).unwrap(),
+            refresh_at: instant(90).unwrap(),
+        }
+    }
+
+    fn record() -> String {
+        String::from_utf8(login().to_record("admin").to_vec()).unwrap()
+    }
+
+    fn is_read(record: &str) -> bool {
+        Login::from_record(record.as_bytes(), SERVER).is_some()
+    }
+
+    #[test]
+    fn cl_84_all_that_a_login_has_comes_back() {
+        let (read, denied) = Login::from_record(record().as_bytes(), SERVER).unwrap();
+        assert_eq!(denied, "admin");
+        assert_eq!(*read.to_record(&denied), *login().to_record("admin"));
+        assert_eq!((read.expires_at, read.refresh_at), (login().expires_at, login().refresh_at));
+        let known = read.known_client().unwrap();
+        assert_eq!(known.secret.unwrap().expose(), "cs");
+        assert_eq!(known.secret_expires_at, Some(UnixTime::from_secs(7)));
+        assert_eq!(known.authentication, Some(ClientAuthentication::Post));
+    }
+
+    #[test]
+    fn what_is_not_a_record_is_not_read() {
+        let whole = record();
+        assert!(is_read(&whole));
+        assert!((0..whole.len()).all(|len| !is_read(&whole[..len])));
+        for (from, to) in [
+            (r#""version":1"#, r#""version":2"#),
+            (r#""version":1"#, r#""version":1,"more":1"#),
+            (r#""version":1"#, r#""version":1,"version":1"#),
+            (r#""scope":"user""#, r#""scope":"us\u0007er""#),
+            ("client_secret_post", "tls_client_auth"),
+            (r#""expires_at":100"#, r#""expires_at":-1"#),
+            (r#""access_token":"at","#, ""),
+        ] {
+            let changed = whole.replace(from, to);
+            assert!(changed != whole && !is_read(&changed), "{changed}");
+        }
+    }
+
+    #[test]
+    fn sec_475_a_record_is_for_one_server() {
+        let whole = record();
+        for other in
+            ["https://mcp.example/mcp2", "https://other.example/mcp", "http://mcp.example/mcp"]
+        {
+            assert!(Login::from_record(whole.as_bytes(), other).is_none(), "{other}");
+        }
+        let elsewhere = whole.replace(
+            r#""resource":"https://mcp.example""#,
+            r#""resource":"https://other.example""#,
+        );
+        assert!(elsewhere != whole && !is_read(&elsewhere));
+    }
+}
