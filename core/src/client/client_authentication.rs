@@ -70,6 +70,12 @@ pub(super) struct Credentials<'s> {
     assertion: Option<&'s str>,
 }
 
+#[cfg(any(feature = "enterprise-managed", feature = "workload-identity"))]
+impl Credentials<'_> {
+    /// Nobody authenticates.
+    pub(super) const NONE: Self = Self { authorization: None, assertion: None };
+}
+
 impl Client<'_> {
     /// Makes what this client authenticates one request with. `fresh` is needed by one that signs.
     pub(super) fn credentials<'s>(

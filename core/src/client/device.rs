@@ -230,6 +230,7 @@ impl<'s> Machine<'s> for DeviceRequest<'s> {
             url: self.endpoint,
             content_type: Some("application/x-www-form-urlencoded"),
             authorization: self.authorization,
+            mcp_protocol_version: None,
             body: self.body,
             response_len_max: DEVICE_ANSWER_LEN_MAX,
         })

@@ -1,8 +1,16 @@
 //! From a server's URL to its authorization server (RFC 9728, RFC 8414; CL-01 to CL-27).
 
+mod discovered;
+mod legacy;
+
+pub use discovered::Discovered;
+pub use legacy::LegacyResource;
+
+use legacy::AskedOrigin;
+
 use super::{
-    ClientAuthentication, FetchFailure, Grant, Machine, Method, OutgoingRequest, Output,
-    Preferences, Purpose, ResourceMatch, SigningAlgorithm, UrlPolicy, UrlRefusal,
+    FetchFailure, Grant, Machine, Method, OutgoingRequest, Output, Preferences, Purpose,
+    ResourceMatch, UrlRefusal,
     fetch::{Answered, is_json},
     kept_body,
 };
@@ -122,7 +130,11 @@ enum State<'s> {
     Resource {
         url: &'s str,
         candidates: Option<Candidates<'s>>,
+        /// Whether every place before this one said that there is nothing (LG-08).
+        all_absent: bool,
     },
+    /// Asking a server of an older revision for its own metadata.
+    Origin(AskedOrigin<'s>),
     /// Asking for the metadata of one issuer.
     Server(AskedServer<'s>),
     Done(Result<Discovered<'s>, DiscoveryError>),
@@ -152,11 +164,13 @@ impl<'p, 's> Discovery<'p, 's> {
         let state = match challenge.and_then(|challenge| challenge.resource_metadata) {
             Some(url) => {
                 policy.admit(url).map_err(DiscoveryError::ResourceMetadataUrl)?;
-                State::Resource { url, candidates: None }
+                State::Resource { url, candidates: None, all_absent: false }
             }
             None => {
                 let candidates = prm_candidates(server_url);
-                next_resource(candidates.map_err(|_| DiscoveryError::NoResourceMetadata)?, scratch)?
+                let candidates = candidates.map_err(|_| DiscoveryError::NoResourceMetadata)?;
+                next_resource(candidates, true, scratch)?
+                    .ok_or(DiscoveryError::NoResourceMetadata)?
             }
         };
         let challenged_scope = challenge.and_then(|challenge| challenge.scope);
@@ -167,18 +181,32 @@ impl<'p, 's> Discovery<'p, 's> {
     pub fn finish(self) -> Result<Discovered<'s>, DiscoveryError> {
         match self.state {
             State::Done(outcome) => outcome,
-            State::Resource { .. } | State::Server(_) => Err(DiscoveryError::Unfinished),
+            State::Resource { .. } | State::Origin(_) | State::Server(_) => {
+                Err(DiscoveryError::Unfinished)
+            }
         }
     }
 
     fn resource_answered(
         &self,
         candidates: Option<Candidates<'s>>,
+        all_absent: bool,
         response: Result<IncomingResponse<'_>, FetchFailure>,
         scratch: &mut Scratch<'s>,
     ) -> Result<State<'s>, DiscoveryError> {
-        let Some(body) = document(response, scratch)? else {
-            return next_resource(candidates.ok_or(DiscoveryError::NoResourceMetadata)?, scratch);
+        let body = match document(response, scratch)? {
+            Found::Document(body) => body,
+            found @ (Found::Absent | Found::Unusable) => {
+                let candidates = candidates.ok_or(DiscoveryError::NoResourceMetadata)?;
+                let all_absent = all_absent && matches!(found, Found::Absent);
+                return match next_resource(candidates, all_absent, scratch)? {
+                    Some(next) => Ok(next),
+                    None if all_absent && self.preferences.legacy.is_some() => {
+                        AskedOrigin::of(self.server_url, scratch).map(State::Origin)
+                    }
+                    None => Err(DiscoveryError::NoResourceMetadata),
+                };
+            }
         };
         let resource = ProtectedResource::parse(body, scratch)
             .map_err(|error| unless_full(error, DiscoveryError::ResourceMetadata))?;
@@ -235,18 +263,20 @@ impl<'p, 's> Discovery<'p, 's> {
         scratch: &mut Scratch<'s>,
     ) -> Result<State<'s>, DiscoveryError> {
         let reason = match document(response, scratch)? {
-            Some(body) => match self.validated(&asked, body, scratch) {
+            Found::Document(body) => match self.validated(&asked, body, scratch) {
                 Ok(server) => {
                     return Ok(State::Done(Ok(Discovered {
                         resource: asked.resource,
                         server,
                         challenged_scope: self.challenged_scope,
                         url_policy: self.preferences.url_policy,
+                        sends_resource: true,
+                        is_guessed: false,
                     })));
                 }
                 Err(reason) => reason,
             },
-            None => match asked.candidates.next() {
+            Found::Absent | Found::Unusable => match asked.candidates.next() {
                 Some(next) => {
                     asked.url = text::write_in(scratch, |url| next.write(url))?;
                     return Ok(State::Server(asked));
@@ -269,6 +299,12 @@ impl<'p, 's> Discovery<'p, 's> {
         // CL-24: before anything else of it is believed.
         server.validate_issuer(asked.issuer).map_err(|_| DiscoveryError::OtherIssuer)?;
         offers(&server, self.preferences.grant)?;
+        self.admit_endpoints(&server)?;
+        Ok(server)
+    }
+
+    /// CL-27
+    fn admit_endpoints(&self, server: &AuthorizationServer<'_>) -> Result<(), DiscoveryError> {
         let endpoints = [
             Some(server.authorization_endpoint),
             Some(server.token_endpoint),
@@ -278,15 +314,18 @@ impl<'p, 's> Discovery<'p, 's> {
         for endpoint in endpoints.into_iter().flatten() {
             self.preferences.url_policy.admit(endpoint).map_err(DiscoveryError::Endpoint)?;
         }
-        Ok(server)
+        Ok(())
     }
 }
 
 impl<'s> Machine<'s> for Discovery<'_, 's> {
     fn poll(&self) -> Output<'_> {
-        let (purpose, url) = match &self.state {
-            State::Resource { url, .. } => (Purpose::ProtectedResourceMetadata, *url),
-            State::Server(asked) => (Purpose::AuthorizationServerMetadata, asked.url),
+        let (purpose, url, mcp_protocol_version) = match &self.state {
+            State::Resource { url, .. } => (Purpose::ProtectedResourceMetadata, *url, None),
+            State::Server(asked) => (Purpose::AuthorizationServerMetadata, asked.url, None),
+            State::Origin(asked) => {
+                (Purpose::AuthorizationServerMetadata, asked.url, Some(legacy::PROTOCOL_VERSION))
+            }
             State::Done(_) => return Output::Done,
         };
         Output::Fetch(OutgoingRequest {
@@ -295,6 +334,7 @@ impl<'s> Machine<'s> for Discovery<'_, 's> {
             url,
             content_type: None,
             authorization: None,
+            mcp_protocol_version,
             body: &[],
             response_len_max: METADATA_LEN_MAX_DESKTOP,
         })
@@ -308,9 +348,10 @@ impl<'s> Machine<'s> for Discovery<'_, 's> {
         let state =
             core::mem::replace(&mut self.state, State::Done(Err(DiscoveryError::Unfinished)));
         let next = match state {
-            State::Resource { candidates, .. } => {
-                self.resource_answered(candidates, response, scratch)
+            State::Resource { candidates, all_absent, .. } => {
+                self.resource_answered(candidates, all_absent, response, scratch)
             }
+            State::Origin(asked) => self.origin_answered(asked, response, scratch),
             State::Server(asked) => self.server_answered(asked, response, scratch),
             State::Done(outcome) => Ok(State::Done(outcome)),
         };
@@ -320,11 +361,14 @@ impl<'s> Machine<'s> for Discovery<'_, 's> {
 
 fn next_resource<'s>(
     mut candidates: Candidates<'s>,
+    all_absent: bool,
     scratch: &mut Scratch<'s>,
-) -> Result<State<'s>, DiscoveryError> {
-    let next = candidates.next().ok_or(DiscoveryError::NoResourceMetadata)?;
+) -> Result<Option<State<'s>>, BufferFull> {
+    let Some(next) = candidates.next() else {
+        return Ok(None);
+    };
     let url = text::write_in(scratch, |url| next.write(url))?;
-    Ok(State::Resource { url, candidates: Some(candidates) })
+    Ok(Some(State::Resource { url, candidates: Some(candidates), all_absent }))
 }
 
 /// Whether the server has what this way to tokens needs. One that names no grants at all is asked: the
@@ -344,19 +388,28 @@ fn offers(server: &AuthorizationServer<'_>, grant: Grant) -> Result<(), Discover
     if is_listed && has_endpoint { Ok(()) } else { Err(DiscoveryError::NoGrant) }
 }
 
-/// The JSON document of an answer, kept; `None` sends us to the next place (CL-06, §8.3).
+/// What stands at a place; all but a document sends us to the next one (CL-06, §8.3).
+enum Found<'s> {
+    /// A JSON document, kept.
+    Document(&'s [u8]),
+    /// Not found, refused, or a redirect.
+    Absent,
+    /// Something else, or too much of it.
+    Unusable,
+}
+
 fn document<'s>(
     response: Result<IncomingResponse<'_>, FetchFailure>,
     scratch: &mut Scratch<'s>,
-) -> Result<Option<&'s [u8]>, DiscoveryError> {
+) -> Result<Found<'s>, DiscoveryError> {
     let response = match response {
         Ok(response) => response,
-        Err(FetchFailure::TooLarge) => return Ok(None),
+        Err(FetchFailure::TooLarge) => return Ok(Found::Unusable),
         Err(failure) => return Err(DiscoveryError::Fetch(failure)),
     };
     let is_document = match Answered::of(response.status) {
         Answered::Trouble => return Err(DiscoveryError::Trouble),
-        Answered::Refused => false,
+        Answered::Refused => return Ok(Found::Absent),
         // Checked before it is kept, so that an error page takes no room.
         Answered::Success => {
             response.body.len() <= METADATA_LEN_MAX_DESKTOP
@@ -364,7 +417,10 @@ fn document<'s>(
                 && is_readable(response.body)
         }
     };
-    Ok(if is_document { Some(kept_body(response.body, scratch)?) } else { None })
+    if !is_document {
+        return Ok(Found::Unusable);
+    }
+    Ok(Found::Document(kept_body(response.body, scratch)?))
 }
 
 /// What a document's error is, unless it is our own lack of room.
@@ -380,77 +436,6 @@ fn is_readable(body: &[u8]) -> bool {
         return false;
     };
     reader.skip().is_ok() && reader.end().is_ok()
-}
-
-/// A resource and its authorization server, both checked. Only [`Discovery`] makes one.
-#[derive(Clone, Debug)]
-pub struct Discovered<'s> {
-    resource: ProtectedResource<'s>,
-    server: AuthorizationServer<'s>,
-    challenged_scope: Option<ScopeSet<'s>>,
-    url_policy: UrlPolicy,
-}
-
-impl<'s> Discovered<'s> {
-    /// The resource identifier, verbatim (CL-41).
-    pub const fn resource(&self) -> &'s str {
-        self.resource.resource
-    }
-
-    /// The issuer, verbatim (CL-26).
-    pub const fn issuer(&self) -> &'s str {
-        self.server.issuer
-    }
-
-    /// All that the resource says of itself; texts for people are a stranger's.
-    pub const fn resource_metadata(&self) -> &ProtectedResource<'s> {
-        &self.resource
-    }
-
-    /// All that the authorization server says of itself.
-    pub const fn server_metadata(&self) -> &AuthorizationServer<'s> {
-        &self.server
-    }
-
-    /// Where the user's browser is sent.
-    pub const fn authorization_endpoint(&self) -> &'s str {
-        self.server.authorization_endpoint
-    }
-
-    /// Where codes and refresh tokens are exchanged.
-    pub const fn token_endpoint(&self) -> &'s str {
-        self.server.token_endpoint
-    }
-
-    /// What the 401 challenge asked for (CL-43).
-    pub const fn challenged_scope(&self) -> Option<ScopeSet<'s>> {
-        self.challenged_scope
-    }
-
-    /// Which URLs of the authorization server may be used or shown to the user.
-    pub const fn url_policy(&self) -> UrlPolicy {
-        self.url_policy
-    }
-
-    /// What is sent as `resource` (CL-41).
-    pub(super) const fn resource_parameter(&self) -> Option<&'s str> {
-        Some(self.resource.resource)
-    }
-
-    /// Whether the token endpoint takes what is signed so; a server that does not say is asked.
-    pub(super) fn lists_signing_algorithm(&self, algorithm: SigningAlgorithm) -> bool {
-        let listed = &self.server.token_endpoint_auth_signing_alg_values_supported;
-        listed.is_empty() || listed.contains(algorithm.as_str())
-    }
-
-    /// Whether the token endpoint takes this method; an absent list means Basic (RFC 8414 §2).
-    pub(super) fn lists_authentication(&self, method: ClientAuthentication) -> bool {
-        let listed = &self.server.token_endpoint_auth_methods_supported;
-        if listed.is_empty() {
-            return method == ClientAuthentication::Basic;
-        }
-        listed.contains(method.as_str())
-    }
 }
 
 #[cfg(test)]

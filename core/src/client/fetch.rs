@@ -54,6 +54,10 @@ pub enum Purpose {
     DeviceToken,
     /// Tokens are given back (RFC 7009 §2).
     Revocation,
+    /// An identity provider's token against an ID-JAG (RFC 8693 §2).
+    TokenExchange,
+    /// An assertion against a token (RFC 7523 §2.1).
+    JwtBearer,
 }
 
 /// The two methods that the client machines use.
@@ -88,6 +92,8 @@ pub struct OutgoingRequest<'m> {
     pub content_type: Option<&'static str>,
     /// The whole value of `Authorization`, a secret (client authentication).
     pub authorization: Option<&'m str>,
+    /// The value of `MCP-Protocol-Version`, where it belongs (LG-04).
+    pub mcp_protocol_version: Option<&'static str>,
     /// The body; may hold secrets.
     pub body: &'m [u8],
     /// Longest body to accept in the answer (LIM-11).
@@ -213,6 +219,7 @@ mod tests {
             url: "https://as/token",
             content_type: None,
             authorization: Some("Basic hush"),
+            mcp_protocol_version: None,
             body: b"refresh_token=hush",
             response_len_max: 1,
         };

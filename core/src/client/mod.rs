@@ -26,10 +26,14 @@ mod client_authentication;
 mod client_credentials;
 mod device;
 mod discovery;
+#[cfg(feature = "enterprise-managed")]
+mod enterprise;
 mod error_response;
 mod fetch;
 mod grant;
 mod identity;
+#[cfg(any(feature = "enterprise-managed", feature = "workload-identity"))]
+mod jwt_bearer;
 mod pkce;
 mod random_text;
 mod registration;
@@ -43,6 +47,8 @@ mod testkit;
 mod token_request;
 mod tokens;
 mod url_policy;
+#[cfg(feature = "workload-identity")]
+mod workload_identity;
 
 pub use attempts::{Attempts, Reaction};
 pub use authorization::{Authorization, AuthorizationError, Entropy, Wish};
@@ -53,11 +59,15 @@ pub use device::{
     DEVICE_ANSWER_LEN_MAX, DEVICE_EXPIRES_IN_SECS_MAX, DeviceError, DeviceGrant, DevicePoll,
     DeviceRequest, POLL_INTERVAL_SECS_MAX, USER_CODE_LEN_MAX,
 };
-pub use discovery::{Discovered, Discovery, DiscoveryError};
+pub use discovery::{Discovered, Discovery, DiscoveryError, LegacyResource};
+#[cfg(feature = "enterprise-managed")]
+pub use enterprise::{IdJagError, IdJagRequest, IdentityProvider, SubjectToken};
 pub use error_response::ErrorResponse;
 pub use fetch::{FetchFailure, Machine, Method, OutgoingRequest, Output, Purpose};
 pub use grant::Grant;
 pub use identity::{Client, ClientSecret, Identity, KnownClient, Origin};
+#[cfg(any(feature = "enterprise-managed", feature = "workload-identity"))]
+pub use jwt_bearer::Assertion;
 pub use pkce::Pkce;
 pub use random_text::RandomText;
 pub use registration::{

@@ -193,6 +193,7 @@ impl<'s> Machine<'s> for Registration<'s> {
             url: endpoint,
             content_type: Some("application/json"),
             authorization: None,
+            mcp_protocol_version: None,
             body,
             response_len_max: REGISTRATION_ANSWER_LEN_MAX,
         })

@@ -1,6 +1,6 @@
 //! Which of the resource's authorization servers to use (CL-07).
 
-use super::{Grant, UrlPolicy};
+use super::{Grant, LegacyResource, UrlPolicy};
 
 /// Most authorization servers of one resource that are asked for their metadata (SEC-171).
 pub const ISSUERS_TRIED_MAX: usize = 4;
@@ -28,6 +28,10 @@ pub struct Preferences<'p> {
     pub allowed_issuers: Option<&'p [&'p str]>,
     /// The way to tokens that the authorization server has to offer.
     pub grant: Grant,
+    /// Whether a server that knows nothing of resource metadata may be its own authorization server, as in MCP
+    /// 2025-03-26. Weaker, since nobody vouches for it and PKCE may go unsaid (CL-25): only where it is asked
+    /// for.
+    pub legacy: Option<LegacyResource>,
 }
 
 impl Preferences<'_> {

@@ -285,8 +285,9 @@ impl<'s> TokenRequest<'s> {
             return Err(TokenRequestError::Refused);
         }
         let mut answer = TokenAnswer::parse(body, scratch)?;
-        if self.ask.purpose == Purpose::ClientCredentials {
-            answer.refresh_token = None; // CC-07
+        // CC-07; where a fresh assertion is as easily had, it is what the user or the platform still says.
+        if matches!(self.ask.purpose, Purpose::ClientCredentials | Purpose::JwtBearer) {
+            answer.refresh_token = None;
         }
         let scope = answer.scope.unwrap_or(self.ask.expected_scope);
         let Ask { issuer, resource, asked_scope, .. } = self.ask;
@@ -305,6 +306,7 @@ impl<'s> Machine<'s> for TokenRequest<'s> {
             url: self.ask.endpoint,
             content_type: Some("application/x-www-form-urlencoded"),
             authorization: self.authorization,
+            mcp_protocol_version: None,
             body: self.body,
             response_len_max: TOKEN_ANSWER_LEN_MAX,
         })

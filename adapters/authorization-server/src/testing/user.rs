@@ -59,13 +59,35 @@ impl User {
     /// A page without a form, which is how an authorization server says that something is wrong; the
     /// login form once more, after a wrong password; a server that is not there, or not on loopback.
     pub async fn authorize(&self, authorization_url: &str) -> Result<String, TestingError> {
+        match self.walk(authorization_url, None).await? {
+            End::Elsewhere(url) => Ok(url),
+            End::Page(status) => Err(TestingError::Page { status }),
+        }
+    }
+
+    /// Opens the page of a device authorization (RFC 8628 §3.3) in a fresh browser, types in the code, signs
+    /// in and decides.
+    ///
+    /// # Errors
+    /// The last page is not one of success; the login form once more, after a wrong password; a server that is
+    /// not there, or not on loopback.
+    pub async fn enter_code(&self, page: &str, user_code: &str) -> Result<(), TestingError> {
+        match self.walk(page, Some(user_code)).await? {
+            End::Page(200) => Ok(()),
+            End::Page(status) => Err(TestingError::Page { status }),
+            End::Elsewhere(_) => Err(TestingError::Endless),
+        }
+    }
+
+    /// From page to page, until there is none with a form on this origin.
+    async fn walk(&self, first: &str, user_code: Option<&str>) -> Result<End, TestingError> {
         let mut browser = Agent::new(std::sync::Arc::clone(&self.observer));
-        let mut url = authorization_url.to_owned();
+        let mut url = first.to_owned();
         let mut form: Option<Form> = None;
         let mut signed_in = false;
         for _ in 0..PAGES_MAX {
-            if page::origin(&url) != page::origin(authorization_url) {
-                return Ok(url);
+            if page::origin(&url) != page::origin(first) {
+                return Ok(End::Elsewhere(url));
             }
             let answer = match form.take() {
                 None => browser.get(&url).await?,
@@ -80,9 +102,10 @@ impl User {
                 continue;
             }
             let decision = if self.agrees { "approve" } else { "deny" };
-            let mut next = page::form(&answer.text(), decision)
-                .ok_or(TestingError::Page { status: answer.status() })?;
-            if self.fill_in(&mut next) && std::mem::replace(&mut signed_in, true) {
+            let Some(mut next) = page::form(&answer.text(), decision) else {
+                return Ok(End::Page(answer.status()));
+            };
+            if self.fill_in(&mut next, user_code) && std::mem::replace(&mut signed_in, true) {
                 return Err(TestingError::Password);
             }
             url = page::resolve(&url, &next.action);
@@ -99,11 +122,12 @@ impl User {
         Agent::new(agent::nobody()).get(url).await?.success().map(drop)
     }
 
-    /// Types name and password where they are asked for, and says whether they were.
-    fn fill_in(&self, form: &mut Form) -> bool {
+    /// Types name, password and code where they are asked for, and says whether the password was.
+    fn fill_in(&self, form: &mut Form, user_code: Option<&str>) -> bool {
         let mut asked = false;
         for (name, value) in &mut form.fields {
             match name.as_str() {
+                "user_code" => user_code.unwrap_or_default().clone_into(value),
                 "username" => self.name.clone_into(value),
                 "password" => {
                     self.password.clone_into(value);
@@ -114,6 +138,14 @@ impl User {
         }
         asked
     }
+}
+
+/// Where a browser ends up.
+enum End {
+    /// On another origin, whose page was not opened.
+    Elsewhere(String),
+    /// On a page without a form, with this status.
+    Page(u16),
 }
 
 /// Without the password.

@@ -217,6 +217,7 @@ impl Flow<'_> {
             known_issuers: &known_issuers,
             allowed_issuers: allowed.as_deref(),
             grant,
+            legacy: self.options.legacy,
         };
         let discovery = Discovery::new(self.server_url, challenge.as_ref(), preferences, scratch);
         let mut discovery = discovery.map_err(AuthorizeError::Discovery)?;

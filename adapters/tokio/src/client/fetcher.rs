@@ -64,6 +64,9 @@ impl Fetcher {
         if let Some(authorization) = request.authorization {
             fields.insert(header::AUTHORIZATION, secret_value(authorization)?);
         }
+        if let Some(version) = request.mcp_protocol_version {
+            fields.insert("mcp-protocol-version", HeaderValue::from_static(version));
+        }
         let body = Bytes::copy_from_slice(request.body);
         let len_max = request.response_len_max;
         self.send(method, request.url, fields, body, len_max, time_limit, |_, _| false).await

@@ -45,7 +45,9 @@ pub use logout::{LoggedOut, NotRevoked};
 pub use mcp_client::{ANSWER_LEN_MAX, McpClient, McpError, PROTOCOL_VERSION};
 pub use observer::{Exchange, Observer, Party};
 pub use options::{Access, ConfiguredClient, Options};
-pub use portcullis_core::client::{FetchFailure, ResourceMatch, UrlPolicy, UrlRefusal};
+pub use portcullis_core::client::{
+    FetchFailure, LegacyResource, ResourceMatch, UrlPolicy, UrlRefusal,
+};
 pub use portcullis_core::client::{SignError, Signer, SigningAlgorithm};
 pub use printable::Printable;
 #[cfg(feature = "rmcp")]

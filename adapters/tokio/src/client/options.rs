@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use portcullis_core::client::{ResourceMatch, Signer, UrlPolicy};
+use portcullis_core::client::{LegacyResource, ResourceMatch, Signer, UrlPolicy};
 use zeroize::Zeroizing;
 
 use super::{Observer, ShowCode};
@@ -104,6 +104,10 @@ pub struct Options {
     pub url_policy: Option<UrlPolicy>,
     /// How near the metadata's `resource` must be to the server's URL.
     pub resource_match: ResourceMatch,
+    /// Whether a server without any resource metadata may be its own authorization server, as in MCP
+    /// 2025-03-26. Default: no, since it is weaker: nobody vouches for such a server, and it may not check PKCE
+    /// though it is sent.
+    pub legacy: Option<LegacyResource>,
     /// The only issuers that are used; by default any that the server names.
     pub allowed_issuers: Option<Vec<String>>,
     /// For one metadata, registration or token request. Default: 10 s.
@@ -133,6 +137,7 @@ impl Options {
             redirect_port: 0,
             url_policy: None,
             resource_match: ResourceMatch::default(),
+            legacy: None,
             allowed_issuers: None,
             fetch_time_limit: Duration::from_secs(10),
             login_time_limit: Duration::from_secs(5 * 60),
