@@ -46,14 +46,14 @@ pub enum Purpose {
     CodeExchange,
     /// A refresh token against tokens (RFC 6749 §6).
     Refresh,
+    /// Tokens are given back (RFC 7009 §2).
+    Revocation,
     /// The client's own credentials against a token (RFC 6749 §4.4).
     ClientCredentials,
     /// A code for the user of another machine (RFC 8628 §3.1).
     DeviceAuthorization,
     /// Whether that user has logged in (RFC 8628 §3.4).
     DeviceToken,
-    /// Tokens are given back (RFC 7009 §2).
-    Revocation,
     /// An identity provider's token against an ID-JAG (RFC 8693 §2).
     TokenExchange,
     /// An assertion against a token (RFC 7523 §2.1).

@@ -1,8 +1,9 @@
 //! The revocation request: tokens that are not wanted any more (RFC 7009 §2).
 
 use super::{
-    Client, Discovered, FetchFailure, Machine, Method, OutgoingRequest, Output, Purpose,
-    SignError, TOKEN_ANSWER_LEN_MAX, UrlPolicy, UrlRefusal, fetch::Answered, token_request::body_in,
+    Client, Discovered, FetchFailure, Freshness, Machine, Method, OutgoingRequest, Output, Purpose,
+    SignError, TOKEN_ANSWER_LEN_MAX, UrlPolicy, UrlRefusal, fetch::Answered,
+    token_request::body_in,
 };
 use crate::{
     encoding::scratch::{BufferFull, Scratch},
@@ -32,10 +33,10 @@ pub enum RevocationError {
     Fetch(FetchFailure),
     /// 5xx or 429: it may work later.
     Trouble,
-    /// The client could not authenticate.
-    Key(SignError),
     /// The server refused.
     Refused,
+    /// The client authenticates with a key, and could not sign.
+    Sign(SignError),
     /// No room in the caller's buffer.
     BufferFull,
     /// The answer has not been handled yet.
@@ -50,8 +51,8 @@ impl core::fmt::Display for RevocationError {
             Self::OtherIssuer => "client is of another issuer",
             Self::Fetch(failure) => return failure.fmt(f),
             Self::Trouble => "revocation endpoint is in trouble",
-            Self::Key(error) => return error.fmt(f),
             Self::Refused => "revocation endpoint refused",
+            Self::Sign(error) => return error.fmt(f),
             Self::BufferFull => "no room for the revocation request",
             Self::Unfinished => "revocation request was not answered yet",
         })
@@ -59,6 +60,12 @@ impl core::fmt::Display for RevocationError {
 }
 
 impl core::error::Error for RevocationError {}
+
+impl From<SignError> for RevocationError {
+    fn from(error: SignError) -> Self {
+        Self::Sign(error)
+    }
+}
 
 impl From<BufferFull> for RevocationError {
     fn from(BufferFull: BufferFull) -> Self {
@@ -76,12 +83,13 @@ pub struct Revocation<'s> {
 
 impl<'s> Revocation<'s> {
     /// Revokes a token that this client got from this server. The client authenticates as it does at the
-    /// token endpoint.
+    /// token endpoint; `fresh` is needed by one that signs.
     pub fn new(
         discovered: &Discovered<'s>,
         client: &Client<'s>,
         (kind, token): (TokenKind, &str),
         url_policy: UrlPolicy,
+        fresh: Option<&Freshness>,
         scratch: &mut Scratch<'s>,
     ) -> Result<Self, RevocationError> {
         if client.issuer != discovered.issuer() {
@@ -94,8 +102,7 @@ impl<'s> Revocation<'s> {
             TokenKind::Refresh => "refresh_token",
             TokenKind::Access => "access_token",
         };
-        // A client that signs would need the time and entropy here.
-        let credentials = client.credentials(None, scratch).map_err(RevocationError::Key)?;
+        let credentials = client.credentials(fresh, scratch)?;
         let body = body_in(scratch, |form| {
             form.pair("token", token)?;
             form.pair("token_type_hint", hint)?;
@@ -125,6 +132,7 @@ impl<'s> Machine<'s> for Revocation<'s> {
             authorization: self.authorization,
             body: self.body,
             response_len_max: TOKEN_ANSWER_LEN_MAX,
+            mcp_protocol_version: None,
         })
     }
 
@@ -174,7 +182,7 @@ mod tests {
         let discovered = discovered(endpoint);
         let client = Client { issuer, ..public_client(&discovered, ISSUER).unwrap() };
         let token = (TokenKind::Refresh, "r t");
-        Revocation::new(&discovered, &client, token, UrlPolicy::HttpsOnly, &mut scratch())
+        Revocation::new(&discovered, &client, token, UrlPolicy::HttpsOnly, None, &mut scratch())
     }
 
     const ENDPOINT: &str = "https://as.example/revoke";

@@ -8,13 +8,14 @@ mod token;
 use std::{
     fmt,
     process::ExitCode,
+    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use clap::Args;
 use portcullis_tokio::client::{
-    AuthorizeError, ConfiguredClient, Login, OpenBrowser, Opened, Options as ClientOptions,
-    Printable, StoreError, SystemBrowser,
+    Access, AuthorizeError, ConfiguredClient, DeviceCode, Login, OpenBrowser, Opened,
+    Options as ClientOptions, Printable, StoreError, SystemBrowser,
 };
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
@@ -38,7 +39,7 @@ pub(crate) struct Options {
     #[arg(required_unless_present = "list")]
     url: Option<String>,
     /// Show the logins that are stored, without their tokens.
-    #[arg(long, conflicts_with_all = ["url", "scope", "issuer", "client_id", "redirect_port", "no_browser"])]
+    #[arg(long, conflicts_with_all = ["url", "scope", "issuer", "client_id", "redirect_port", "no_browser", "device"])]
     list: bool,
     /// Ask for exactly these scopes (with blanks between them) instead of what the server names.
     #[arg(long)]
@@ -58,6 +59,9 @@ pub(crate) struct Options {
     /// Only show the address of the login page.
     #[arg(long)]
     no_browser: bool,
+    /// Log in with a browser on another machine: show a code to be typed there.
+    #[arg(long, conflicts_with_all = ["no_browser", "redirect_port"])]
+    device: bool,
     #[command(flatten)]
     stores: stores::Options,
     /// Print one JSON object.
@@ -99,8 +103,12 @@ impl Options {
             issuer: issuer.clone(),
             id: id.clone(),
             secret,
+            key: None,
         });
+        let access =
+            if self.device { Access::Device(Arc::new(show_code)) } else { Access::Browser };
         Ok(ClientOptions {
+            access,
             clients: client.into_iter().collect(),
             allowed_issuers: self.issuer.clone().map(|issuer| vec![issuer]),
             scope: self.scope.clone(),
@@ -128,6 +136,14 @@ impl OpenBrowser for Browser {
         eprintln!("Open this page to log in:\n{url}");
         Box::pin(async { Ok(()) })
     }
+}
+
+/// Shows the user where to type which code.
+async fn show_code(code: DeviceCode) -> std::io::Result<()> {
+    let page = output::printable(&code.verification_uri);
+    let (code, secs) = (output::printable(&code.user_code), code.expires_in.as_secs());
+    eprintln!("Open this page on any machine, and type this code within {secs} s:\n{page}\n{code}");
+    Ok(())
 }
 
 /// For commands that never ask the user.

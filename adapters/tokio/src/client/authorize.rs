@@ -83,15 +83,15 @@ impl fmt::Display for AuthorizeError {
 
 impl std::error::Error for AuthorizeError {}
 
-impl From<DeviceError> for AuthorizeError {
-    fn from(error: DeviceError) -> Self {
-        Self::Device(error, None)
-    }
-}
-
 impl From<StoreError> for AuthorizeError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+impl From<DeviceError> for AuthorizeError {
+    fn from(error: DeviceError) -> Self {
+        Self::Device(error, None)
     }
 }
 
@@ -351,7 +351,7 @@ impl Flow<'_> {
     }
 
     /// The client of an earlier login, with the application's key if it signs.
-    fn client_of<'k>(&'k self, login: &'k Login) -> Option<KnownClient<'k>> {
+    pub(super) fn client_of<'k>(&'k self, login: &'k Login) -> Option<KnownClient<'k>> {
         let known = login.known_client()?;
         if known.authentication != Some(ClientAuthentication::PrivateKeyJwt) {
             return Some(known);

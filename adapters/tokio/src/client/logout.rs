@@ -8,7 +8,7 @@ use portcullis_core::client::{
 
 use super::{
     AuthorizeError, Authorizer, Login,
-    authorize::{Flow, Storage},
+    authorize::{Flow, Storage, freshness},
     login::unix_time,
     session::Session,
 };
@@ -93,22 +93,31 @@ impl Authorizer {
 impl Flow<'_> {
     /// Gives the tokens back, if all is as it was when the login was made.
     async fn revoke(&self, login: &Login) -> Result<(), NotRevoked> {
-        let known: Vec<_> = login.known_client().into_iter().collect();
+        let known: Vec<_> = self.client_of(login).into_iter().collect();
+        let redirect_uri = Some(login.redirect_uri.as_str()).filter(|uri| !uri.is_empty());
+        let grant = redirect_uri.map_or(Grant::DeviceCode, |_| Grant::AuthorizationCode);
         let mut storage = Storage::new();
         let scratch = &mut storage.scratch();
-        let discovered = self.discover(&[], &known, Grant::default(), scratch).await;
+        let discovered = self.discover(&[], &known, grant, scratch).await;
         let discovered = discovered.map_err(NotRevoked::Discovery)?;
-        let identity = self.identity(&known, Some(&login.redirect_uri));
+        let identity = self.identity(&known, redirect_uri);
         // Nobody else can give them back.
         let identity =
             Identity { dynamic_registration: false, metadata_document: None, ..identity };
         let now = unix_time(SystemTime::now());
         let client = Registration::new(&discovered, &identity, now, scratch);
         let client = client.and_then(Registration::finish).map_err(NotRevoked::Client)?;
+        let fresh = freshness();
         let policy = self.options.url_policy(self.server_url);
-        let mut revocation =
-            Revocation::new(&discovered, &client, login.revocable(), policy, scratch)
-                .map_err(NotRevoked::Revocation)?;
+        let mut revocation = Revocation::new(
+            &discovered,
+            &client,
+            login.revocable(),
+            policy,
+            fresh.as_ref(),
+            scratch,
+        )
+        .map_err(NotRevoked::Revocation)?;
         self.drive(&mut revocation, scratch).await;
         revocation.finish().map_err(NotRevoked::Revocation)
     }

@@ -98,11 +98,11 @@ pub(super) const fn meaning_of(
         (Purpose::Registration, Ok(200..=299)) => "this client is registered",
         (Purpose::CodeExchange, Ok(200..=299)) => "tokens for the code",
         (Purpose::Refresh, Ok(200..=299)) => "new tokens for the refresh token",
+        (Purpose::Revocation, Ok(200..=299)) => "the tokens are in force no more",
         (Purpose::ClientCredentials, Ok(200..=299)) => "a token for the client itself",
         (Purpose::DeviceAuthorization, Ok(200..=299)) => "a code for the user to type",
         (Purpose::DeviceToken, Ok(200..=299)) => "tokens: the user has logged in",
         (Purpose::DeviceToken, Ok(400)) => "no tokens yet, or none at all",
-        (Purpose::Revocation, Ok(200..=299)) => "the tokens are in force no more",
         (
             Purpose::ProtectedResourceMetadata | Purpose::AuthorizationServerMetadata,
             Ok(300..=399),

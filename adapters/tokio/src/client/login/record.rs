@@ -34,7 +34,6 @@ struct Record {
     denied_scope: String,
     access_token: Zeroizing<String>,
     refresh_token: Option<Zeroizing<String>>,
-    #[serde(default)]
     is_renewable: bool,
     expires_at: u64,
     refresh_at: u64,
@@ -142,6 +141,7 @@ mod tests {
             scope: "user".to_owned(),
             access_token: secret("at"),
             refresh_token: Some(secret("rt")),
+            is_renewable: true,
             expires_at: instant(100).unwrap(),
             refresh_at: instant(90).unwrap(),
         }
