@@ -6,7 +6,9 @@ use http::{Request, Response, header};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use portcullis_tokio::client::{Access, ConfiguredClient, Exchange, Options, SigningKey};
+use portcullis_tokio::client::{
+    Access, ConfiguredClient, Exchange, LegacyResource, Options, SigningKey,
+};
 use serde_json::Value;
 
 /// The client's metadata document; nothing asks for it.
@@ -41,6 +43,8 @@ impl Setup {
             clients: self.configured_client().await?.into_iter().collect(),
             metadata_document: Some(METADATA_DOCUMENT.to_owned()),
             access,
+            // A user asks for it by name, for the server that is too old for anything else.
+            legacy: self.scenario.starts_with("auth/2025-03-26-").then(LegacyResource::default),
             observer: Arc::new(|exchange: &Exchange<'_>| eprintln!("{exchange}")),
             ..Options::new("Portcullis conformance client")
         })
