@@ -13,7 +13,7 @@ use common::{
 };
 use http::{Request, Response, request::Builder};
 use http_body_util::Full;
-use portcullis_core::{jwt::Signer as _, limits::SIGNATURE_LEN_MAX, time::UnixTime};
+use portcullis_core::{jwt::Signer, limits::SIGNATURE_LEN_MAX, time::UnixTime};
 use portcullis_tokio::resource_server::{
     Dpop, Facts, PublicKeySettings, Secret, Settings, TokenVerifier, Verification, VerifyFuture,
 };
@@ -61,7 +61,7 @@ fn proof_with(
     }
     let input = format!("{}.{}", encoded(header.to_string()), encoded(claims.to_string()));
     let mut out = [0; SIGNATURE_LEN_MAX];
-    let len = key.sign(input.as_bytes(), &mut out).unwrap();
+    let len = Signer::sign(key, input.as_bytes(), &mut out).unwrap();
     format!("{input}.{}", encoded(&out[..len]))
 }
 

@@ -1,8 +1,8 @@
 //! The revocation request: tokens that are not wanted any more (RFC 7009 §2).
 
 use super::{
-    Client, Discovered, FetchFailure, Machine, Method, OutgoingRequest, Output, Purpose,
-    SignError, TOKEN_ANSWER_LEN_MAX, UrlPolicy, UrlRefusal, fetch::Answered, token_request::body_in,
+    Client, Discovered, FetchFailure, Machine, Method, OutgoingRequest, Output, Purpose, SignError,
+    TOKEN_ANSWER_LEN_MAX, UrlPolicy, UrlRefusal, fetch::Answered, token_request::body_in,
 };
 use crate::{
     encoding::scratch::{BufferFull, Scratch},

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method as HttpMethod, Request, header, response::Parts};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, Request, header, response::Parts,
+};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
@@ -15,6 +17,9 @@ use portcullis_core::{
     client::{FetchFailure, Method, OutgoingRequest, UrlPolicy},
     message::{Field, IncomingResponse},
 };
+
+#[cfg(feature = "dpop")]
+use portcullis_core::{client::dpop::token_endpoint_wants_nonce, encoding::scratch::Scratch};
 
 use crate::connector::{Connector, Network, connector};
 
@@ -48,6 +53,7 @@ impl Fetcher {
     pub(super) async fn fetch(
         &self,
         request: &OutgoingRequest<'_>,
+        further: Option<(HeaderName, HeaderValue)>,
         time_limit: Duration,
     ) -> Result<Received, FetchFailure> {
         let method = match request.method {
@@ -62,6 +68,7 @@ impl Fetcher {
         if let Some(authorization) = request.authorization {
             fields.insert(header::AUTHORIZATION, secret_value(authorization)?);
         }
+        fields.extend(further.map(|(name, value)| (Some(name), value)));
         let body = Bytes::copy_from_slice(request.body);
         let len_max = request.response_len_max;
         self.send(method, request.url, fields, body, len_max, time_limit, |_, _| false).await
@@ -102,6 +109,18 @@ impl Fetcher {
 impl Received {
     pub(super) fn status(&self) -> u16 {
         self.head.status.as_u16()
+    }
+
+    /// Whether the token endpoint refused the proof for want of a nonce.
+    #[cfg(feature = "dpop")]
+    pub(super) fn wants_nonce(&self) -> bool {
+        let mut room = vec![0; 3 * self.body.len()];
+        token_endpoint_wants_nonce(&self.incoming(), &mut Scratch::new(&mut room))
+    }
+
+    #[cfg(not(feature = "dpop"))]
+    pub(super) const fn wants_nonce(&self) -> bool {
+        false
     }
 
     /// The answer as the core sees it.
