@@ -3,7 +3,10 @@
 
 mod common;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicU64, Ordering},
+};
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use common::{
@@ -106,11 +109,17 @@ fn invalid_token(scheme: &str, algs: &str) -> String {
 struct World {
     issuer: SigningKey,
     client: SigningKey,
+    /// Signed once: the next one of the same claims would be another token.
+    token: OnceLock<String>,
 }
 
 impl World {
     fn new() -> Self {
-        Self { issuer: SigningKey::es256("as"), client: SigningKey::es256("client") }
+        Self {
+            issuer: SigningKey::es256("as"),
+            client: SigningKey::es256("client"),
+            token: OnceLock::new(),
+        }
     }
 
     fn settings(&self, dpop: Dpop) -> Settings {
@@ -125,7 +134,8 @@ impl World {
 
     /// A token that is bound to the client's key.
     fn token(&self) -> String {
-        self.bound_to(&thumbprint(&self.client), &Token::default())
+        let make = || self.bound_to(&thumbprint(&self.client), &Token::default());
+        self.token.get_or_init(make).clone()
     }
 
     fn bound_to(&self, thumbprint: &str, token: &Token<'_>) -> String {
