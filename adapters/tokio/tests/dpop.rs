@@ -3,7 +3,10 @@
 
 mod common;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicU64, Ordering},
+};
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use common::{
@@ -13,7 +16,7 @@ use common::{
 };
 use http::{Request, Response, request::Builder};
 use http_body_util::Full;
-use portcullis_core::{jwt::Signer as _, limits::SIGNATURE_LEN_MAX, time::UnixTime};
+use portcullis_core::{jwt::Signer, limits::SIGNATURE_LEN_MAX, time::UnixTime};
 use portcullis_tokio::resource_server::{
     Dpop, Facts, PublicKeySettings, Secret, Settings, TokenVerifier, Verification, VerifyFuture,
 };
@@ -61,7 +64,7 @@ fn proof_with(
     }
     let input = format!("{}.{}", encoded(header.to_string()), encoded(claims.to_string()));
     let mut out = [0; SIGNATURE_LEN_MAX];
-    let len = key.sign(input.as_bytes(), &mut out).unwrap();
+    let len = Signer::sign(key, input.as_bytes(), &mut out).unwrap();
     format!("{input}.{}", encoded(&out[..len]))
 }
 
@@ -106,11 +109,17 @@ fn invalid_token(scheme: &str, algs: &str) -> String {
 struct World {
     issuer: SigningKey,
     client: SigningKey,
+    /// Signed once: the next one of the same claims would be another token.
+    token: OnceLock<String>,
 }
 
 impl World {
     fn new() -> Self {
-        Self { issuer: SigningKey::es256("as"), client: SigningKey::es256("client") }
+        Self {
+            issuer: SigningKey::es256("as"),
+            client: SigningKey::es256("client"),
+            token: OnceLock::new(),
+        }
     }
 
     fn settings(&self, dpop: Dpop) -> Settings {
@@ -125,7 +134,8 @@ impl World {
 
     /// A token that is bound to the client's key.
     fn token(&self) -> String {
-        self.bound_to(&thumbprint(&self.client), &Token::default())
+        let make = || self.bound_to(&thumbprint(&self.client), &Token::default());
+        self.token.get_or_init(make).clone()
     }
 
     fn bound_to(&self, thumbprint: &str, token: &Token<'_>) -> String {

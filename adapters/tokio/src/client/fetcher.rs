@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Method as HttpMethod, Request, Response, header, response::Parts,
+    HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, Request, Response, header,
+    response::Parts,
 };
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -17,6 +18,9 @@ use portcullis_core::{
     client::{FetchFailure, Method, OutgoingRequest, UrlPolicy},
     message::{Field, IncomingResponse},
 };
+
+#[cfg(feature = "dpop")]
+use portcullis_core::{client::dpop::token_endpoint_wants_nonce, encoding::scratch::Scratch};
 
 use crate::connector::{Connector, Network, connector};
 
@@ -50,6 +54,7 @@ impl Fetcher {
     pub(super) async fn fetch(
         &self,
         request: &OutgoingRequest<'_>,
+        further: Option<(HeaderName, HeaderValue)>,
         time_limit: Duration,
     ) -> Result<Received, FetchFailure> {
         let method = match request.method {
@@ -67,6 +72,7 @@ impl Fetcher {
         if let Some(version) = request.mcp_protocol_version {
             fields.insert("mcp-protocol-version", HeaderValue::from_static(version));
         }
+        fields.extend(further.map(|(name, value)| (Some(name), value)));
         let body = Bytes::copy_from_slice(request.body);
         let len_max = request.response_len_max;
         self.send(method, request.url, fields, body, len_max, time_limit, |_, _| false).await
@@ -118,6 +124,18 @@ impl Fetcher {
 impl Received {
     pub(super) fn status(&self) -> u16 {
         self.head.status.as_u16()
+    }
+
+    /// Whether the token endpoint refused the proof for want of a nonce.
+    #[cfg(feature = "dpop")]
+    pub(super) fn wants_nonce(&self) -> bool {
+        let mut room = vec![0; 3 * self.body.len()];
+        token_endpoint_wants_nonce(&self.incoming(), &mut Scratch::new(&mut room))
+    }
+
+    #[cfg(not(feature = "dpop"))]
+    pub(super) const fn wants_nonce(&self) -> bool {
+        false
     }
 
     /// The answer as the core sees it.

@@ -18,6 +18,11 @@
 mod authorize;
 mod authorizer;
 mod browser;
+#[cfg(feature = "dpop")]
+mod dpop;
+#[cfg(not(feature = "dpop"))]
+#[path = "no_dpop.rs"]
+mod dpop;
 mod event_stream;
 mod fetcher;
 mod grants;
@@ -38,6 +43,8 @@ mod store;
 pub use authorize::AuthorizeError;
 pub use authorizer::{Authorizer, Judgement, Operation};
 pub use browser::{OpenBrowser, Opened, PrintUrl, SystemBrowser};
+#[cfg(feature = "dpop")]
+pub use dpop::Dpop;
 pub use grants::device::{DeviceCode, PrintCode, ShowCode, Shown};
 pub use layer::{AuthorizationLayer, Authorized, AuthorizedError};
 pub use login::Login;
@@ -67,7 +74,8 @@ pub async fn authorize(
     browser: &dyn OpenBrowser,
 ) -> Result<Login, AuthorizeError> {
     let fetcher = fetcher::Fetcher::new().ok_or(AuthorizeError::Setup("no usable TLS"))?;
-    let flow = authorize::Flow { server_url, options, fetcher: &fetcher };
+    let wanted = dpop::Wanted::new(options);
+    let flow = authorize::Flow { server_url, options, fetcher: &fetcher, wanted };
     flow.authorize(&[], None, None, browser).await
 }
 
