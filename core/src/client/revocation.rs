@@ -130,9 +130,9 @@ impl<'s> Machine<'s> for Revocation<'s> {
             url: self.endpoint,
             content_type: Some("application/x-www-form-urlencoded"),
             authorization: self.authorization,
+            mcp_protocol_version: None,
             body: self.body,
             response_len_max: TOKEN_ANSWER_LEN_MAX,
-            mcp_protocol_version: None,
         })
     }
 

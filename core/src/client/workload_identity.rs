@@ -1,6 +1,8 @@
 //! Workload identity: the platform that runs the program says who it is (WF-01, WF-05).
 
-use super::{Assertion, Discovered, TokenRequest, TokenRequestError, Wish};
+use super::{
+    Assertion, Client, ClientAuthentication, Discovered, TokenRequest, TokenRequestError, Wish,
+};
 use crate::encoding::scratch::Scratch;
 
 impl<'s> TokenRequest<'s> {
@@ -22,6 +24,20 @@ impl<'s> TokenRequest<'s> {
             return Err(TokenRequestError::OtherIssuer);
         }
         Self::jwt_bearer(discovered, None, assertion, wish, None, scratch)
+    }
+}
+
+impl<'s> Client<'s> {
+    /// What stands for the client where there is none: its id is empty.
+    pub const fn unnamed(discovered: &Discovered<'s>) -> Self {
+        Self {
+            issuer: discovered.issuer(),
+            id: "",
+            secret: None,
+            secret_expires_at: None,
+            key: None,
+            authentication: ClientAuthentication::None,
+        }
     }
 }
 

@@ -2,14 +2,16 @@
 
 use std::{fmt, io, sync::Arc, time::SystemTime};
 
+#[cfg(feature = "enterprise-managed")]
+use portcullis_core::client::IdJagError;
 use portcullis_core::{
     challenge::parse::{self, BearerChallenge},
     client::{
         AfterRefresh, Authorization, AuthorizationError, Callback, CallbackError, Client,
-        ClientAuthentication, ClientKey, ClientSecret, CodeGrant, DeviceError, Discovered,
-        Discovery, DiscoveryError, Entropy, ErrorResponse, FetchFailure, Freshness, Grant,
-        Identity, KnownClient, Machine, Origin, OutgoingRequest, Output, Preferences, Purpose,
-        Registration, RegistrationError, Signer, TokenRequest, TokenRequestError, Tokens, Wish,
+        ClientAuthentication, ClientKey, CodeGrant, DeviceError, Discovered, Discovery,
+        DiscoveryError, Entropy, ErrorResponse, FetchFailure, Freshness, Grant, Identity,
+        KnownClient, Machine, OutgoingRequest, Output, Preferences, Purpose, Registration,
+        RegistrationError, Signer, TokenRequest, TokenRequestError, Tokens, Wish,
     },
     encoding::scratch::Scratch,
     limits::METADATA_LEN_MAX_DESKTOP,
@@ -17,7 +19,7 @@ use portcullis_core::{
 use zeroize::Zeroizing;
 
 use super::{
-    Exchange, Login, OpenBrowser, Options, Party, StoreError,
+    ConfiguredClient, Exchange, Login, OpenBrowser, Options, Party, StoreError,
     dpop::Wanted,
     fetcher::{Fetcher, Received},
     login::unix_time,
@@ -52,6 +54,11 @@ pub enum AuthorizeError {
     Callback(CallbackError),
     /// The user could not log in on another machine; with the server's words, if it had any.
     Device(DeviceError, Option<String>),
+    /// The application's own source of what speaks for the user or for itself failed.
+    Source(io::Error),
+    /// The identity provider gave nothing to go to the authorization server with; with its words, if it had any.
+    #[cfg(feature = "enterprise-managed")]
+    IdJag(IdJagError, Option<String>),
     /// The token endpoint gave no tokens; with its words, if it had any.
     Token(TokenRequestError, Option<String>),
     /// What is stored cannot be read, or new tokens cannot be stored.
@@ -76,6 +83,9 @@ impl fmt::Display for AuthorizeError {
             Self::Denied(words) => write!(f, "access denied: {words}"),
             Self::Callback(error) => error.fmt(f),
             Self::Device(error, words) => with_words(f, error, words),
+            Self::Source(error) => write!(f, "nothing to present: {error}"),
+            #[cfg(feature = "enterprise-managed")]
+            Self::IdJag(error, words) => with_words(f, error, words),
             Self::Token(error, words) => with_words(f, error, words),
             Self::Store(error) => error.fmt(f),
         }
@@ -410,16 +420,7 @@ impl Flow<'_> {
 
     /// The clients given by hand.
     pub(super) fn configured_clients(&self) -> impl Iterator<Item = KnownClient<'_>> {
-        self.options.clients.iter().map(|client| KnownClient {
-            issuer: &client.issuer,
-            id: &client.id,
-            secret: client.secret.as_ref().map(|secret| ClientSecret::new(secret.as_str())),
-            secret_expires_at: None,
-            key: client.key.as_ref().map(lent),
-            authentication: None,
-            redirect_uri: None,
-            origin: Origin::Configured,
-        })
+        self.options.clients.iter().map(ConfiguredClient::known)
     }
 
     pub(super) fn identity<'s>(
@@ -446,11 +447,12 @@ const fn is_for_tokens(purpose: Purpose) -> bool {
             | Purpose::Refresh
             | Purpose::ClientCredentials
             | Purpose::DeviceToken
+            | Purpose::JwtBearer
     )
 }
 
 /// A key of the options, as the machines take it.
-pub(super) fn lent(key: &Arc<dyn Signer + Send + Sync>) -> ClientKey<'_> {
+fn lent(key: &Arc<dyn Signer + Send + Sync>) -> ClientKey<'_> {
     ClientKey::new(&**key)
 }
 

@@ -46,6 +46,10 @@ pub use browser::{OpenBrowser, Opened, PrintUrl, SystemBrowser};
 #[cfg(feature = "dpop")]
 pub use dpop::Dpop;
 pub use grants::device::{DeviceCode, PrintCode, ShowCode, Shown};
+#[cfg(feature = "enterprise-managed")]
+pub use grants::enterprise::{EnterpriseManaged, SignedIn, Subject, SubjectSource};
+#[cfg(feature = "workload-identity")]
+pub use grants::workload::{Asserted, AssertionSource, WorkloadIdentity};
 pub use layer::{AuthorizationLayer, Authorized, AuthorizedError};
 pub use login::Login;
 pub use logout::{LoggedOut, NotRevoked};

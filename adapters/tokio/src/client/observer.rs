@@ -101,6 +101,8 @@ pub(super) const fn meaning_of(
         (Purpose::Revocation, Ok(200..=299)) => "the tokens are in force no more",
         (Purpose::ClientCredentials, Ok(200..=299)) => "a token for the client itself",
         (Purpose::DeviceAuthorization, Ok(200..=299)) => "a code for the user to type",
+        (Purpose::TokenExchange, Ok(200..=299)) => "what speaks for the user at one server",
+        (Purpose::JwtBearer, Ok(200..=299)) => "a token for who was spoken for",
         (Purpose::DeviceToken, Ok(200..=299)) => "tokens: the user has logged in",
         (Purpose::DeviceToken, Ok(400)) => "no tokens yet, or none at all",
         (

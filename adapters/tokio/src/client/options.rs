@@ -2,9 +2,15 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use portcullis_core::client::{LegacyResource, ResourceMatch, Signer, UrlPolicy};
+use portcullis_core::client::{
+    ClientKey, ClientSecret, KnownClient, LegacyResource, Origin, ResourceMatch, Signer, UrlPolicy,
+};
 use zeroize::Zeroizing;
 
+#[cfg(feature = "enterprise-managed")]
+use super::EnterpriseManaged;
+#[cfg(feature = "workload-identity")]
+use super::WorkloadIdentity;
 use super::{Observer, ShowCode};
 
 /// A client id that the user got from an authorization server by other means (CL-31).
@@ -25,6 +31,20 @@ impl ConfiguredClient {
     /// A public client: one with neither secret nor key.
     pub fn new(issuer: impl Into<String>, id: impl Into<String>) -> Self {
         Self { issuer: issuer.into(), id: id.into(), secret: None, key: None }
+    }
+
+    /// The client as the core knows one.
+    pub(super) fn known(&self) -> KnownClient<'_> {
+        KnownClient {
+            issuer: &self.issuer,
+            id: &self.id,
+            secret: self.secret.as_ref().map(|secret| ClientSecret::new(secret.as_str())),
+            secret_expires_at: None,
+            key: self.key.as_ref().map(|key| ClientKey::new(&**key)),
+            authentication: None,
+            redirect_uri: None,
+            origin: Origin::Configured,
+        }
     }
 
     /// The client with its secret.
@@ -61,6 +81,12 @@ pub enum Access {
     /// The application acts for itself, as one of [`Options::clients`] with a secret or a key (RFC 6749
     /// §4.4). There is no user and no refresh token: a new token is asked for before the old one ends.
     ClientCredentials,
+    /// The enterprise's identity provider decides, where the user has signed in (ID-JAG).
+    #[cfg(feature = "enterprise-managed")]
+    EnterpriseManaged(Arc<EnterpriseManaged>),
+    /// The platform that runs the application says who it is (RFC 7523 §2.1).
+    #[cfg(feature = "workload-identity")]
+    WorkloadIdentity(Arc<WorkloadIdentity>),
 }
 
 impl fmt::Debug for Access {
@@ -69,6 +95,10 @@ impl fmt::Debug for Access {
             Self::Browser => "Browser",
             Self::Device(_) => "Device",
             Self::ClientCredentials => "ClientCredentials",
+            #[cfg(feature = "enterprise-managed")]
+            Self::EnterpriseManaged(_) => "EnterpriseManaged",
+            #[cfg(feature = "workload-identity")]
+            Self::WorkloadIdentity(_) => "WorkloadIdentity",
         })
     }
 }

@@ -2,6 +2,10 @@
 
 mod client_credentials;
 pub(super) mod device;
+#[cfg(feature = "enterprise-managed")]
+pub(super) mod enterprise;
+#[cfg(feature = "workload-identity")]
+pub(super) mod workload;
 
 use std::time::SystemTime;
 
@@ -32,6 +36,10 @@ impl Flow<'_> {
             Access::Browser => self.by_browser(challenges, &wish, earlier, browser).await,
             Access::Device(display) => self.device(challenges, &wish, earlier, &**display).await,
             Access::ClientCredentials => self.client_credentials(challenges, &wish).await,
+            #[cfg(feature = "enterprise-managed")]
+            Access::EnterpriseManaged(access) => self.enterprise(challenges, &wish, access).await,
+            #[cfg(feature = "workload-identity")]
+            Access::WorkloadIdentity(access) => self.workload(challenges, &wish, access).await,
         }
     }
 
@@ -48,12 +56,18 @@ impl Flow<'_> {
                     Err(AuthorizeError::Setup("no refresh token"))
                 }
                 Access::ClientCredentials => self.client_credentials(challenges, &wish).await,
+                #[cfg(feature = "enterprise-managed")]
+                Access::EnterpriseManaged(access) => {
+                    self.enterprise(challenges, &wish, access).await
+                }
+                #[cfg(feature = "workload-identity")]
+                Access::WorkloadIdentity(access) => self.workload(challenges, &wish, access).await,
             }
         };
         renewed.await.map_err(|error| {
             let after = match &error {
                 AuthorizeError::Token(error, _) => error.after_refresh(None),
-                AuthorizeError::Discovery(_) => AfterRefresh::Keep,
+                AuthorizeError::Discovery(_) | AuthorizeError::Source(_) => AfterRefresh::Keep,
                 _ => AfterRefresh::ForgetTokens,
             };
             RefreshFailure { error, after }

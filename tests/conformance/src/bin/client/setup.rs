@@ -1,15 +1,17 @@
 //! What the tool tells the client.
 
-use std::{env, error::Error, io, sync::Arc};
+use std::{env, error::Error, future::ready, io, sync::Arc};
 
 use http::{Request, Response, header};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use portcullis_tokio::client::{
-    Access, ConfiguredClient, Exchange, LegacyResource, Options, SigningKey,
+    Access, ConfiguredClient, Dpop, EnterpriseManaged, Exchange, LegacyResource, Options,
+    SigningKey, Subject, WorkloadIdentity,
 };
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 /// The client's metadata document; nothing asks for it.
 const METADATA_DOCUMENT: &str = "https://conformance-test.local/client-metadata.json";
@@ -34,15 +36,11 @@ impl Setup {
     }
 
     pub(crate) async fn options(&self) -> Result<Options, Box<dyn Error>> {
-        let access = if self.scenario.starts_with("auth/client-credentials-") {
-            Access::ClientCredentials
-        } else {
-            Access::Browser
-        };
         Ok(Options {
             clients: self.configured_client().await?.into_iter().collect(),
             metadata_document: Some(METADATA_DOCUMENT.to_owned()),
-            access,
+            access: self.access().await?,
+            dpop: if self.scenario.starts_with("auth/dpop") { Dpop::Required } else { Dpop::Off },
             // A user asks for it by name, for the server that is too old for anything else.
             legacy: self.scenario.starts_with("auth/2025-03-26-").then(LegacyResource::default),
             observer: Arc::new(|exchange: &Exchange<'_>| eprintln!("{exchange}")),
@@ -53,6 +51,40 @@ impl Setup {
     /// The tool calls that the scenario asks for; without any, each tool is called.
     pub(crate) fn tool_calls(&self) -> Vec<Value> {
         self.context["toolCalls"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// A scenario's name says how the client is to get its tokens, as an application's settings would.
+    async fn access(&self) -> Result<Access, Box<dyn Error>> {
+        Ok(match self.scenario.as_str() {
+            "auth/client-credentials-basic" | "auth/client-credentials-jwt" => {
+                Access::ClientCredentials
+            }
+            "auth/enterprise-managed-authorization" => {
+                let id_token = Zeroizing::new(self.needed("idp_id_token")?.to_owned());
+                let source = move || ready(Ok(Subject::IdToken(id_token.clone())));
+                let client = ConfiguredClient::new(
+                    self.needed("idp_issuer")?,
+                    self.needed("idp_client_id")?,
+                );
+                Access::EnterpriseManaged(Arc::new(EnterpriseManaged {
+                    token_endpoint: self.needed("idp_token_endpoint")?.to_owned(),
+                    client,
+                    source: Arc::new(source),
+                }))
+            }
+            "auth/wif-jwt-bearer" => {
+                let jwt = Zeroizing::new(self.needed("valid_jwt")?.to_owned());
+                Access::WorkloadIdentity(Arc::new(WorkloadIdentity {
+                    issuer: self.issuer().await?,
+                    source: Arc::new(move || ready(Ok(jwt.clone()))),
+                }))
+            }
+            _ => Access::Browser,
+        })
+    }
+
+    fn needed(&self, name: &str) -> Result<&str, Box<dyn Error>> {
+        Ok(self.told(name).ok_or_else(|| format!("the tool did not tell {name}"))?)
     }
 
     /// The client that the tool has registered, if it has.
