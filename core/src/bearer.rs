@@ -93,15 +93,25 @@ impl<'r> Credentials<'r> {
     /// RFC 9110 would allow further blanks before the token; no client sends them, and a reader in
     /// front of us may take them differently, so that they are refused.
     pub fn parse(field: Field<'r>) -> Result<Self, BearerError> {
+        Self::parse_scheme(field, SCHEME)
+    }
+
+    /// Reads the field of a token that is bound to a key (RFC 9449 §7.1): the same form, another scheme.
+    #[cfg(feature = "dpop")]
+    pub fn parse_dpop(field: Field<'r>) -> Result<Self, BearerError> {
+        Self::parse_scheme(field, b"dpop")
+    }
+
+    fn parse_scheme(field: Field<'r>, wanted: &[u8]) -> Result<Self, BearerError> {
         let value = match field {
             Field::Absent => return Ok(Self::Absent),
             Field::Repeated => return Err(BearerError::Repeated),
             Field::One(value) => value,
         };
-        let Some((scheme, rest)) = value.split_at_checked(SCHEME.len()) else {
+        let Some((scheme, rest)) = value.split_at_checked(wanted.len()) else {
             return Ok(Self::OtherScheme);
         };
-        if !scheme.eq_ignore_ascii_case(SCHEME) {
+        if !scheme.eq_ignore_ascii_case(wanted) {
             return Ok(Self::OtherScheme);
         }
         match rest {

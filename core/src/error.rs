@@ -10,6 +10,12 @@ pub enum ErrorCode {
     InvalidToken,
     /// RFC 6750 §3.1: the request needs more scope than the access token grants.
     InsufficientScope,
+    /// RFC 9449 §5, §7.1: the proof is missing or does not pass.
+    #[cfg(feature = "dpop")]
+    InvalidDpopProof,
+    /// RFC 9449 §8, §9: the proof lacks a nonce that the server gave out lately.
+    #[cfg(feature = "dpop")]
+    UseDpopNonce,
 }
 
 impl ErrorCode {
@@ -19,6 +25,10 @@ impl ErrorCode {
             Self::InvalidRequest => "invalid_request",
             Self::InvalidToken => "invalid_token",
             Self::InsufficientScope => "insufficient_scope",
+            #[cfg(feature = "dpop")]
+            Self::InvalidDpopProof => "invalid_dpop_proof",
+            #[cfg(feature = "dpop")]
+            Self::UseDpopNonce => "use_dpop_nonce",
         }
     }
 }

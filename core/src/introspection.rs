@@ -24,7 +24,7 @@ use crate::{
     message::IncomingResponse,
     scope::ScopeSet,
     time::UnixTime,
-    token::{Audience, TokenError, TokenFacts},
+    token::{Audience, Binding, TokenError, TokenFacts},
 };
 
 /// Writes the body of the question, `application/x-www-form-urlencoded` (RS-80, RFC 7662 §2.1).
@@ -138,7 +138,7 @@ struct Members<'b> {
     not_before: Option<UnixTime>,
     issued_at: Option<UnixTime>,
     token_type: Option<&'b str>,
-    confirmation: bool,
+    binding: Binding,
 }
 
 impl<'b> Members<'b> {
@@ -155,12 +155,10 @@ impl<'b> Members<'b> {
                 let scope = reader.string()?.read(scratch)?;
                 found.scope = ScopeSet::parse(scope).map_err(|_| IntrospectionError::Member)?;
             } else if name.eq_str("cnf") {
-                // What it is bound to does not matter to one that takes bearer tokens only.
                 if reader.peek()? != Kind::Object {
                     return Err(JsonError::Type.into());
                 }
-                reader.skip()?;
-                found.confirmation = true;
+                found.binding = Binding::read(&mut reader)?;
             } else if let Some(time) = found.time_mut(name) {
                 *time = Some(UnixTime::from_secs(reader.unsigned()?));
             } else if let Some(text) = found.text_mut(name) {
@@ -215,7 +213,11 @@ impl<'b> Members<'b> {
             not_before: self.not_before,
             issued_at: self.issued_at,
             id: self.id,
-            sender_constrained: self.confirmation || is_dpop,
+            // Bound to a key that the answer does not name: nobody can check that.
+            binding: match self.binding {
+                Binding::Bearer if is_dpop => Binding::Other,
+                binding => binding,
+            },
         }))
     }
 }

@@ -24,6 +24,8 @@ pub mod bearer;
 pub mod challenge;
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "dpop")]
+pub mod dpop;
 pub mod encoding;
 pub mod error;
 pub mod introspection;

@@ -105,6 +105,25 @@ pub const HMAC_KEY_LEN_MIN: usize = 32;
 /// Longest HS256 key in bytes: one SHA-256 block, beyond which HMAC would hash it first.
 pub const HMAC_KEY_LEN_MAX: usize = 64;
 
+/// Longest DPoP proof in bytes: header and claims set at their limits, and the signature.
+#[cfg(feature = "dpop")]
+pub const PROOF_LEN_MAX: usize = 4 * 1024;
+/// Longest decoded header of a DPoP proof in bytes: it holds a key, 4096 bits of RSA at most.
+#[cfg(feature = "dpop")]
+pub const PROOF_HEADER_LEN_MAX: usize = 1024;
+/// Longest decoded claims set of a DPoP proof in bytes.
+#[cfg(feature = "dpop")]
+pub const PROOF_CLAIMS_LEN_MAX: usize = 1024;
+/// Longest `jti` of a DPoP proof in bytes.
+#[cfg(feature = "dpop")]
+pub const PROOF_ID_LEN_MAX: usize = 256;
+/// How far the time of a DPoP proof may be from the server's, in seconds, before and after (DP-10).
+#[cfg(feature = "dpop")]
+pub const PROOF_AGE_SECS_MAX: u64 = 300;
+/// How long a server takes its own nonces, in seconds (RFC 9449 §8.2).
+#[cfg(feature = "dpop")]
+pub const NONCE_SECS_MAX: u64 = 300;
+
 /// Longest modulus of an RSA key in bytes: 4096 bits.
 pub const RSA_MODULUS_LEN_MAX: usize = 512;
 /// Longest signature in bytes: that of the longest RSA key.

@@ -83,6 +83,9 @@ pub struct RequestHead<'r> {
     pub mcp_method: Field<'r>,
     /// `Mcp-Name`.
     pub mcp_name: Field<'r>,
+    /// `DPoP` (RFC 9449 §4.1).
+    #[cfg(feature = "dpop")]
+    pub dpop: Field<'r>,
 }
 
 impl<'r> RequestHead<'r> {
@@ -113,6 +116,8 @@ impl<'r> RequestHead<'r> {
             mcp_protocol_version: Field::Absent,
             mcp_method: Field::Absent,
             mcp_name: Field::Absent,
+            #[cfg(feature = "dpop")]
+            dpop: Field::Absent,
         };
         for (name, value) in fields {
             if let Some(field) = head.field_mut(name) {
@@ -127,6 +132,8 @@ impl<'r> RequestHead<'r> {
         // The length alone settles most names.
         Some(match name.len() {
             4 if is("host") => &mut self.host,
+            #[cfg(feature = "dpop")]
+            4 if is("dpop") => &mut self.dpop,
             6 if is("origin") => &mut self.origin,
             6 if is("accept") => &mut self.accept,
             8 if is("mcp-name") => &mut self.mcp_name,

@@ -1,6 +1,11 @@
 //! What is known of an access token once it is authentic, and the one place where its claims are
 //! checked, whoever vouched for it.
 
+mod binding;
+
+pub use binding::Binding;
+pub(crate) use binding::Proven;
+
 use crate::{
     limits::AUDIENCES_MAX,
     scope::ScopeSet,
@@ -44,6 +49,9 @@ pub enum TokenError {
     Lifetime,
     /// Bound to a key of the client, but sent as a bearer token (RFC 9449 §7.2).
     SenderConstrained,
+    /// Not bound to the key that its sender has (RFC 9449 §7.1), or to none where one is required.
+    #[cfg(feature = "dpop")]
+    Unbound,
     /// The authorization server, or the user's own verifier, says that it is not active.
     Inactive,
 }
@@ -67,6 +75,8 @@ impl TokenError {
             Self::NotYetValid => "token not yet valid",
             Self::Lifetime => "token lives too long",
             Self::SenderConstrained => "sender-constrained token sent as bearer",
+            #[cfg(feature = "dpop")]
+            Self::Unbound => "token not bound to the key of its sender",
             Self::Inactive => "token not active",
         }
     }
@@ -105,8 +115,8 @@ pub struct TokenFacts<'s> {
     pub issued_at: Option<UnixTime>,
     /// Its identifier (`jti`).
     pub id: Option<&'s str>,
-    /// Whether it is bound to a key of the client (`cnf`), so that it is not a bearer token.
-    pub sender_constrained: bool,
+    /// What it is bound to (`cnf`); whatever that is, it is not a bearer token then.
+    pub binding: Binding,
 }
 
 /// What a token must say to be accepted by this resource server.
@@ -129,15 +139,22 @@ impl Expectations<'_> {
     ///
     /// `now` must be known: without a clock there is no call to make. Scopes are not looked at.
     pub fn check(&self, facts: &TokenFacts<'_>, now: UnixTime) -> Result<(), TokenError> {
+        self.check_sent(facts, Proven::NOTHING, now)
+    }
+
+    /// The same for a token whose sender may have proved to have a key.
+    pub(crate) fn check_sent(
+        &self,
+        facts: &TokenFacts<'_>,
+        proven: Proven,
+        now: UnixTime,
+    ) -> Result<(), TokenError> {
         if facts.issuer != self.issuer {
             return Err(TokenError::Issuer);
         }
         self.check_audience(&facts.audience)?;
         self.check_times(facts, now)?;
-        if facts.sender_constrained {
-            return Err(TokenError::SenderConstrained);
-        }
-        Ok(())
+        proven.fits(facts.binding)
     }
 
     fn check_audience(&self, audience: &Audience<'_>) -> Result<(), TokenError> {

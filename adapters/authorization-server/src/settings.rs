@@ -278,7 +278,6 @@ impl Settings {
         }
         self.check_services()?;
         self.check_legacy_clients()?;
-        self.check_dpop()?;
         match &self.provider {
             Some(provider) => provider.check()?,
             // Nobody could sign in.
@@ -396,9 +395,6 @@ pub enum SettingsError {
     /// Documents of clients on loopback are for an issuer on loopback, or TLS cannot be used with
     /// these roots.
     ClientDocuments,
-    /// Tokens can be bound to keys, and a resource takes HS256: resource servers that verify those refuse
-    /// bound ones.
-    Dpop,
     /// A lifetime is zero or longer than allowed.
     Lifetime,
     /// The metadata of all resources and scopes would be longer than clients read (LIM-11).
@@ -442,9 +438,6 @@ impl fmt::Display for SettingsError {
             }
             Self::ClientDocuments => {
                 "client documents on loopback need an issuer there, and roots must be certificates"
-            }
-            Self::Dpop => {
-                "tokens bound to keys (DPoP) are refused by the resource servers that verify HS256"
             }
             Self::Lifetime => "a lifetime is zero or longer than allowed",
             Self::Metadata => "resources and scopes are more than a metadata document can name",

@@ -111,7 +111,7 @@ fn report(id: Option<&str>, reason: JwkError) {
 }
 
 /// A key in the form that AWS-LC computes with; the form carries the algorithm.
-struct LoadedKey(ParsedPublicKey);
+pub(crate) struct LoadedKey(ParsedPublicKey);
 
 impl VerifyingKey for LoadedKey {
     fn load(key: &PublicKey<'_>) -> Option<Self> {

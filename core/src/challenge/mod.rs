@@ -11,7 +11,15 @@
 //! Every `invalid_token` answer has the same bytes, so that the peer never learns which check failed
 //! (INV-4, SEC-157). All texts are constants: nothing of the request is reflected (SEC-152).
 
+#[cfg(feature = "dpop")]
+mod dpop;
 pub mod parse;
+
+#[cfg(feature = "dpop")]
+pub use dpop::Offer;
+
+#[cfg(feature = "dpop")]
+use crate::dpop::ProofError;
 
 use crate::{bearer::BearerError, error::ErrorCode, scope::RequiredScopes, token::TokenError};
 
@@ -29,6 +37,9 @@ pub enum Unavailable {
     /// The key that the token names is not at hand, and the issuer may have it (RS-71). A host that can
     /// read the issuer's keys does so and decides anew.
     Keys,
+    /// There is no room to remember that a proof was used (SEC-115).
+    #[cfg(feature = "dpop")]
+    Proofs,
 }
 
 impl core::fmt::Display for Unavailable {
@@ -37,6 +48,8 @@ impl core::fmt::Display for Unavailable {
             Self::ClockUnknown => "the time is not known",
             Self::AuthorizationServer => "the authorization server could not be asked",
             Self::Keys => "the keys of the issuer are not known",
+            #[cfg(feature = "dpop")]
+            Self::Proofs => "no room for a further proof",
         })
     }
 }
@@ -54,6 +67,9 @@ pub enum Reason {
     Token(TokenError),
     /// The token is good and lacks a needed scope.
     Scope,
+    /// The proof beside the token was refused.
+    #[cfg(feature = "dpop")]
+    Proof(ProofError),
     /// No verdict about the token could be had.
     Unavailable(Unavailable),
 }
@@ -75,6 +91,8 @@ impl core::fmt::Display for Reason {
             Self::Request(error) => error.fmt(f),
             Self::Token(error) => error.fmt(f),
             Self::Scope => f.write_str("token lacks a needed scope"),
+            #[cfg(feature = "dpop")]
+            Self::Proof(error) => error.fmt(f),
             Self::Unavailable(unavailable) => unavailable.fmt(f),
         }
     }
@@ -87,6 +105,8 @@ pub struct Challenge<'c> {
     reason: Reason,
     resource_metadata: &'c str,
     required: RequiredScopes<'c>,
+    #[cfg(feature = "dpop")]
+    offer: Option<Offer>,
 }
 
 impl<'c> Challenge<'c> {
@@ -98,7 +118,13 @@ impl<'c> Challenge<'c> {
         resource_metadata: &'c str,
         required: RequiredScopes<'c>,
     ) -> Self {
-        Self { reason, resource_metadata, required }
+        Self {
+            reason,
+            resource_metadata,
+            required,
+            #[cfg(feature = "dpop")]
+            offer: None,
+        }
     }
 
     /// Why, for logs and counters.
@@ -113,6 +139,8 @@ impl<'c> Challenge<'c> {
                 BearerError::Repeated | BearerError::Malformed | BearerError::TwoMethods,
             ) => 400,
             Reason::NoCredentials | Reason::Request(BearerError::TooLong) | Reason::Token(_) => 401,
+            #[cfg(feature = "dpop")]
+            Reason::Proof(_) => 401,
             Reason::Scope => 403,
             Reason::Unavailable(_) => 503,
         }
@@ -167,11 +195,13 @@ impl<'c> Challenge<'c> {
             // One text for all that can be wrong with a token (INV-4).
             Reason::Request(BearerError::TooLong) | Reason::Token(_) => Some(&INVALID_TOKEN),
             Reason::Scope => Some(&INSUFFICIENT_SCOPE),
+            #[cfg(feature = "dpop")]
+            Reason::Proof(error) => Some(dpop::refusal(error)),
         }
     }
 }
 
-/// The value of a `WWW-Authenticate` line: one Bearer challenge, parameters always in this order:
+/// The value of a `WWW-Authenticate` line: one challenge, Bearer unless DPoP is spoken of, parameters always in this order:
 /// `error`, `error_description`, `scope`, `resource_metadata`.
 ///
 /// Every value stays within the characters of RFC 6750 §3, so that nothing has to be escaped (RS-31).
@@ -182,10 +212,15 @@ impl core::fmt::Display for WwwAuthenticate<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let Self(challenge) = self;
         let mut separator = " ";
-        f.write_str("Bearer")?;
+        f.write_str(challenge.scheme())?;
         if let Some(refusal) = challenge.refusal() {
             let (error, description) = (refusal.error, refusal.description);
             write!(f, "{separator}error=\"{error}\", error_description=\"{description}\"")?;
+            separator = ", ";
+        }
+        #[cfg(feature = "dpop")]
+        if challenge.is_dpop() {
+            write!(f, "{separator}{}", dpop::ALGS)?;
             separator = ", ";
         }
         if !challenge.required.is_empty() {
@@ -198,6 +233,15 @@ impl core::fmt::Display for WwwAuthenticate<'_> {
             write!(f, "{separator}resource_metadata=\"{}\"", challenge.resource_metadata)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(not(feature = "dpop"))]
+impl Challenge<'_> {
+    /// The scheme that the challenge is about.
+    #[inline(always)]
+    const fn scheme(&self) -> &'static str {
+        "Bearer"
     }
 }
 
@@ -228,7 +272,7 @@ macro_rules! refusal {
             concat!("{\"error\":\"", $code, "\",\"error_description\":\"", $description, "\"}");
         Refusal {
             error: ErrorCode::$error,
-            description: described(BODY, $description.len()),
+            description: $crate::challenge::described(BODY, $description.len()),
             body: BODY,
         }
     }};
@@ -239,6 +283,9 @@ const fn described(body: &'static str, len: usize) -> &'static str {
     let (text, _) = body.split_at(body.len().saturating_sub(2));
     text.split_at(text.len().saturating_sub(len)).1
 }
+
+#[cfg(feature = "dpop")]
+use refusal;
 
 const REPEATED: Refusal =
     refusal!(InvalidRequest, "invalid_request", "There is more than one Authorization field");

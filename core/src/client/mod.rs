@@ -30,6 +30,8 @@ mod client_authentication;
 mod client_credentials;
 mod device;
 mod discovery;
+#[cfg(feature = "dpop")]
+pub mod dpop;
 #[cfg(feature = "enterprise-managed")]
 mod enterprise;
 mod error_response;
@@ -81,7 +83,9 @@ pub use revocation::{Revocation, RevocationError, TokenKind};
 pub use server_choice::{ISSUERS_TRIED_MAX, Preferences, ResourceMatch};
 pub use signer::{ClientKey, SignError, Signer, SigningAlgorithm, write_jws};
 pub use step_up::{KnownScopes, StepUpError, step_up};
-pub use token_request::{AfterRefresh, TOKEN_ANSWER_LEN_MAX, TokenRequest, TokenRequestError};
+pub use token_request::{
+    AfterRefresh, Proving, TOKEN_ANSWER_LEN_MAX, TokenRequest, TokenRequestError,
+};
 pub use tokens::{
     EXPIRES_IN_SECS_DEFAULT, EXPIRES_IN_SECS_MAX, RefreshToken, StoredTokens, Tokens,
 };

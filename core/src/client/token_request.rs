@@ -155,6 +155,29 @@ pub struct TokenRequest<'s> {
     authorization: Option<&'s str>,
     refusal: Option<ErrorResponse<'s>>,
     state: Result<Tokens<'s>, TokenRequestError>,
+    proving: Proving,
+}
+
+/// Whether the request is sent with a proof of a key (RFC 9449 §5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Proving {
+    /// No: a token that is bound to a key would be of no use.
+    #[default]
+    No,
+    /// Yes, and a bearer token is taken all the same.
+    IfBound,
+    /// Yes, and nothing but a bound token is taken (DP-01).
+    OnlyBound,
+}
+
+impl Proving {
+    const fn takes(self, is_bound: bool) -> bool {
+        match self {
+            Self::No => !is_bound,
+            Self::IfBound => true,
+            Self::OnlyBound => is_bound,
+        }
+    }
 }
 
 /// Where a request goes, and what its tokens will be for.
@@ -246,7 +269,13 @@ impl<'s> TokenRequest<'s> {
         authorization: Option<&'s str>,
     ) -> Self {
         let state = Err(TokenRequestError::Unfinished);
-        Self { ask, body, authorization, refusal: None, state }
+        Self { ask, body, authorization, refusal: None, state, proving: Proving::No }
+    }
+
+    /// The same request, which is sent with a proof or without.
+    #[must_use]
+    pub const fn proving(self, proving: Proving) -> Self {
+        Self { proving, ..self }
     }
 
     /// The tokens, once the answer was handled.
@@ -285,6 +314,9 @@ impl<'s> TokenRequest<'s> {
             return Err(TokenRequestError::Refused);
         }
         let mut answer = TokenAnswer::parse(body, scratch)?;
+        if !self.proving.takes(answer.is_bound) {
+            return Err(TokenRequestError::TokenType);
+        }
         // CC-07; where a fresh assertion is as easily had, it is what the user or the platform still says.
         if matches!(self.ask.purpose, Purpose::ClientCredentials | Purpose::JwtBearer) {
             answer.refresh_token = None;

@@ -86,6 +86,13 @@ impl<'s> Tokens<'s> {
         self.asked_scope
     }
 
+    /// Whether the access token is bound to the key that the request proved to have, so that each use
+    /// needs a proof (RFC 9449 §5).
+    #[cfg(feature = "dpop")]
+    pub const fn is_bound(&self) -> bool {
+        self.answer.is_bound
+    }
+
     /// How long the access token lives from now, at most [`EXPIRES_IN_SECS_MAX`] seconds.
     pub const fn expires_in_secs(&self) -> u32 {
         self.answer.expires_in_secs
@@ -122,6 +129,8 @@ pub(super) struct TokenAnswer<'s> {
     pub(super) refresh_token: Option<RefreshToken<'s>>,
     pub(super) scope: Option<ScopeSet<'s>>,
     pub(super) expires_in_secs: u32,
+    /// Whether the access token is bound to a key (`token_type` is `DPoP`).
+    pub(super) is_bound: bool,
 }
 
 impl<'s> TokenAnswer<'s> {
@@ -154,8 +163,9 @@ impl<'s> TokenAnswer<'s> {
             }
         }
         reader.end()?;
-        let is_bearer = |name: &str| name.eq_ignore_ascii_case("bearer");
-        if !token_type.is_some_and(is_bearer) {
+        let is_type = |name: &str| token_type.is_some_and(|it| it.eq_ignore_ascii_case(name));
+        let is_bound = cfg!(feature = "dpop") && is_type("DPoP");
+        if !is_bound && !is_type("Bearer") {
             return Err(TokenRequestError::TokenType);
         }
         let access_token = access_token.ok_or(TokenRequestError::Token)?;
@@ -166,7 +176,7 @@ impl<'s> TokenAnswer<'s> {
             .transpose()?;
         let scope = scope.map(ScopeSet::parse).transpose();
         let scope = scope.map_err(|_| TokenRequestError::Scope)?;
-        Ok(Self { access_token, refresh_token, scope, expires_in_secs })
+        Ok(Self { access_token, refresh_token, scope, expires_in_secs, is_bound })
     }
 }
 
@@ -218,7 +228,7 @@ mod tests {
     fn sec_478_token_type() {
         for members in [
             r#""access_token":"a""#,
-            r#""access_token":"a","token_type":"DPoP""#,
+            r#""access_token":"a","token_type":"MAC""#,
             r#""access_token":"a","token_type":"bearer ""#,
             r#""access_token":"a","token_type":"""#,
         ] {

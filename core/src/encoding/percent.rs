@@ -195,7 +195,7 @@ impl Iterator for Bytes<'_> {
 }
 
 /// The value of two hexadecimal digits.
-pub(super) fn hex(high: u8, low: u8) -> Option<u8> {
+pub(crate) fn hex(high: u8, low: u8) -> Option<u8> {
     let value = |digit: u8| char::from(digit).to_digit(16);
     let byte = value(high)?.wrapping_shl(4) | value(low)?;
     u8::try_from(byte).ok()

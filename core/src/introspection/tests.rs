@@ -68,7 +68,7 @@ fn rs_82_every_fact_is_kept() {
         not_before: Some(UnixTime::from_secs(10)),
         issued_at: Some(UnixTime::from_secs(5)),
         id: Some("j"),
-        sender_constrained: false,
+        binding: Binding::Bearer,
     };
     assert_eq!(found, Ok(Introspected::Active(facts)));
 }

@@ -14,9 +14,13 @@ mod set;
 mod thumbprint;
 mod write;
 
+#[cfg(feature = "dpop")]
+pub(crate) use parse::lone_key;
 pub use public_key::PublicKey;
 pub use ring::{Mismatch, PublicKeyRing, VerifyingKey};
 pub use set::{KeySet, KeySetError, Skipped, document};
+#[cfg(feature = "dpop")]
+pub use thumbprint::Thumbprint;
 pub use thumbprint::{THUMBPRINT_LEN, thumbprint};
 pub use write::{Published, write_set};
 

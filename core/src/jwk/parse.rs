@@ -34,6 +34,15 @@ pub(super) fn entry<'s>(
     Ok(Entry { key_id, key: members.into_key(scratch)? })
 }
 
+/// Reads the one key that a JOSE header holds (RFC 7515 §4.1.3).
+#[cfg(feature = "dpop")]
+pub(crate) fn lone_key<'s>(
+    element: &'s str,
+    scratch: &mut Scratch<'s>,
+) -> Result<PublicKey<'s>, JwkError> {
+    entry(element, scratch).map_err(|_| JwkError::Malformed)?.key
+}
+
 /// The members that are looked at.
 #[derive(Default)]
 struct Members<'s> {

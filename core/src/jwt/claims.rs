@@ -8,7 +8,7 @@ use crate::{
     limits::DOCUMENT_DEPTH_MAX,
     scope::ScopeSet,
     time::UnixTime,
-    token::{Audience, TokenError, TokenFacts},
+    token::{Audience, Binding, TokenError, TokenFacts},
 };
 
 /// Reads a decoded claims set.
@@ -42,7 +42,7 @@ struct Claims<'s> {
     expires_at: Option<u64>,
     not_before: Option<u64>,
     issued_at: Option<u64>,
-    confirmation: bool,
+    binding: Binding,
 }
 
 impl<'s> Claims<'s> {
@@ -81,12 +81,11 @@ impl<'s> Claims<'s> {
             "iat" => self.issued_at = Some(reader.unsigned()?),
             "aud" => self.read_audience(reader, scratch)?,
             "cnf" => {
-                // RFC 7800 §3.1: an object. What it binds to is not for a bearer token.
+                // RFC 7800 §3.1: an object.
                 if reader.peek()? != Kind::Object {
                     return Err(JsonError::Type);
                 }
-                self.confirmation = true;
-                reader.skip()?;
+                self.binding = Binding::read(reader)?;
             }
             _ => reader.skip()?,
         }
@@ -125,7 +124,7 @@ impl<'s> Claims<'s> {
             not_before: self.not_before.map(UnixTime::from_secs),
             issued_at: Some(UnixTime::from_secs(self.issued_at.ok_or(TokenError::Claim)?)),
             id: Some(required(self.id)?),
-            sender_constrained: self.confirmation,
+            binding: self.binding,
         })
     }
 }

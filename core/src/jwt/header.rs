@@ -38,7 +38,7 @@ impl Algorithm {
     }
 
     /// `alg` values are case-sensitive (RFC 7515 §4.1.1).
-    fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         [Self::Hs256, Self::Rs256, Self::Es256, Self::EdDsa]
             .into_iter()
             .find(|algorithm| algorithm.as_str() == name)

@@ -23,6 +23,8 @@ pub use header::{Algorithm, Header};
 pub use key::{HmacKey, KeyError, KeyId, MacCheck};
 pub use key_ring::KeyRing;
 pub use mint::{MintClaims, MintError, Signer, mint, mint_bound, mint_with};
+#[cfg(feature = "dpop")]
+pub(crate) use signed::{Segments, decode};
 pub use signed::{SignatureVerifier, UnverifiedJwt, VerifiedJwt};
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::{
     },
     limits::{CLAIMS_LEN_MAX, JOSE_HEADER_LEN_MAX, SIGNATURE_LEN_MAX, TOKEN_LEN_MAX},
     time::UnixTime,
-    token::{Expectations, TokenError, TokenFacts},
+    token::{Expectations, Proven, TokenError, TokenFacts},
 };
 
 /// The keys of one issuer, and the algorithm of each.
@@ -145,8 +145,19 @@ impl<'s> VerifiedJwt<'s> {
         now: UnixTime,
         scratch: &mut Scratch<'s>,
     ) -> Result<TokenFacts<'s>, TokenError> {
+        self.validate_sent(expectations, Proven::NOTHING, now, scratch)
+    }
+
+    /// The same for a token whose sender may have proved to have a key.
+    pub(crate) fn validate_sent(
+        self,
+        expectations: &Expectations<'_>,
+        proven: Proven,
+        now: UnixTime,
+        scratch: &mut Scratch<'s>,
+    ) -> Result<TokenFacts<'s>, TokenError> {
         let facts = self.claims(scratch)?;
-        expectations.check(&facts, now)?;
+        expectations.check_sent(&facts, proven, now)?;
         Ok(facts)
     }
 }
@@ -158,17 +169,17 @@ impl fmt::Debug for VerifiedJwt<'_> {
 }
 
 /// The parts of the compact serialization, none of them empty.
-struct Segments<'s> {
-    header: &'s str,
-    payload: &'s str,
-    signature: &'s str,
+pub(crate) struct Segments<'s> {
+    pub(crate) header: &'s str,
+    pub(crate) payload: &'s str,
+    pub(crate) signature: &'s str,
     /// Header and payload with the dot between them.
-    signing_input: &'s str,
+    pub(crate) signing_input: &'s str,
 }
 
 impl<'s> Segments<'s> {
     /// Splits a token that has exactly two dots.
-    fn of(token: &'s str) -> Option<Self> {
+    pub(crate) fn of(token: &'s str) -> Option<Self> {
         let is_dot = |byte: &u8| *byte == b'.';
         let last = token.as_bytes().iter().rposition(is_dot)?;
         let (signing_input, signature) = split_around(token, last)?;
@@ -189,7 +200,7 @@ fn split_around(text: &str, position: usize) -> Option<(&str, &str)> {
 }
 
 /// Decodes one segment of at most `len_max` bytes.
-fn decode<'s>(
+pub(crate) fn decode<'s>(
     segment: &str,
     len_max: usize,
     scratch: &mut Scratch<'s>,

@@ -147,7 +147,7 @@ fn a_good_token_says_what_it_says() {
     assert_eq!(facts.issued_at, Some(UnixTime::from_secs(NOW)));
     assert_eq!(facts.expires_at, UnixTime::from_secs(NOW + 600));
     assert_eq!(facts.not_before, None);
-    assert!(!facts.sender_constrained);
+    assert_eq!(facts.binding, crate::token::Binding::Bearer);
 }
 
 #[test]

@@ -42,6 +42,8 @@ pub struct AuthorizationServer<'m> {
     pub code_challenge_methods_supported: StringList<'m>,
     /// Where `offline_access` is looked for (CL-44).
     pub scopes_supported: StringList<'m>,
+    /// The algorithms of DPoP proofs; empty means that tokens are not bound to keys (RFC 9449 §5.1).
+    pub dpop_signing_alg_values_supported: StringList<'m>,
     /// CL-30.
     pub client_id_metadata_document_supported: bool,
     /// CL-50.
@@ -116,6 +118,9 @@ impl<'m> AuthorizationServer<'m> {
             }
             () if name.eq_str("introspection_endpoint_auth_methods_supported") => {
                 &mut self.introspection_endpoint_auth_methods_supported
+            }
+            () if name.eq_str("dpop_signing_alg_values_supported") => {
+                &mut self.dpop_signing_alg_values_supported
             }
             () if name.eq_str("code_challenge_methods_supported") => {
                 &mut self.code_challenge_methods_supported

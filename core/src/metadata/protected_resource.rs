@@ -56,6 +56,19 @@ pub struct ProtectedResource<'m> {
     /// Its terms of service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource_tos_uri: Option<&'m str>,
+    /// The algorithms of DPoP proofs that it takes (DP-14); written, and not read.
+    #[cfg(feature = "dpop")]
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub dpop_signing_alg_values_supported: &'m [&'m str],
+    /// Whether it refuses tokens that are not bound to a key (DP-14).
+    #[cfg(feature = "dpop")]
+    #[serde(skip_serializing_if = "is_false")]
+    pub dpop_bound_access_tokens_required: bool,
+}
+
+#[cfg(feature = "dpop")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 impl<'m> ProtectedResource<'m> {

@@ -20,6 +20,9 @@ pub enum FieldValue<'a> {
     Challenge(WwwAuthenticate<'a>),
     /// A number of seconds.
     Seconds(u32),
+    /// A nonce for a proof.
+    #[cfg(feature = "dpop")]
+    Nonce(crate::dpop::Nonce),
 }
 
 impl core::fmt::Display for FieldValue<'_> {
@@ -28,6 +31,8 @@ impl core::fmt::Display for FieldValue<'_> {
             Self::Text(text) => f.write_str(text),
             Self::Challenge(challenge) => challenge.fmt(f),
             Self::Seconds(seconds) => seconds.fmt(f),
+            #[cfg(feature = "dpop")]
+            Self::Nonce(nonce) => nonce.fmt(f),
         }
     }
 }
@@ -89,6 +94,9 @@ pub struct Answer<'a> {
     status: u16,
     /// The one field whose value depends on the request.
     own: Option<(&'static str, FieldValue<'a>)>,
+    /// What a server that takes proofs adds.
+    #[cfg(feature = "dpop")]
+    dpop: [Option<(&'static str, FieldValue<'a>)>; 2],
     fixed: FixedFields,
     cross_origin: CrossOrigin<'a>,
     body: Body<'a>,
@@ -96,7 +104,15 @@ pub struct Answer<'a> {
 
 impl<'a> Answer<'a> {
     const fn new(status: u16, fixed: FixedFields, body: Body<'a>) -> Self {
-        Self { status, own: None, fixed, cross_origin: CrossOrigin(None), body }
+        Self {
+            status,
+            own: None,
+            #[cfg(feature = "dpop")]
+            dpop: [None; 2],
+            fixed,
+            cross_origin: CrossOrigin::NONE,
+            body,
+        }
     }
 
     /// A status and nothing else, to a request that was not understood.
@@ -112,7 +128,11 @@ impl<'a> Answer<'a> {
     /// The header fields in the order in which they are sent; names in lower case.
     pub fn fields(&self) -> impl Iterator<Item = (&'static str, FieldValue<'a>)> {
         let fixed = self.fixed.iter().copied().chain(self.cross_origin.fields());
-        self.own.into_iter().chain(fixed.map(|(name, value)| (name, FieldValue::Text(value))))
+        #[cfg(feature = "dpop")]
+        let own = self.own.into_iter().chain(self.dpop.into_iter().flatten());
+        #[cfg(not(feature = "dpop"))]
+        let own = self.own.into_iter();
+        own.chain(fixed.map(|(name, value)| (name, FieldValue::Text(value))))
     }
 
     /// The body; empty for an answer that has none.
@@ -125,19 +145,42 @@ impl<'a> Answer<'a> {
 ///
 /// They go on every answer of the endpoint, also on those of the server behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CrossOrigin<'r>(Option<&'r str>);
+pub struct CrossOrigin<'r> {
+    origin: Option<&'r str>,
+    #[cfg(feature = "dpop")]
+    nonces: bool,
+}
 
 /// What scripts may read beside the fields that CORS always shows.
 const EXPOSED_FIELDS: &str = "WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, Retry-After";
 
+/// The same where proofs need nonces.
+#[cfg(feature = "dpop")]
+const EXPOSED_FIELDS_AND_NONCE: &str =
+    "WWW-Authenticate, DPoP-Nonce, Mcp-Session-Id, MCP-Protocol-Version, Retry-After";
+
 impl<'r> CrossOrigin<'r> {
+    const NONE: Self = Self {
+        origin: None,
+        #[cfg(feature = "dpop")]
+        nonces: false,
+    };
+
+    const fn exposed_fields(self) -> &'static str {
+        #[cfg(feature = "dpop")]
+        if self.nonces {
+            return EXPOSED_FIELDS_AND_NONCE;
+        }
+        EXPOSED_FIELDS
+    }
+
     /// Names in lower case, and values.
     pub fn fields(self) -> impl Iterator<Item = (&'static str, &'r str)> {
-        self.0.into_iter().flat_map(|origin| {
+        self.origin.into_iter().flat_map(move |origin| {
             [
                 ("access-control-allow-origin", origin),
                 ("vary", "Origin"),
-                ("access-control-expose-headers", EXPOSED_FIELDS),
+                ("access-control-expose-headers", self.exposed_fields()),
             ]
         })
     }
@@ -147,9 +190,13 @@ impl<'c> ResourceServer<'c> {
     /// What an allowed page may read of the answer to this request.
     pub fn cross_origin<'r>(&self, head: &RequestHead<'r>) -> CrossOrigin<'r> {
         if head.path != self.endpoint_path {
-            return CrossOrigin(None);
+            return CrossOrigin::NONE;
         }
-        CrossOrigin(self.allowed_origin(head.origin))
+        CrossOrigin {
+            origin: self.allowed_origin(head.origin),
+            #[cfg(feature = "dpop")]
+            nonces: self.configuration.dpop.is_some_and(|dpop| dpop.nonces.is_some()),
+        }
     }
 
     /// The answer to a request that needs another token, or none can be judged now.
@@ -168,7 +215,16 @@ impl<'c> ResourceServer<'c> {
             (None, None) => None,
         };
         let cross_origin = self.cross_origin(head);
-        Answer { own, cross_origin, ..Answer::new(challenge.status(), fixed, body) }
+        Answer {
+            own,
+            #[cfg(feature = "dpop")]
+            dpop: [
+                challenge.other_scheme().map(|it| ("www-authenticate", FieldValue::Text(it))),
+                challenge.dpop_nonce().map(|nonce| ("dpop-nonce", FieldValue::Nonce(nonce))),
+            ],
+            cross_origin,
+            ..Answer::new(challenge.status(), fixed, body)
+        }
     }
 
     /// The metadata document (RS-08, RS-16): public, so that any page may read it. To `HEAD` an
@@ -190,7 +246,7 @@ impl<'c> ResourceServer<'c> {
             false => (ENDPOINT_METHODS, ENDPOINT_PREFLIGHT),
         };
         let cross_origin = self.cross_origin(head);
-        let fixed = if cross_origin == CrossOrigin(None) { &[] } else { allowed };
+        let fixed = if cross_origin.origin.is_none() { &[] } else { allowed };
         let own = Some(("allow", FieldValue::Text(methods)));
         Answer { own, cross_origin, ..Answer::new(204, fixed, Body::Empty) }
     }

@@ -106,6 +106,9 @@ pub struct Configuration<'c> {
     /// Accept an `http` resource or issuer that is not on loopback: tokens then travel in clear
     /// (authorization §9.9).
     pub plain_http: bool,
+    /// Take tokens that are bound to keys of clients (RFC 9449); without it they are refused.
+    #[cfg(feature = "dpop")]
+    pub dpop: Option<crate::dpop::Acceptance<'c>>,
 }
 
 impl<'c> Configuration<'c> {
@@ -133,6 +136,8 @@ impl<'c> Configuration<'c> {
             lifetime_secs_max: limits::LIFETIME_SECS_MAX,
             several_audiences: false,
             plain_http: false,
+            #[cfg(feature = "dpop")]
+            dpop: None,
         }
     }
 

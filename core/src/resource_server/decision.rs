@@ -13,7 +13,7 @@ use crate::{
     message::{IncomingResponse, RequestHead},
     scope::RequiredScopes,
     time::UnixTime,
-    token::{Expectations, TokenError, TokenFacts},
+    token::{Expectations, Proven, TokenError, TokenFacts},
 };
 
 /// What to do with a request. Match it in full: there is no default.
@@ -49,6 +49,7 @@ pub enum Verdict<'s> {
 #[derive(Clone, Copy, Debug)]
 pub struct Introspection<'s> {
     token: BearerToken<'s>,
+    proven: Proven,
     expectations: Expectations<'s>,
     needed: RequiredScopes<'s>,
     challenges: Challenges<'s>,
@@ -90,6 +91,10 @@ impl<'c> ResourceServer<'c> {
     where
         'c: 's,
     {
+        #[cfg(feature = "dpop")]
+        if let Some(dpop) = self.configuration.dpop {
+            return self.authenticate_sender(dpop, head, needed, now, scratch);
+        }
         let challenges = self.challenges();
         let refuse = |reason| Decision::Challenge(challenges.challenge(reason, needed));
         let token = match Credentials::parse(head.authorization) {
@@ -107,7 +112,24 @@ impl<'c> ResourceServer<'c> {
         let Some(now) = now else {
             return refuse(Reason::Unavailable(Unavailable::ClockUnknown));
         };
-        match self.verify_offline(token, now, scratch) {
+        self.judge(token, Proven::NOTHING, challenges, needed, now, scratch)
+    }
+
+    /// What becomes of a token that was presented in the right way.
+    pub(super) fn judge<'s>(
+        &self,
+        token: BearerToken<'s>,
+        proven: Proven,
+        challenges: Challenges<'s>,
+        needed: RequiredScopes<'s>,
+        now: UnixTime,
+        scratch: &mut Scratch<'s>,
+    ) -> Decision<'s>
+    where
+        'c: 's,
+    {
+        let refuse = |reason| Decision::Challenge(challenges.challenge(reason, needed));
+        match self.verify_offline(token, proven, now, scratch) {
             Offline::Facts(facts) => match challenges.admit(&facts, needed) {
                 Verdict::Allow(principal) => Decision::Allow(principal),
                 Verdict::Challenge(challenge) => Decision::Challenge(challenge),
@@ -115,6 +137,7 @@ impl<'c> ResourceServer<'c> {
             Offline::Refused(error) => refuse(Reason::from(error)),
             Offline::Ask(expectations) => Decision::NeedIntrospection(Introspection {
                 token,
+                proven,
                 expectations,
                 needed,
                 challenges,
@@ -126,6 +149,7 @@ impl<'c> ResourceServer<'c> {
     fn verify_offline<'s>(
         &self,
         token: BearerToken<'s>,
+        proven: Proven,
         now: UnixTime,
         scratch: &mut Scratch<'s>,
     ) -> Offline<'s>
@@ -148,7 +172,12 @@ impl<'c> ResourceServer<'c> {
                         match jwt.verify(keys) {
                             Ok(verified) => {
                                 let expectations = self.expectations(issuer.identifier);
-                                return match verified.validate(&expectations, now, scratch) {
+                                return match verified.validate_sent(
+                                    &expectations,
+                                    proven,
+                                    now,
+                                    scratch,
+                                ) {
                                     Ok(facts) => Offline::Facts(facts),
                                     Err(error) => Offline::Refused(error),
                                 };
@@ -187,7 +216,7 @@ impl<'c> ResourceServer<'c> {
 }
 
 /// Whether a query has a parameter `access_token` (RFC 6750 §2.3), however its name is spelled.
-fn names_access_token(query: &str) -> bool {
+pub(super) fn names_access_token(query: &str) -> bool {
     query.split(['&']).any(|pair| {
         let name = pair.split_once(['=']).map_or(pair, |(name, _)| name);
         Encoded::form(name).is_ok_and(|name| name.eq_str("access_token"))
@@ -257,17 +286,22 @@ impl<'s> Introspection<'s> {
         match answer {
             Err(unavailable) => refuse(Reason::Unavailable(unavailable)),
             Ok(Introspected::Inactive) => refuse(Reason::Token(TokenError::Inactive)),
-            Ok(Introspected::Active(facts)) => match self.expectations.check(&facts, now) {
-                Err(error) => refuse(Reason::Token(error)),
-                Ok(()) => self.challenges.admit(&facts, self.needed),
-            },
+            Ok(Introspected::Active(facts)) => {
+                match self.expectations.check_sent(&facts, self.proven, now) {
+                    Err(error) => refuse(Reason::Token(error)),
+                    Ok(()) => self.challenges.admit(&facts, self.needed),
+                }
+            }
         }
     }
 }
 
 impl<'s> Challenges<'s> {
     pub(super) fn challenge(&self, reason: Reason, needed: RequiredScopes<'s>) -> Challenge<'s> {
-        Challenge::new(reason, self.resource_metadata, needed)
+        let challenge = Challenge::new(reason, self.resource_metadata, needed);
+        #[cfg(feature = "dpop")]
+        let challenge = challenge.with_offer(self.offer());
+        challenge
     }
 
     pub(super) fn insufficient_scope(&self, needed: RequiredScopes<'s>) -> Challenge<'s> {
@@ -276,6 +310,10 @@ impl<'s> Challenges<'s> {
 
     /// The last check of a token whose claims passed: its scopes.
     fn admit(&self, facts: &TokenFacts<'s>, needed: RequiredScopes<'s>) -> Verdict<'s> {
+        #[cfg(feature = "dpop")]
+        if let Err(reason) = self.use_proof() {
+            return Verdict::Challenge(self.challenge(reason, needed));
+        }
         let principal = Principal::new(facts, *self);
         match principal.require(needed) {
             Ok(()) => Verdict::Allow(principal),

@@ -51,6 +51,13 @@ impl<'c> Published<'c> {
             resource_documentation: configuration.description.documentation,
             resource_policy_uri: configuration.description.policy,
             resource_tos_uri: configuration.description.terms_of_service,
+            #[cfg(feature = "dpop")]
+            dpop_signing_alg_values_supported: match configuration.dpop {
+                Some(_) => &crate::dpop::ALGORITHMS,
+                None => &[],
+            },
+            #[cfg(feature = "dpop")]
+            dpop_bound_access_tokens_required: configuration.dpop.is_some_and(|it| it.required),
         };
         let document = memory.fill(|free| Ok::<_, BufferFull>(document.write(free)?.len()))?;
         let document = core::str::from_utf8(document).map_err(|_| BufferFull)?;

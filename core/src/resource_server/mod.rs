@@ -10,6 +10,8 @@
 mod answer;
 mod configuration;
 mod decision;
+#[cfg(feature = "dpop")]
+mod dpop;
 mod metadata;
 mod operation;
 mod policy;
@@ -96,6 +98,8 @@ impl<'c> ResourceServer<'c> {
         Challenges {
             resource_metadata: self.published.url,
             implications: self.configuration.policy.implications,
+            #[cfg(feature = "dpop")]
+            sender: None,
         }
     }
 }
@@ -105,6 +109,8 @@ impl<'c> ResourceServer<'c> {
 struct Challenges<'c> {
     resource_metadata: &'c str,
     implications: &'c [Implication<'c>],
+    #[cfg(feature = "dpop")]
+    sender: Option<dpop::Sender<'c>>,
 }
 
 #[cfg(test)]

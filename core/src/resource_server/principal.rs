@@ -69,6 +69,13 @@ impl<'s> Principal<'s> {
         self.expires_at
     }
 
+    /// A nonce for the client's next proof, to be sent with the answer as `DPoP-Nonce`, where the server
+    /// asks for nonces (RFC 9449 §8.2, §9).
+    #[cfg(feature = "dpop")]
+    pub fn dpop_nonce(&self) -> Option<crate::dpop::Nonce> {
+        self.challenges.nonce()
+    }
+
     /// Passes when the token has every needed scope; else the 403 challenge that names them all
     /// (RS-25, RS-27).
     pub fn require(&self, needed: RequiredScopes<'s>) -> Result<(), Challenge<'s>> {

@@ -125,8 +125,13 @@ impl ResourceServer<'_> {
         if !super::configuration::is_host(host) {
             return Err(Refusal::HostMalformed);
         }
+        if self.is_own_host(host) { Ok(()) } else { Err(Refusal::HostForeign) }
+    }
+
+    /// Whether `host` is ours: the resource's, or one on the list.
+    pub(super) fn is_own_host(&self, host: &str) -> bool {
         let listed = self.configuration.hosts.iter().any(|own| own.eq_ignore_ascii_case(host));
-        if listed || self.is_own_authority(host) { Ok(()) } else { Err(Refusal::HostForeign) }
+        listed || self.is_own_authority(host)
     }
 
     /// Whether `host` is the authority of the resource identifier: its text, its text with the

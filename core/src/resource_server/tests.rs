@@ -9,7 +9,7 @@ use crate::{
     message::{Field, IncomingResponse, RequestHead},
     scope::ScopeSet,
     time::UnixTime,
-    token::{Audience, TokenError, TokenFacts},
+    token::{Audience, Binding, TokenError, TokenFacts},
 };
 
 const RESOURCE: &str = "https://mcp.example.com/mcp";
@@ -257,7 +257,7 @@ fn facts<'s>(audience: &'s str, scope: &'s str) -> TokenFacts<'s> {
         not_before: None,
         issued_at: None,
         id: None,
-        sender_constrained: false,
+        binding: Binding::Bearer,
     }
 }
 

@@ -24,7 +24,7 @@ fn facts<'s>(audience: &[&'s str]) -> TokenFacts<'s> {
         not_before: None,
         issued_at: Some(UnixTime::from_secs(NOW)),
         id: None,
-        sender_constrained: false,
+        binding: Binding::Bearer,
     }
 }
 
@@ -196,6 +196,6 @@ fn sec_109_configured_texts_are_no_patterns() {
 
 #[test]
 fn sec_113_a_bound_token_is_not_a_bearer_token() {
-    check(|facts| facts.sender_constrained = true, Err(TokenError::SenderConstrained));
-    check(|facts| facts.sender_constrained = false, Ok(()));
+    check(|facts| facts.binding = Binding::Other, Err(TokenError::SenderConstrained));
+    check(|facts| facts.binding = Binding::Bearer, Ok(()));
 }

@@ -9,9 +9,9 @@ use portcullis_core::{
     client::{
         AfterRefresh, Authorization, AuthorizationError, Callback, CallbackError, Client,
         ClientAuthentication, ClientKey, CodeGrant, DeviceError, Discovered, Discovery,
-        DiscoveryError, Entropy, ErrorResponse, Freshness, Grant, Identity, KnownClient, Machine,
-        Output, Preferences, Registration, RegistrationError, Signer, TokenRequest,
-        TokenRequestError, Wish,
+        DiscoveryError, Entropy, ErrorResponse, FetchFailure, Freshness, Grant, Identity,
+        KnownClient, Machine, OutgoingRequest, Output, Preferences, Purpose, Registration,
+        RegistrationError, Signer, TokenRequest, TokenRequestError, Tokens, Wish,
     },
     encoding::scratch::Scratch,
     limits::METADATA_LEN_MAX_DESKTOP,
@@ -20,7 +20,8 @@ use zeroize::Zeroizing;
 
 use super::{
     ConfiguredClient, Exchange, Login, OpenBrowser, Options, Party, StoreError,
-    fetcher::Fetcher,
+    dpop::Wanted,
+    fetcher::{Fetcher, Received},
     login::unix_time,
     observer::{meaning_of, without_query},
     redirect::{Judged, Page, Redirect},
@@ -137,6 +138,7 @@ pub(super) struct Flow<'a> {
     pub(super) server_url: &'a str,
     pub(super) options: &'a Options,
     pub(super) fetcher: &'a Fetcher,
+    pub(super) wanted: Wanted,
 }
 
 impl Flow<'_> {
@@ -232,7 +234,9 @@ impl Flow<'_> {
         let discovery = Discovery::new(self.server_url, challenge.as_ref(), preferences, scratch);
         let mut discovery = discovery.map_err(AuthorizeError::Discovery)?;
         self.drive(&mut discovery, scratch).await;
-        discovery.finish().map_err(AuthorizeError::Discovery)
+        let discovered = discovery.finish().map_err(AuthorizeError::Discovery)?;
+        self.wanted.look(challenges, &discovered);
+        Ok(discovered)
     }
 
     pub(super) async fn register<'s>(
@@ -310,15 +314,29 @@ impl Flow<'_> {
 
     pub(super) async fn request_tokens<'s>(
         &self,
-        mut request: TokenRequest<'s>,
+        request: TokenRequest<'s>,
         client: &Client<'s>,
         redirect_uri: &str,
         scratch: &mut Scratch<'s>,
     ) -> Result<Login, (TokenRequestError, Option<ErrorResponse<'s>>)> {
+        let mut request = request.proving(self.wanted.proving());
         self.drive(&mut request, scratch).await;
         let response = request.error_response();
         let tokens = request.finish().map_err(|error| (error, response))?;
-        Ok(Login::new(self.server_url, client, redirect_uri, &tokens, SystemTime::now()))
+        Ok(self.login(client, redirect_uri, &tokens))
+    }
+
+    /// What the tokens make, with the key that they are bound to.
+    pub(super) fn login(
+        &self,
+        client: &Client<'_>,
+        redirect_uri: &str,
+        tokens: &Tokens<'_>,
+    ) -> Login {
+        let login = Login::new(self.server_url, client, redirect_uri, tokens, SystemTime::now());
+        #[cfg(feature = "dpop")]
+        let login = login.bound_to(self.wanted.prover().filter(|_| tokens.is_bound()));
+        login
     }
 
     /// Sends what the machine wants sent until it wants no more.
@@ -329,7 +347,7 @@ impl Flow<'_> {
     ) {
         while let Output::Fetch(request) = machine.poll() {
             let (purpose, method) = (request.purpose, request.method.as_str());
-            let answer = self.fetcher.fetch(&request, self.options.fetch_time_limit).await;
+            let answer = self.fetch(&request).await;
             let status = answer.as_ref().map(|answer| answer.status()).map_err(|failure| *failure);
             let parties = (Party::Client, Party::asked_for(purpose));
             self.tell(parties, (method, request.url), status, meaning_of(purpose, status));
@@ -338,11 +356,36 @@ impl Flow<'_> {
         }
     }
 
+    /// Sends a request; one for tokens with the proof of the key that they are to be bound to, and once more
+    /// when the server gives a nonce for it (DP-04).
+    async fn fetch(&self, request: &OutgoingRequest<'_>) -> Result<Received, FetchFailure> {
+        let time_limit = self.options.fetch_time_limit;
+        let prover = self.wanted.prover().filter(|_| is_for_tokens(request.purpose));
+        let Some(prover) = prover else {
+            return self.fetcher.fetch(request, None, time_limit).await;
+        };
+        let proof = || {
+            let field = prover.field(request.method.as_str(), request.url, None);
+            field.map(Some).map_err(|error| {
+                tracing::warn!(%error, "no proof of the client's key");
+                FetchFailure::Unreachable
+            })
+        };
+        let answer = self.fetcher.fetch(request, proof()?, time_limit).await?;
+        let has_nonce = prover.learn(request.url, &answer.head.headers);
+        if !(has_nonce && answer.wants_nonce()) {
+            return Ok(answer);
+        }
+        let again = self.fetcher.fetch(request, proof()?, time_limit).await?;
+        prover.learn(request.url, &again.head.headers);
+        Ok(again)
+    }
+
     pub(super) fn tell(
         &self,
         (from, to): (Party, Party),
         (method, url): (&str, &str),
-        status: Result<u16, portcullis_core::client::FetchFailure>,
+        status: Result<u16, FetchFailure>,
         meaning: &str,
     ) {
         let url = without_query(url);
@@ -395,6 +438,17 @@ impl Flow<'_> {
             dynamic_registration: self.options.dynamic_registration,
         }
     }
+}
+
+const fn is_for_tokens(purpose: Purpose) -> bool {
+    matches!(
+        purpose,
+        Purpose::CodeExchange
+            | Purpose::Refresh
+            | Purpose::ClientCredentials
+            | Purpose::DeviceToken
+            | Purpose::JwtBearer
+    )
 }
 
 /// A key of the options, as the machines take it.

@@ -3,6 +3,8 @@
 use std::{fmt, sync::Arc, time::SystemTime};
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+#[cfg(feature = "dpop")]
+use portcullis_core::client::dpop::resource_server_wants_nonce;
 use portcullis_core::{
     challenge::parse::{self, BearerChallenge},
     client::{AfterRefresh, Attempts, Reaction},
@@ -16,6 +18,7 @@ use zeroize::Zeroizing;
 use super::{
     AuthorizeError, Login, OpenBrowser, Options, StoreLock, TokenStore,
     authorize::{Flow, RefreshFailure},
+    dpop::Wanted,
     fetcher::{Fetcher, secret_value},
     session::{Session, Step},
     store::Kept,
@@ -135,7 +138,12 @@ impl Authorizer {
 
     /// Begins one operation: a request, and the same request again after a refusal.
     pub fn operation(&self) -> Operation<'_> {
-        Operation { authorizer: self, attempts: Attempts::default(), used: None }
+        Operation {
+            authorizer: self,
+            attempts: Attempts::default(),
+            used: None,
+            has_tried_nonce: false,
+        }
     }
 
     pub(super) const fn fetcher(&self) -> &Fetcher {
@@ -143,8 +151,14 @@ impl Authorizer {
     }
 
     pub(super) fn flow(&self) -> Flow<'_> {
+        self.flow_of(None)
+    }
+
+    /// What a login goes through to be refreshed, or to be had for the first time.
+    fn flow_of(&self, login: Option<&Login>) -> Flow<'_> {
         let Self { server_url, options, fetcher, .. } = self;
-        Flow { server_url, options, fetcher }
+        let wanted = login.map_or_else(|| Wanted::new(options), |login| Wanted::of(login, options));
+        Flow { server_url, options, fetcher, wanted }
     }
 
     /// Waits until nobody else is at it; what is in it may not be stored.
@@ -298,7 +312,7 @@ impl Authorizer {
             return Ok(None);
         }
         let Some(login) = session.login.as_mut() else { return Ok(None) };
-        let failure = match self.flow().refresh(login, challenges).await {
+        let failure = match self.flow_of(Some(login)).refresh(login, challenges).await {
             Ok(refreshed) => {
                 *login = refreshed;
                 None
@@ -330,6 +344,8 @@ pub struct Operation<'a> {
     attempts: Attempts,
     /// What the last request was sent with.
     used: Option<Login>,
+    /// Whether the request was sent again with a nonce of the server (DP-04): once, with the same login.
+    has_tried_nonce: bool,
 }
 
 impl Operation<'_> {
@@ -365,6 +381,13 @@ impl Operation<'_> {
         let challenges = challenges(fields);
         let mut buffer = challenge_buffer(&challenges);
         let challenge = bearer_challenge(&challenges, &mut buffer);
+        if let Some(prover) = self.used.as_ref().and_then(Login::prover) {
+            let has_nonce = prover.learn(&self.authorizer.server_url, fields);
+            if has_nonce && !self.has_tried_nonce && wants_nonce(status, challenge.as_ref()) {
+                self.has_tried_nonce = true;
+                return Ok(Judgement::Again);
+            }
+        }
         let used = self.used.as_ref();
         let refreshable = used.is_some_and(Login::is_refreshable);
         match self.attempts.react(status.as_u16(), challenge.as_ref(), refreshable) {
@@ -380,20 +403,38 @@ impl Operation<'_> {
             }
             Reaction::GiveUp => return Ok(Judgement::GiveUp),
         }
+        self.has_tried_nonce = false;
         Ok(Judgement::Again)
     }
+}
+
+#[cfg(feature = "dpop")]
+fn wants_nonce(status: StatusCode, challenge: Option<&BearerChallenge<'_>>) -> bool {
+    resource_server_wants_nonce(status.as_u16(), challenge)
+}
+
+#[cfg(not(feature = "dpop"))]
+const fn wants_nonce(_: StatusCode, _: Option<&BearerChallenge<'_>>) -> bool {
+    false
 }
 
 /// What a request of this method to this URL shows of the login.
 fn authorization_fields(
     login: &Login,
-    _method: &Method,
-    _url: &str,
+    method: &Method,
+    url: &str,
 ) -> Result<HeaderMap, AuthorizeError> {
-    let credentials = Zeroizing::new(format!("Bearer {}", login.access_token()));
+    let scheme = if login.prover().is_some() { "DPoP" } else { "Bearer" };
+    let credentials = Zeroizing::new(format!("{scheme} {}", login.access_token()));
     let value: HeaderValue = secret_value(&credentials)
         .map_err(|_| AuthorizeError::Setup("access token cannot be written as HTTP"))?;
-    Ok(HeaderMap::from_iter([(header::AUTHORIZATION, value)]))
+    let mut fields = HeaderMap::from_iter([(header::AUTHORIZATION, value)]);
+    if let Some(prover) = login.prover() {
+        let proof = prover.field(method.as_str(), url, Some(login.access_token()));
+        let proof = proof.map_err(|_| AuthorizeError::Setup("no proof of the client's key"))?;
+        fields.extend([proof]);
+    }
+    Ok(fields)
 }
 
 /// All `WWW-Authenticate` lines.

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method as HttpMethod, Request, header, response::Parts};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, Request, Response, header,
+    response::Parts,
+};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
@@ -15,6 +18,9 @@ use portcullis_core::{
     client::{FetchFailure, Method, OutgoingRequest, UrlPolicy},
     message::{Field, IncomingResponse},
 };
+
+#[cfg(feature = "dpop")]
+use portcullis_core::{client::dpop::token_endpoint_wants_nonce, encoding::scratch::Scratch};
 
 use crate::connector::{Connector, Network, connector};
 
@@ -48,6 +54,7 @@ impl Fetcher {
     pub(super) async fn fetch(
         &self,
         request: &OutgoingRequest<'_>,
+        further: Option<(HeaderName, HeaderValue)>,
         time_limit: Duration,
     ) -> Result<Received, FetchFailure> {
         let method = match request.method {
@@ -65,6 +72,7 @@ impl Fetcher {
         if let Some(version) = request.mcp_protocol_version {
             fields.insert("mcp-protocol-version", HeaderValue::from_static(version));
         }
+        fields.extend(further.map(|(name, value)| (Some(name), value)));
         let body = Bytes::copy_from_slice(request.body);
         let len_max = request.response_len_max;
         self.send(method, request.url, fields, body, len_max, time_limit, |_, _| false).await
@@ -83,28 +91,51 @@ impl Fetcher {
         time_limit: Duration,
         enough: impl FnMut(&Parts, &[u8]) -> bool,
     ) -> Result<Received, FetchFailure> {
+        let exchange = async {
+            let (head, body) = self.open(method, url, fields, body).await?.into_parts();
+            let body = collect(&head, body, len_max, enough).await?;
+            Ok(Received { head, body })
+        };
+        tokio::time::timeout(time_limit, exchange).await.map_err(|_| FetchFailure::TimedOut)?
+    }
+
+    /// Sends one request, and gives the answer with its body still to come. How long that may take is for
+    /// the caller to say.
+    pub(super) async fn open(
+        &self,
+        method: HttpMethod,
+        url: &str,
+        fields: HeaderMap,
+        body: Bytes,
+    ) -> Result<Response<Incoming>, FetchFailure> {
         // The core admitted the URL under the policy in force; nothing wider ever leaves here.
         UrlPolicy::HttpsOrLoopback.admit(url).map_err(|_| FetchFailure::Unreachable)?;
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = url.parse().map_err(|_| FetchFailure::Unreachable)?;
         *request.headers_mut() = fields;
-        let exchange = async {
-            let response = self.pooled.request(request).await.map_err(|error| {
-                tracing::debug!(%error, "no answer");
-                FetchFailure::Unreachable
-            })?;
-            let (head, body) = response.into_parts();
-            let body = collect(&head, body, len_max, enough).await?;
-            Ok(Received { head, body })
-        };
-        tokio::time::timeout(time_limit, exchange).await.map_err(|_| FetchFailure::TimedOut)?
+        self.pooled.request(request).await.map_err(|error| {
+            tracing::debug!(%error, "no answer");
+            FetchFailure::Unreachable
+        })
     }
 }
 
 impl Received {
     pub(super) fn status(&self) -> u16 {
         self.head.status.as_u16()
+    }
+
+    /// Whether the token endpoint refused the proof for want of a nonce.
+    #[cfg(feature = "dpop")]
+    pub(super) fn wants_nonce(&self) -> bool {
+        let mut room = vec![0; 3 * self.body.len()];
+        token_endpoint_wants_nonce(&self.incoming(), &mut Scratch::new(&mut room))
+    }
+
+    #[cfg(not(feature = "dpop"))]
+    pub(super) const fn wants_nonce(&self) -> bool {
+        false
     }
 
     /// The answer as the core sees it.
@@ -127,7 +158,8 @@ pub(super) fn secret_value(text: &str) -> Result<HeaderValue, FetchFailure> {
     Ok(value)
 }
 
-async fn collect(
+/// The body, within its limit, until its end or until `enough` says so.
+pub(super) async fn collect(
     head: &Parts,
     mut body: Incoming,
     len_max: usize,

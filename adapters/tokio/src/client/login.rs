@@ -4,6 +4,7 @@ mod record;
 
 use std::{
     fmt,
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -16,6 +17,8 @@ use portcullis_core::{
     time::UnixTime,
 };
 use zeroize::Zeroizing;
+
+use super::dpop::Prover;
 
 /// How long a refresh that failed for reasons of the moment is not tried again ahead of time.
 const REFRESH_PAUSE: Duration = Duration::from_secs(5);
@@ -43,6 +46,8 @@ pub struct Login {
     pub(super) is_renewable: bool,
     expires_at: SystemTime,
     refresh_at: SystemTime,
+    /// The key that the tokens are bound to (RFC 9449).
+    prover: Option<Arc<Prover>>,
 }
 
 impl Login {
@@ -72,7 +77,19 @@ impl Login {
             is_renewable: false,
             expires_at: now + Duration::from_secs(u64::from(tokens.expires_in_secs())),
             refresh_at: now + Duration::from_secs(u64::from(tokens.refresh_in_secs())),
+            prover: None,
         }
+    }
+
+    /// The same login with the key that its tokens are bound to.
+    #[cfg(feature = "dpop")]
+    pub(super) fn bound_to(self, prover: Option<&Arc<Prover>>) -> Self {
+        Self { prover: prover.cloned(), ..self }
+    }
+
+    /// The key that the tokens are bound to.
+    pub(super) const fn prover(&self) -> Option<&Arc<Prover>> {
+        self.prover.as_ref()
     }
 
     /// After a refresh that brought no new refresh token, the old one stays (RFC 6749 §6).

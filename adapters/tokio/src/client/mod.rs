@@ -18,6 +18,11 @@
 mod authorize;
 mod authorizer;
 mod browser;
+#[cfg(feature = "dpop")]
+mod dpop;
+#[cfg(not(feature = "dpop"))]
+#[path = "no_dpop.rs"]
+mod dpop;
 mod event_stream;
 mod fetcher;
 mod grants;
@@ -29,6 +34,8 @@ mod observer;
 mod options;
 mod printable;
 mod redirect;
+#[cfg(feature = "rmcp")]
+mod rmcp_http;
 mod session;
 mod signing_key;
 mod store;
@@ -36,6 +43,8 @@ mod store;
 pub use authorize::AuthorizeError;
 pub use authorizer::{Authorizer, Judgement, Operation};
 pub use browser::{OpenBrowser, Opened, PrintUrl, SystemBrowser};
+#[cfg(feature = "dpop")]
+pub use dpop::Dpop;
 pub use grants::device::{DeviceCode, PrintCode, ShowCode, Shown};
 #[cfg(feature = "enterprise-managed")]
 pub use grants::enterprise::{EnterpriseManaged, SignedIn, Subject, SubjectSource};
@@ -52,6 +61,8 @@ pub use portcullis_core::client::{
 };
 pub use portcullis_core::client::{SignError, Signer, SigningAlgorithm};
 pub use printable::Printable;
+#[cfg(feature = "rmcp")]
+pub use rmcp_http::{AuthorizedHttpClient, AuthorizedHttpError};
 pub use signing_key::{NoSigningKey, SigningKey};
 #[cfg(feature = "keyring")]
 pub use store::KeyringStore;
@@ -67,7 +78,8 @@ pub async fn authorize(
     browser: &dyn OpenBrowser,
 ) -> Result<Login, AuthorizeError> {
     let fetcher = fetcher::Fetcher::new().ok_or(AuthorizeError::Setup("no usable TLS"))?;
-    let flow = authorize::Flow { server_url, options, fetcher: &fetcher };
+    let wanted = dpop::Wanted::new(options);
+    let flow = authorize::Flow { server_url, options, fetcher: &fetcher, wanted };
     flow.authorize(&[], None, None, browser).await
 }
 

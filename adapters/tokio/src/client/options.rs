@@ -146,6 +146,13 @@ pub struct Options {
     pub login_time_limit: Duration,
     /// For one MCP request. Default: 60 s.
     pub call_time_limit: Duration,
+    /// Whether tokens are to be bound to a key of this client (RFC 9449). Default: no.
+    #[cfg(feature = "dpop")]
+    pub dpop: super::Dpop,
+    /// The key that they are bound to. By default each login gets one of its own, which is stored with it; a
+    /// login that is bound to a given key is not stored.
+    #[cfg(feature = "dpop")]
+    pub dpop_key: Option<Arc<dyn Signer + Send + Sync>>,
     /// Is told of every exchange.
     pub observer: Arc<dyn Observer>,
 }
@@ -172,6 +179,10 @@ impl Options {
             fetch_time_limit: Duration::from_secs(10),
             login_time_limit: Duration::from_secs(5 * 60),
             call_time_limit: Duration::from_secs(60),
+            #[cfg(feature = "dpop")]
+            dpop: super::Dpop::Off,
+            #[cfg(feature = "dpop")]
+            dpop_key: None,
             observer: Arc::new(|_: &super::Exchange<'_>| {}),
         }
     }

@@ -11,7 +11,7 @@ use portcullis_core::{
     introspection::Introspected,
     mcp::{EnvelopeError, Era},
     message::RequestHead,
-    resource_server::{Decision, Introspection, Operation, Refusal, Verdict},
+    resource_server::{self, Decision, Introspection, Operation, Refusal, Verdict},
 };
 
 use super::{
@@ -31,7 +31,8 @@ pub(super) struct Admitted {
     /// The very bytes that were judged (INV-8).
     pub(super) body: Bytes,
     pub(super) session: Session,
-    pub(super) cross_origin: Vec<(HeaderName, HeaderValue)>,
+    /// What is set on the answer of the service behind.
+    pub(super) fields: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// Admits the request, or gives the answer to it.
@@ -98,9 +99,23 @@ where
     Ok(Admitted {
         principal: owned,
         session,
-        cross_origin: response::cross_origin_fields(server.cross_origin(&head)),
+        fields: answer_fields(resource, &head, &principal),
         body: bytes.clone(),
     })
+}
+
+/// What the answer of the service behind gets beside its own fields.
+fn answer_fields(
+    resource: &Resource,
+    head: &RequestHead<'_>,
+    principal: &resource_server::Principal<'_>,
+) -> Vec<(HeaderName, HeaderValue)> {
+    let fields = response::cross_origin_fields(resource.server.cross_origin(head));
+    #[cfg(feature = "dpop")]
+    let fields = response::with_nonce(fields, principal.dpop_nonce());
+    #[cfg(not(feature = "dpop"))]
+    let _ = principal;
+    fields
 }
 
 /// The authority of the request target, where it has one: HTTP/2, and the absolute form of HTTP/1.1.

@@ -24,6 +24,7 @@
 //! | the authorization server is asked: deadline, one question per token, short memory | `introspection` |
 //! | the issuer's keys are read: one request at a time, kept for a while | `remote_keys` |
 //! | the id of a session is bound to the principal who opened it | `sessions` |
+//! | proofs that were used are remembered (feature `dpop`) | `dpop` |
 //! | the core's answer becomes an `http` response | `response` |
 //! | one event and one count for each decision | `journal` |
 //!
@@ -34,6 +35,8 @@
 mod admission;
 mod body;
 mod clock;
+#[cfg(feature = "dpop")]
+mod dpop;
 mod introspection;
 mod journal;
 mod principal;
@@ -50,6 +53,8 @@ pub use clock::{Clock, SystemClock};
 pub use principal::{MissingScope, Principal};
 pub use protect::{Protect, ProtectLayer};
 pub use response::ResponseBody;
+#[cfg(feature = "dpop")]
+pub use settings::Dpop;
 pub use settings::{
     Description, IntrospectionSettings, Issuer, JwksSettings, KeySettings, Limits,
     PublicKeySettings, Scopes, Secret, SecretError, Settings, SettingsError, Verification,

@@ -146,7 +146,7 @@ where
     let (mut head, body) = request.into_parts();
     let has_body = !body.is_end_stream();
     let admitted: Result<Admitted, _> = admission::admit(&resource, &head, body).await;
-    let Admitted { principal, body, session, cross_origin } = match admitted {
+    let Admitted { principal, body, session, fields } = match admitted {
         Ok(admitted) => admitted,
         Err(mut answer) => {
             // A refusal does not wait for the body, and hyper then ends the connection. Without a word
@@ -158,6 +158,8 @@ where
         }
     };
     head.headers.remove(header::AUTHORIZATION);
+    #[cfg(feature = "dpop")]
+    head.headers.remove("dpop");
     session.set(&mut head.headers);
     // Another protocol on this connection would pass without a decision (SEC-390).
     head.extensions.remove::<hyper::upgrade::OnUpgrade>();
@@ -165,6 +167,6 @@ where
     let response = inner.oneshot(Request::from_parts(head, Full::new(body))).await?;
     let mut response = response.map(ResponseBody::service);
     resource.sessions.bind(response.headers_mut(), &principal);
-    response::set_cross_origin(&mut response, cross_origin);
+    response::set_fields(&mut response, fields);
     Ok(response)
 }

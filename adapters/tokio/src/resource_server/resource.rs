@@ -64,8 +64,12 @@ impl Resource {
         }
         let body_secs_max = Duration::from_secs(limits.body_secs_max);
         let asks = asks(&settings, &clock, network)?;
+        #[cfg(feature = "dpop")]
+        let dpop = super::dpop::acceptance(&settings)?;
         let mut remote_keys = Vec::new();
         let configuration = configuration(settings, &clock, network, &mut remote_keys)?;
+        #[cfg(feature = "dpop")]
+        let configuration = Configuration { dpop, ..configuration };
         let memory = Box::leak(vec![0; METADATA_LEN_MAX].into_boxed_slice());
         let server = ResourceServer::new(configuration, &mut Scratch::new(memory))?;
         if configuration.plain_http {

@@ -94,11 +94,19 @@ pub(super) fn cross_origin_fields(cross_origin: CrossOrigin<'_>) -> Vec<(HeaderN
     cross_origin.fields().filter_map(owned).collect()
 }
 
+/// These and the nonce for the client's next proof (RFC 9449 §8.2).
+#[cfg(feature = "dpop")]
+pub(super) fn with_nonce(
+    mut fields: Vec<(HeaderName, HeaderValue)>,
+    nonce: Option<portcullis_core::dpop::Nonce>,
+) -> Vec<(HeaderName, HeaderValue)> {
+    let value = nonce.and_then(|nonce| HeaderValue::from_str(&nonce.to_string()).ok());
+    fields.extend(value.map(|value| (HeaderName::from_static("dpop-nonce"), value)));
+    fields
+}
+
 /// Sets them instead of what the service behind said itself: a second value would void both.
-pub(super) fn set_cross_origin<B>(
-    response: &mut Response<B>,
-    fields: Vec<(HeaderName, HeaderValue)>,
-) {
+pub(super) fn set_fields<B>(response: &mut Response<B>, fields: Vec<(HeaderName, HeaderValue)>) {
     for (name, value) in fields {
         if name == header::VARY {
             response.headers_mut().append(name, value);
@@ -133,7 +141,7 @@ mod tests {
         response.headers_mut().insert("access-control-allow-origin", "*".parse().unwrap());
         response.headers_mut().insert("vary", "Accept".parse().unwrap());
         let field = |name, value| (HeaderName::from_static(name), HeaderValue::from_static(value));
-        set_cross_origin(
+        set_fields(
             &mut response,
             vec![field("access-control-allow-origin", "https://app"), field("vary", "Origin")],
         );

@@ -5,7 +5,7 @@ use std::{fmt, future::Future, pin::Pin};
 use portcullis_core::{
     scope::ScopeSet,
     time::UnixTime,
-    token::{Audience, TokenFacts},
+    token::{Audience, Binding, TokenFacts},
 };
 
 /// Looks tokens up somewhere of its own: a database, another format, another service.
@@ -71,7 +71,7 @@ pub struct Facts {
     not_before: Option<UnixTime>,
     issued_at: Option<UnixTime>,
     id: Option<String>,
-    sender_constrained: bool,
+    binding: Binding,
 }
 
 impl Facts {
@@ -91,7 +91,7 @@ impl Facts {
             not_before: None,
             issued_at: None,
             id: None,
-            sender_constrained: false,
+            binding: Binding::Bearer,
         }
     }
 
@@ -144,10 +144,21 @@ impl Facts {
         self
     }
 
-    /// It is bound to a key of the client, and so no bearer token: it is refused (RFC 9449 §7.2).
+    /// It is bound to something of the client that cannot be checked here, and so no bearer token: it is
+    /// refused (RFC 9449 §7.2).
     #[must_use]
     pub fn sender_constrained(mut self) -> Self {
-        self.sender_constrained = true;
+        self.binding = Binding::Other;
+        self
+    }
+
+    /// It is bound to the key with this thumbprint (`cnf.jkt`, RFC 9449 §6), so that it is taken with a
+    /// proof alone. A text that is no thumbprint fits no key: the token is refused.
+    #[cfg(feature = "dpop")]
+    #[must_use]
+    pub fn bound_to(mut self, thumbprint: &str) -> Self {
+        let key = portcullis_core::jwk::Thumbprint::from_text(thumbprint);
+        self.binding = key.map_or(Binding::Other, Binding::Key);
         self
     }
 
@@ -173,7 +184,7 @@ impl Facts {
             not_before: self.not_before,
             issued_at: self.issued_at,
             id: self.id.as_deref(),
-            sender_constrained: self.sender_constrained,
+            binding: self.binding,
         })
     }
 }
@@ -190,7 +201,7 @@ impl From<&TokenFacts<'_>> for Facts {
             not_before: facts.not_before,
             issued_at: facts.issued_at,
             id: facts.id.map(str::to_owned),
-            sender_constrained: facts.sender_constrained,
+            binding: facts.binding,
         }
     }
 }

@@ -88,6 +88,20 @@ impl SigningKey {
         mint_with(&claims, self, &KeyId::new(self.id).unwrap(), &mut out).unwrap().to_owned()
     }
 
+    /// A token whose claims are good, with this `cnf`.
+    pub fn mint_confirmed(&self, token: &Token<'_>, confirmation: &Value) -> String {
+        let good = self.mint(token);
+        let mut parts = good.split('.');
+        let (header, claims) = (parts.next().unwrap(), parts.next().unwrap());
+        let claims = Base64UrlUnpadded::decode_vec(claims).unwrap();
+        let mut claims: Value = serde_json::from_slice(&claims).unwrap();
+        claims["cnf"] = confirmation.clone();
+        let input = format!("{header}.{}", base64(claims.to_string().as_bytes()));
+        let mut out = [0; SIGNATURE_LEN_MAX];
+        let len = Signer::sign(self, input.as_bytes(), &mut out).unwrap();
+        format!("{input}.{}", base64(&out[..len]))
+    }
+
     /// A token that is good if the key is.
     pub fn token(&self) -> String {
         self.mint(&Token::default())

@@ -25,7 +25,8 @@ pub struct BearerChallenge<'s> {
 }
 
 /// The Bearer challenge of these `WWW-Authenticate` lines: the first that names
-/// `resource_metadata`, else the first; `None` when there is none.
+/// `resource_metadata`, else the first; `None` when there is none. With the feature `dpop` a DPoP
+/// challenge is one too: it has the same parameters (RFC 9449 §7.1, RFC 9728 §5.1).
 ///
 /// A challenge whose `scope`, `error` or `resource_metadata` has characters outside of RFC 6750 §3
 /// is passed over whole: half of it would be another challenge. Texts for people that cannot be
@@ -35,7 +36,9 @@ pub fn bearer<'s, 'h: 's>(
     scratch: &mut Scratch<'s>,
 ) -> Result<Option<BearerChallenge<'s>>, BufferFull> {
     let mut first = None;
-    let of_ours = |challenge: &ParsedChallenge<'_>| challenge.is("Bearer");
+    let of_ours = |challenge: &ParsedChallenge<'_>| {
+        challenge.is("Bearer") || (cfg!(feature = "dpop") && challenge.is("DPoP"))
+    };
     for challenge in Challenges::parse(lines).filter(of_ours) {
         match BearerChallenge::read(&challenge, scratch) {
             Ok(challenge) if challenge.resource_metadata.is_some() => return Ok(Some(challenge)),

@@ -211,3 +211,23 @@ fn sec_320_debug_shows_no_secret() {
         assert!(!shown.iter().any(|shown| shown.contains(secret)), "{shown:?}");
     }
 }
+
+#[test]
+fn dp_01_which_kind_of_token_is_taken() {
+    let given = |proving, body| {
+        let mut request = code_request(ClientAuthentication::None).proving(proving);
+        Answer::Json(200, body).give(&mut request, &mut scratch());
+        request.finish().map(|_| ())
+    };
+    for (proving, bearer, bound) in [
+        (Proving::No, true, false),
+        (Proving::IfBound, true, cfg!(feature = "dpop")),
+        (Proving::OnlyBound, false, cfg!(feature = "dpop")),
+    ] {
+        let expected = |taken| if taken { Ok(()) } else { Err(TokenRequestError::TokenType) };
+        let bearer_token = r#"{"access_token":"a","token_type":"Bearer"}"#;
+        assert_eq!(given(proving, bearer_token), expected(bearer), "{proving:?}");
+        let bound_token = r#"{"access_token":"a","token_type":"DPoP"}"#;
+        assert_eq!(given(proving, bound_token), expected(bound), "{proving:?}");
+    }
+}

@@ -20,6 +20,10 @@ fn full() -> ProtectedResource<'static> {
         resource_documentation: Some("https://mcp.example.com/docs"),
         resource_policy_uri: Some("https://mcp.example.com/policy"),
         resource_tos_uri: Some("https://mcp.example.com/tos"),
+        #[cfg(feature = "dpop")]
+        dpop_signing_alg_values_supported: &[],
+        #[cfg(feature = "dpop")]
+        dpop_bound_access_tokens_required: false,
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     future::Future,
     io,
     pin::Pin,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use portcullis_core::client::{
@@ -150,15 +150,14 @@ impl Flow<'_> {
         room: &mut [u8],
     ) -> Result<Option<Login>, AuthorizeError> {
         let scratch = &mut portcullis_core::encoding::scratch::Scratch::new(room);
-        let mut request = grant.token_request(freshness().as_ref(), scratch)?;
+        let request = grant.token_request(freshness().as_ref(), scratch)?;
+        let mut request = request.proving(self.wanted.proving());
         self.drive(&mut request, scratch).await;
         let refusal = words(request.error_response());
         let tokens = grant
             .handle_answer(request, clock.secs())
             .map_err(|error| AuthorizeError::Device(error, refusal))?;
-        Ok(tokens.map(|tokens| {
-            Login::new(self.server_url, grant.client(), "", &tokens, SystemTime::now())
-        }))
+        Ok(tokens.map(|tokens| self.login(grant.client(), "", &tokens)))
     }
 }
 

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::Login;
+#[cfg(feature = "dpop")]
+use super::Prover;
 
 /// Changes when an older program could misread a newer record.
 const VERSION: u32 = 1;
@@ -37,6 +39,10 @@ struct Record {
     is_renewable: bool,
     expires_at: u64,
     refresh_at: u64,
+    /// PKCS#8 in base64url: the key that the tokens are bound to.
+    #[cfg(feature = "dpop")]
+    #[serde(default)]
+    proof_key: Option<Zeroizing<String>>,
 }
 
 impl Login {
@@ -61,7 +67,13 @@ impl Login {
             is_renewable: self.is_renewable,
             expires_at: secs(self.expires_at),
             refresh_at: secs(self.refresh_at),
+            #[cfg(feature = "dpop")]
+            proof_key: self.prover().and_then(|prover| prover.to_text()),
         };
+        #[cfg(feature = "dpop")]
+        if self.prover().is_some() && record.proof_key.is_none() {
+            return Zeroizing::default();
+        }
         // Room for all of it, so that no half of a secret is left where it grew.
         let mut bytes = Zeroizing::new(Vec::with_capacity(2 * crate::client::RECORD_LEN_MAX));
         // Texts and numbers can be written as JSON; a half is not stored.
@@ -105,6 +117,13 @@ impl Login {
             is_renewable: record.is_renewable,
             expires_at: instant(record.expires_at)?,
             refresh_at: instant(record.refresh_at)?,
+            #[cfg(feature = "dpop")]
+            prover: match &record.proof_key {
+                Some(text) => Some(Prover::from_text(text)?),
+                None => None,
+            },
+            #[cfg(not(feature = "dpop"))]
+            prover: None,
         };
         Some((login, record.denied_scope))
     }

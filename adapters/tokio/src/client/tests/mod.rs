@@ -5,6 +5,8 @@ mod hostile;
 mod layer;
 mod legacy;
 mod refreshing;
+#[cfg(feature = "rmcp")]
+mod rmcp_http;
 mod step_up;
 mod storing;
 #[cfg(all(feature = "enterprise-managed", feature = "workload-identity"))]

@@ -1,5 +1,7 @@
 //! What a protected MCP server has to be told: one typed struct, built in code or read from TOML.
 
+#[cfg(feature = "dpop")]
+mod dpop;
 mod error;
 mod secret;
 mod verification;
@@ -9,6 +11,8 @@ use std::{collections::BTreeMap, path::Path};
 use portcullis_core::limits;
 use serde::Deserialize;
 
+#[cfg(feature = "dpop")]
+pub use dpop::Dpop;
 pub use error::SettingsError;
 pub use secret::{Secret, SecretError};
 pub use verification::{
@@ -114,6 +118,18 @@ pub struct Settings {
     pub(crate) plain_http: bool,
     #[serde(default)]
     pub(crate) limits: Limits,
+    #[cfg(feature = "dpop")]
+    #[serde(default)]
+    pub(crate) dpop: Dpop,
+    #[cfg(feature = "dpop")]
+    #[serde(default)]
+    pub(crate) dpop_nonces: bool,
+    #[cfg(feature = "dpop")]
+    #[serde(default)]
+    pub(crate) dpop_nonce_key: Option<Secret>,
+    #[cfg(feature = "dpop")]
+    #[serde(default = "dpop::proofs_max")]
+    pub(crate) dpop_proofs_max: usize,
 }
 
 /// Which scopes are needed for what; each value is a list of scopes with blanks between them.
@@ -191,6 +207,14 @@ impl Settings {
             legacy_versions: None,
             plain_http: false,
             limits: Limits::default(),
+            #[cfg(feature = "dpop")]
+            dpop: Dpop::Off,
+            #[cfg(feature = "dpop")]
+            dpop_nonces: false,
+            #[cfg(feature = "dpop")]
+            dpop_nonce_key: None,
+            #[cfg(feature = "dpop")]
+            dpop_proofs_max: dpop::proofs_max(),
         }
     }
 
