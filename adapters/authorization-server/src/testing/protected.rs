@@ -1,6 +1,6 @@
 //! A protected MCP server under test, with an authorization server of its own.
 
-use std::convert::Infallible;
+use std::convert::{Infallible, identity};
 use std::fmt;
 use std::future::pending;
 
@@ -17,9 +17,10 @@ use super::{
     Answer, Caller, SampleService, TestClock, TestServer, TestingError, TokenBuilder, Tokens,
 };
 use crate::server::AuthorizationServer;
-use crate::settings::{Resource, SettingsError, TokenFormat};
+use crate::settings::{Resource, Settings, SettingsError, TokenFormat};
 
 type Change = Box<dyn FnOnce(ResourceServerSettings) -> ResourceServerSettings + Send>;
+type ServerChange = Box<dyn FnOnce(Settings) -> Settings + Send>;
 
 /// A protected MCP server on a free port of loopback, and the authorization server whose tokens it
 /// takes. Both stop when it is dropped.
@@ -40,6 +41,7 @@ pub struct ProtectedServerBuilder<S> {
     tool_scopes: Vec<(String, String)>,
     format: TokenFormat,
     change: Option<Change>,
+    change_server: Option<ServerChange>,
 }
 
 impl ProtectedServer {
@@ -52,6 +54,7 @@ impl ProtectedServer {
             tool_scopes: Vec::new(),
             format: TokenFormat::Hs256,
             change: None,
+            change_server: None,
         }
     }
 
@@ -152,14 +155,24 @@ where
         self
     }
 
+    /// Changes the settings of the authorization server that [`start`](Self::start) starts with it.
+    pub fn authorization_server_settings(
+        mut self,
+        change: impl FnOnce(Settings) -> Settings + Send + 'static,
+    ) -> Self {
+        self.change_server = Some(Box::new(change));
+        self
+    }
+
     /// Starts it, and an authorization server with it.
     ///
     /// # Errors
     /// There is no port, or a setting is wrong.
-    pub async fn start(self) -> Result<ProtectedServer, TestingError> {
+    pub async fn start(mut self) -> Result<ProtectedServer, TestingError> {
         let listener = server::listen().await?;
         let url = format!("{}/mcp", server::origin(&listener)?);
-        let authorization_server = TestServer::start([self.resource(&url)?]).await?;
+        let change = self.change_server.take().unwrap_or_else(|| Box::new(identity));
+        let authorization_server = TestServer::start_with([self.resource(&url)?], change).await?;
         self.serve(listener, authorization_server, url.clone(), url)
     }
 
