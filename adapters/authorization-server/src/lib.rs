@@ -33,7 +33,7 @@
 //!
 //! A client may send its request to `POST /par` first (RFC 9126) and let the browser bring its name alone.
 //! Where [`Settings::dpop`] turns that on, it may prove that it has a key (RFC 9449), and gets tokens that
-//! are bound to it.
+//! are bound to it; resource servers take those with a proof where their setting `dpop` says so.
 //!
 //! # Records
 //!

@@ -155,6 +155,12 @@ impl Login {
         &self.access_token
     }
 
+    /// Whether the tokens are bound to a key of the client (RFC 9449).
+    #[cfg(feature = "dpop")]
+    pub const fn is_bound(&self) -> bool {
+        self.prover.is_some()
+    }
+
     /// Whether new tokens can be had without asking a user: there is a refresh token, or the application acts
     /// for itself.
     pub const fn is_refreshable(&self) -> bool {
