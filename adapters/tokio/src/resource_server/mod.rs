@@ -49,6 +49,7 @@ mod verifier;
 pub use clock::{Clock, SystemClock};
 pub use principal::{MissingScope, Principal};
 pub use protect::{Protect, ProtectLayer};
+pub use remote_keys::RemoteKeys;
 pub use response::ResponseBody;
 pub use settings::{
     Description, IntrospectionSettings, Issuer, JwksSettings, KeySettings, Limits,
