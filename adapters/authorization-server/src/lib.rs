@@ -126,6 +126,11 @@
 
 mod access_token;
 mod answers;
+#[cfg(any(feature = "enterprise-managed", feature = "workload-identity"))]
+mod assertion_grant;
+#[cfg(not(any(feature = "enterprise-managed", feature = "workload-identity")))]
+#[path = "assertion_grant/absent.rs"]
+mod assertion_grant;
 mod assertions;
 mod audit;
 mod authorize;
@@ -142,6 +147,7 @@ mod form;
 mod forwarded;
 mod health;
 mod introspection;
+mod jws;
 mod login;
 mod mcp_server;
 mod measure;
@@ -170,10 +176,18 @@ mod tls;
 mod token;
 mod users;
 
+#[cfg(any(feature = "enterprise-managed", feature = "workload-identity"))]
+pub use assertion_grant::IssuerKeys;
+#[cfg(feature = "enterprise-managed")]
+pub use assertion_grant::enterprise::IdentityProvider;
+#[cfg(feature = "workload-identity")]
+pub use assertion_grant::workload::Workload;
 pub use clients::{ClientError, Clients, KnownClient, NewClient};
 pub use clock::Clock;
 pub use mcp_server::McpServerError;
 pub use openid::{AdmittedUsers, OpenIdProvider};
+#[cfg(any(feature = "enterprise-managed", feature = "workload-identity"))]
+pub use portcullis_core::jwt::Algorithm;
 pub use server::AuthorizationServer;
 pub use settings::{
     ClientDocuments, DEFAULT_KEY_ID, Dpop, IntrospectionCredentials, Lifetimes, Limits, Resource,

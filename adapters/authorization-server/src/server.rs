@@ -13,13 +13,17 @@ use http::header::{self, HeaderValue};
 use oauth_as::par::ParConfig;
 use oauth_as::{
     AssertionAudience, Client, ClientAuth, ClientId, GrantType, ResourceServerRegistration,
-    ScopeSet, SecretHash, ServerConfig, Storage,
+    ScopeSet, SecretHash, ServerConfig, Storage, StorageError,
 };
 use portcullis_core::encoding::uri::Uri;
 use portcullis_core::jwt::{HmacKey, KeyId};
 
 use crate::access_token::TokenMint;
 use crate::answers;
+#[cfg(feature = "enterprise-managed")]
+use crate::assertion_grant::enterprise::IdentityProviders;
+#[cfg(feature = "workload-identity")]
+use crate::assertion_grant::workload::{self, Workloads};
 use crate::audit::Audit;
 use crate::client_document::{Documents, LookUpError, is_document_id};
 use crate::clients::Clients;
@@ -72,6 +76,10 @@ pub(crate) struct Inner {
     pub(crate) users: Box<dyn Users>,
     pub(crate) accounts: Accounts,
     pub(crate) provider: Option<Provider>,
+    #[cfg(feature = "enterprise-managed")]
+    pub(crate) identity_providers: IdentityProviders,
+    #[cfg(feature = "workload-identity")]
+    pub(crate) workloads: Workloads,
     pub(crate) form_tokens: FormTokens,
     pub(crate) wrong_secrets: Throttle,
     pub(crate) wrong_passwords: Throttle,
@@ -101,7 +109,12 @@ impl AuthorizationServer {
         })?;
         let documents = Arc::new(Documents::new(&settings).ok_or(SettingsError::ClientDocuments)?);
         let endpoints = Endpoints::new(&settings.issuer);
-        let engine = engine(&settings, &endpoints, records.clone(), Arc::clone(&documents));
+        #[cfg(feature = "workload-identity")]
+        let workloads = Workloads::new(&settings)?;
+        let storage = HashedStorage::new(records.clone(), fixed_clients(&settings));
+        #[cfg(feature = "workload-identity")]
+        let storage = storage.with_clients(workloads.clients());
+        let engine = engine(&settings, &endpoints, storage, Arc::clone(&documents));
         let limits = settings.limits;
         let minute = Duration::from_secs(60);
         let inner = Inner {
@@ -115,6 +128,10 @@ impl AuthorizationServer {
                 Some(provider) => Some(Provider::new(provider.clone(), &settings.issuer)?),
                 None => None,
             },
+            #[cfg(feature = "enterprise-managed")]
+            identity_providers: IdentityProviders::new(&settings)?,
+            #[cfg(feature = "workload-identity")]
+            workloads,
             users: users(&settings, records)?,
             form_tokens: FormTokens::new(&settings.master_key)
                 .map_err(|_| SettingsError::MasterKey)?,
@@ -298,12 +315,10 @@ fn users(settings: &Settings, records: Records) -> Result<Box<dyn Users>, Settin
         }
         false => None,
     };
-    match (&settings.provider, passwords) {
-        (None, Some(passwords)) => Ok(Box::new(passwords)),
-        (None, None) => Err(SettingsError::OpenIdProvider),
-        (Some(provider), passwords) => {
-            Ok(Box::new(ProvidedUsers::new(provider.issuer(), records, passwords)))
-        }
+    match (settings.subject_prefixes(), passwords) {
+        (prefixes, Some(passwords)) if prefixes.is_empty() => Ok(Box::new(passwords)),
+        (prefixes, None) if prefixes.is_empty() => Err(SettingsError::OpenIdProvider),
+        (prefixes, passwords) => Ok(Box::new(ProvidedUsers::new(prefixes, records, passwords))),
     }
 }
 
@@ -324,6 +339,15 @@ impl Inner {
         } else {
             Ok(())
         }
+    }
+
+    /// Whether clients of `subject` still get tokens, and may use them.
+    pub(crate) async fn may_continue(&self, subject: &str) -> Result<bool, StorageError> {
+        #[cfg(feature = "workload-identity")]
+        if subject.starts_with(workload::SUBJECT_PREFIX) {
+            return Ok(self.workloads.trusts(subject));
+        }
+        self.users.may_continue(subject).await
     }
 }
 
@@ -384,7 +408,7 @@ async fn signing_keys(settings: &Settings) -> Result<SigningKeys, SettingsError>
 fn engine(
     settings: &Settings,
     endpoints: &Endpoints,
-    records: Records,
+    storage: HashedStorage,
     documents: Arc<Documents>,
 ) -> Engine {
     let mut config = ServerConfig::new(&settings.issuer, &endpoints.device);
@@ -416,7 +440,7 @@ fn engine(
         chain: settings.lifetimes.refresh_token,
         idle: settings.lifetimes.refresh_token_idle,
     };
-    let storage = HashedStorage::new(records, fixed_clients(settings))
+    let storage = storage
         .with_refresh_lifetime(refresh)
         .with_scopes(every_scope(settings))
         .with_documents(documents);

@@ -10,6 +10,8 @@ use portcullis_core::encoding::uri::Uri;
 use portcullis_core::jwt::{Algorithm, KeyId};
 use zeroize::Zeroizing;
 
+#[cfg(feature = "enterprise-managed")]
+use crate::assertion_grant::enterprise::IdentityProvider;
 use crate::clock::Clock;
 use crate::openid::{self, OpenIdProvider};
 use crate::secrets;
@@ -17,6 +19,7 @@ use crate::signing_keys::KeyFolderError;
 use crate::storage::Database;
 use crate::users::{self, PasswordHash};
 
+mod assertions;
 mod client_documents;
 mod clients;
 mod dpop;
@@ -69,6 +72,8 @@ pub struct Settings {
     pub(crate) database: Database,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) provider: Option<OpenIdProvider>,
+    #[cfg(feature = "enterprise-managed")]
+    pub(crate) identity_providers: Vec<IdentityProvider>,
     /// Whether users sign in with passwords of this server; `None` unless there is a provider.
     ///
     /// With a provider they are off, and users of the table get nothing more, unless this says otherwise.
@@ -113,6 +118,8 @@ impl Settings {
             database: Database::Memory,
             trusted_proxies: Vec::new(),
             provider: None,
+            #[cfg(feature = "enterprise-managed")]
+            identity_providers: Vec::new(),
             passwords: None,
             registration: true,
             require_pushed_requests: false,
@@ -279,6 +286,7 @@ impl Settings {
         self.check_services()?;
         self.check_legacy_clients()?;
         self.check_dpop()?;
+        self.check_assertions()?;
         match &self.provider {
             Some(provider) => provider.check()?,
             // Nobody could sign in.
@@ -393,6 +401,11 @@ pub enum SettingsError {
     /// The OpenID Connect provider cannot be asked at its issuer, or its registration or the rule about
     /// its users is not whole; or there are neither passwords nor a provider.
     OpenIdProvider,
+    /// An identity provider's issuer, keys, algorithms or tenants cannot be used, or it is there twice.
+    IdentityProvider,
+    /// A rule about workloads has a name that is taken, an issuer, keys or algorithms that cannot be used, no claim
+    /// to compare, or a scope that the resource has not.
+    Workload,
     /// Documents of clients on loopback are for an issuer on loopback, or TLS cannot be used with
     /// these roots.
     ClientDocuments,
@@ -440,6 +453,14 @@ impl fmt::Display for SettingsError {
                 "an OpenID Connect provider needs an https issuer, a client id, a secret and a rule about \
                  its users that admits somebody; without a provider passwords are needed"
             }
+            Self::IdentityProvider => {
+                "an identity provider needs an https issuer of its own, public keys, ES256, EdDSA or RS256, and \
+                 printable tenants without #"
+            }
+            Self::Workload => {
+                "a workload needs a free name, an https issuer, public keys, ES256, EdDSA or RS256, a claim to \
+                 compare, and scopes of its resource"
+            }
             Self::ClientDocuments => {
                 "client documents on loopback need an issuer there, and roots must be certificates"
             }
@@ -466,8 +487,15 @@ pub(crate) fn is_user_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_graphic())
         && !name.starts_with(CLIENT_ID_PREFIX)
         && !name.starts_with(SERVICE_ID_PREFIX)
+        && !is_workload(name)
         && !name.starts_with("https://")
         && !name.starts_with(openid::SUBJECT_PREFIX)
+}
+
+/// Whether this is a subject or a client id of a workload. Nobody else may be named so (WF-04).
+pub(crate) fn is_workload(name: &str) -> bool {
+    let rest = name.strip_prefix("workload");
+    rest.is_some_and(|rest| rest.starts_with(['-', ':']))
 }
 
 /// Whether `token` is an RFC 6749 §3.3 scope token.

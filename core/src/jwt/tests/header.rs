@@ -236,7 +236,8 @@ fn sec_084_a_jwt_of_one_type_is_of_no_other() {
     for good in ["oauth-id-jag+jwt", "OAuth-ID-JAG+JWT", "Application/oauth-id-jag+jwt"] {
         assert_eq!(parse(&format!(r#"{{"alg":"ES256","typ":"{good}"}}"#)), Ok(Algorithm::Es256));
     }
-    for bad in ["JWT", "at+jwt", "", "application/", "application/x/oauth-id-jag+jwt", "id-jag+jwt"] {
+    for bad in ["JWT", "at+jwt", "", "application/", "application/x/oauth-id-jag+jwt", "id-jag+jwt"]
+    {
         let header = format!(r#"{{"alg":"ES256","typ":"{bad}"}}"#);
         assert_eq!(parse(&header), Err(TokenError::Type), "{bad}");
     }
