@@ -83,7 +83,7 @@ pub(crate) async fn entitlement<'s>(
     if form.get("grant_type") != Some(GRANT_TYPE) {
         return Ok(None);
     }
-    if !is_offered(server) {
+    if server.settings.assertion_grant().is_none() {
         return Err(ErrorResponse::new(ErrorCode::UnsupportedGrantType));
     }
     let credentials = shown.credentials;
@@ -115,11 +115,6 @@ async fn judge<'s>(
     return enterprise::judge(server, form, assertion, &credentials.client_id).await;
     #[cfg(not(feature = "enterprise-managed"))]
     Err(AssertionError::Issuer)
-}
-
-/// Whether some issuer is trusted, so that the grant is there at all.
-pub(crate) fn is_offered(server: &Inner) -> bool {
-    server.settings.takes_assertions()
 }
 
 fn takes_workloads(_server: &Inner) -> bool {

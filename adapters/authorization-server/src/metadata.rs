@@ -13,8 +13,6 @@ use portcullis_core::metadata::MetadataError;
 use portcullis_core::metadata::authorization_server_document::AuthorizationServerDocument;
 
 use crate::answers::Response;
-#[cfg(any(feature = "enterprise-managed", feature = "workload-identity"))]
-use crate::assertion_grant;
 use crate::assertions;
 use crate::server::{Endpoints, Inner};
 use crate::settings::{Dpop, Settings};
@@ -45,9 +43,8 @@ pub(crate) fn document(settings: &Settings, endpoints: &Endpoints) -> Result<Byt
         }
     }
     let resources: Vec<&str> = settings.resources.iter().map(|it| it.identifier.as_str()).collect();
-    let mut grant_types = GRANT_TYPES.map(GrantType::as_str).to_vec();
-    #[cfg(any(feature = "enterprise-managed", feature = "workload-identity"))]
-    grant_types.extend(settings.takes_assertions().then_some(assertion_grant::GRANT_TYPE));
+    let grant_types = GRANT_TYPES.iter().copied().map(GrantType::as_str);
+    let grant_types: Vec<&str> = grant_types.chain(settings.assertion_grant()).collect();
     let document = AuthorizationServerDocument {
         issuer: &settings.issuer,
         authorization_endpoint: &endpoints.authorization,

@@ -290,7 +290,9 @@ impl Settings {
         match &self.provider {
             Some(provider) => provider.check()?,
             // Nobody could sign in.
-            None if !self.takes_passwords() => return Err(SettingsError::OpenIdProvider),
+            None if !self.takes_passwords() && self.subject_prefixes().is_empty() => {
+                return Err(SettingsError::OpenIdProvider);
+            }
             None => {}
         }
         if let Some(default) = &self.default_resource {

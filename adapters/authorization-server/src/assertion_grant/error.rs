@@ -23,16 +23,20 @@ pub(crate) enum AssertionError {
     /// It would live for more than a day.
     Lifetime,
     /// It is for another client.
+    #[cfg(feature = "enterprise-managed")]
     Client,
     /// Its user belongs to a tenant that is not trusted.
+    #[cfg(feature = "enterprise-managed")]
     Tenant,
     /// No rule is about such a workload.
+    #[cfg(feature = "workload-identity")]
     Rule,
     /// The client did not prove to have the key that it names.
     Proof,
     /// It was used before.
     Replayed,
     /// An administrator disabled the user.
+    #[cfg(feature = "enterprise-managed")]
     User,
     /// It is for no resource of this server, or the client names another one.
     Resource,
@@ -75,11 +79,15 @@ impl fmt::Display for AssertionError {
             Self::Expired => "expired",
             Self::NotYet => "issued in the future or not valid yet",
             Self::Lifetime => "valid for too long",
+            #[cfg(feature = "enterprise-managed")]
             Self::Client => "for another client",
+            #[cfg(feature = "enterprise-managed")]
             Self::Tenant => "another tenant",
+            #[cfg(feature = "workload-identity")]
             Self::Rule => "no rule for this workload",
             Self::Proof => "no proof of the key that it names",
             Self::Replayed => "used before",
+            #[cfg(feature = "enterprise-managed")]
             Self::User => "the user is disabled",
             Self::Resource => "another resource",
             Self::Scope => "another scope",

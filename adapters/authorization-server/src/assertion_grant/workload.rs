@@ -106,7 +106,7 @@ impl Workload {
     fn is_about(&self, claims: &Claims) -> bool {
         self.claims.iter().all(|(name, value)| match name.as_str() {
             "sub" => claims.sub == *value,
-            name => claims.get(name).and_then(|it| it.as_str()) == Some(value),
+            name => claims.text(name) == Ok(Some(value)),
         })
     }
 }

@@ -1,6 +1,8 @@
 //! Issuers whose assertions stand for grants: identity providers and platforms (RFC 7523 §2.1).
 
 use super::{Settings, SettingsError};
+#[cfg(any(feature = "enterprise-managed", feature = "workload-identity"))]
+use crate::assertion_grant::GRANT_TYPE;
 #[cfg(feature = "enterprise-managed")]
 use crate::assertion_grant::enterprise::{self, IdentityProvider};
 #[cfg(feature = "workload-identity")]
@@ -31,14 +33,17 @@ impl Settings {
         &[]
     }
 
-    /// Whether some issuer's assertions stand for grants.
-    #[cfg(any(feature = "enterprise-managed", feature = "workload-identity"))]
-    pub(crate) fn takes_assertions(&self) -> bool {
+    /// The grant by assertion, where some issuer's assertions stand for one.
+    pub(crate) fn assertion_grant(&self) -> Option<&'static str> {
         #[cfg(feature = "workload-identity")]
         if self.resources.iter().any(|it| !it.workloads.is_empty()) {
-            return true;
+            return Some(GRANT_TYPE);
         }
-        !self.grant_profiles().is_empty()
+        #[cfg(feature = "enterprise-managed")]
+        if !self.identity_providers.is_empty() {
+            return Some(GRANT_TYPE);
+        }
+        None
     }
 
     /// What the subjects of all users start with whom somebody elsewhere vouches for.

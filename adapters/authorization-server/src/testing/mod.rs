@@ -71,6 +71,8 @@ mod agent;
 mod client;
 mod clock;
 mod error;
+#[cfg(any(feature = "enterprise-managed", feature = "workload-identity"))]
+mod identity_provider;
 mod mcp;
 mod page;
 mod protected;
@@ -83,6 +85,8 @@ pub use agent::{Answer, Exchange};
 pub use client::{Client, Code, Tokens};
 pub use clock::TestClock;
 pub use error::TestingError;
+#[cfg(any(feature = "enterprise-managed", feature = "workload-identity"))]
+pub use identity_provider::{AssertionBuilder, TestIdentityProvider};
 pub use mcp::Caller;
 pub use portcullis_core::jwt::Algorithm;
 pub use protected::{ProtectedServer, ProtectedServerBuilder};
