@@ -39,7 +39,7 @@ use crate::settings::{Dpop, IntrospectionCredentials, Settings, SettingsError};
 use crate::signing_keys::{KeyFolderError, SigningKeys};
 use crate::storage::{HashedStorage, Records, RefreshLifetime};
 use crate::throttle::{Peer, Throttle};
-use crate::users::{Accounts, PasswordUsers, ProvidedUsers, Users};
+use crate::users::{self, Accounts, Users};
 use crate::{
     assertions, authorize, consent, device, device_page, health, introspection, login, measure,
     metadata, pages, par, registration, revocation, secrets, token,
@@ -132,7 +132,7 @@ impl AuthorizationServer {
             identity_providers: IdentityProviders::new(&settings)?,
             #[cfg(feature = "workload-identity")]
             workloads,
-            users: users(&settings, records)?,
+            users: users::of(&settings, records)?,
             form_tokens: FormTokens::new(&settings.master_key)
                 .map_err(|_| SettingsError::MasterKey)?,
             wrong_secrets: Throttle::new(limits.wrong_secrets_per_minute, minute),
@@ -303,22 +303,6 @@ impl AuthorizationServer {
         if let Err(error) = self.with_signing_keys(SigningKeys::tend).await {
             tracing::error!(%error, "signing keys could not be looked after");
         }
-    }
-}
-
-/// Those who may sign in, as the settings have it.
-fn users(settings: &Settings, records: Records) -> Result<Box<dyn Users>, SettingsError> {
-    let passwords = match settings.takes_passwords() {
-        true => {
-            let users = PasswordUsers::new(settings.users.iter().cloned(), records.clone());
-            Some(users.map_err(|_| SettingsError::Entropy)?)
-        }
-        false => None,
-    };
-    match (settings.subject_prefixes(), passwords) {
-        (prefixes, Some(passwords)) if prefixes.is_empty() => Ok(Box::new(passwords)),
-        (prefixes, None) if prefixes.is_empty() => Err(SettingsError::OpenIdProvider),
-        (prefixes, passwords) => Ok(Box::new(ProvidedUsers::new(prefixes, records, passwords))),
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use ipnet::IpNet;
 use oauth_as::Scope;
@@ -303,20 +302,7 @@ impl Settings {
         {
             return Err(SettingsError::ClientDocuments);
         }
-        if self.lifetimes.access_token.as_secs() == 0
-            || self.lifetimes.access_token > Duration::from_secs(24 * 60 * 60)
-            || self.lifetimes.authorization_code.as_secs() == 0
-            || self.lifetimes.authorization_code > Duration::from_secs(600)
-            || self.lifetimes.refresh_token_idle < self.lifetimes.access_token
-            || self.lifetimes.pushed_request < Duration::from_secs(5)
-            || self.lifetimes.pushed_request > Duration::from_secs(600)
-            || self.lifetimes.signing_key < Duration::from_secs(24 * 60 * 60)
-            || self.lifetimes.signing_key_publication < Duration::from_secs(60)
-            || self.lifetimes.signing_key_publication > self.lifetimes.signing_key
-        {
-            return Err(SettingsError::Lifetime);
-        }
-        Ok(())
+        self.lifetimes.check()
     }
 
     /// The algorithms of published keys that some resource wants, each once.
