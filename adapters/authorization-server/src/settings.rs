@@ -282,10 +282,10 @@ impl Settings {
                 return Err(SettingsError::Client);
             }
         }
+        self.check_assertions()?;
         self.check_services()?;
         self.check_legacy_clients()?;
         self.check_dpop()?;
-        self.check_assertions()?;
         match &self.provider {
             Some(provider) => provider.check()?,
             // Nobody could sign in.

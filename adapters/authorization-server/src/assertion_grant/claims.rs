@@ -71,4 +71,14 @@ impl Claims {
             Some(_) => Err(AssertionError::Claims),
         }
     }
+
+    /// The thumbprint of the key that whoever presents the assertion must prove to have (RFC 7800, EM-13). Another
+    /// way to bind it is none that can be checked here.
+    pub(super) fn bound_to(&self) -> Result<Option<String>, AssertionError> {
+        let Some(confirmation) = self.get("cnf") else { return Ok(None) };
+        match confirmation.as_object().map(|it| (it.len(), it.get("jkt").and_then(Value::as_str))) {
+            Some((1, Some(thumbprint))) => Ok(Some(thumbprint.to_owned())),
+            _ => Err(AssertionError::Claims),
+        }
+    }
 }

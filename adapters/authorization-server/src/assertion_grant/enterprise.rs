@@ -143,7 +143,7 @@ pub(super) async fn judge<'s>(
         ),
         false => None,
     };
-    let bound_to = bound_to(&claims)?;
+    let bound_to = claims.bound_to()?;
     meet(server, &subject, &claims).await?;
     Ok(Entitlement { resource, scope, subject, bound_to, single_use, client: None })
 }
@@ -209,16 +209,6 @@ fn allowed(resource: &Resource, claims: &Claims) -> Result<ScopeSet, AssertionEr
     let offered = resource.scopes.iter().map(|scope| scope.name.as_str());
     let names = offered.filter(|name| said.contains(name));
     ScopeSet::from_tokens(names).map_err(|_| AssertionError::Scope)
-}
-
-/// The thumbprint of the key that the client must prove to have (EM-13). Another way to bind is none that can be
-/// checked here.
-fn bound_to(claims: &Claims) -> Result<Option<String>, AssertionError> {
-    let Some(confirmation) = claims.get("cnf") else { return Ok(None) };
-    match confirmation.as_object().map(|it| (it.len(), it.get("jkt").and_then(Value::as_str))) {
-        Some((1, Some(thumbprint))) => Ok(Some(thumbprint.to_owned())),
-        _ => Err(AssertionError::Claims),
-    }
 }
 
 /// The user is in the table from now on, where an administrator can disable whom the provider admits.

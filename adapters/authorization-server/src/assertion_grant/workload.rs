@@ -232,7 +232,7 @@ fn entitlement<'s>(
         resource,
         scope,
         subject: format!("{}{}", subject_prefix(issuer), claims.sub),
-        bound_to: None,
+        bound_to: claims.bound_to()?,
         single_use,
         client: Some((rule.client_id.clone(), &rule.secret)),
     })

@@ -9,6 +9,7 @@ use portcullis_authorization_server::{
 };
 use serde_json::{Value, json};
 
+use crate::client_documents;
 use crate::databases::{TestDatabase, durable};
 use crate::dpop;
 use crate::enterprise::*;
@@ -16,6 +17,7 @@ use crate::harness::*;
 use crate::keys::Key;
 use crate::openid_key;
 use crate::openid_provider::Provider;
+use crate::site::Site;
 
 #[tokio::test]
 async fn em_13_a_key_that_is_named_must_be_proven() {
@@ -50,12 +52,29 @@ async fn em_13_a_key_that_is_named_must_be_proven() {
 
 #[tokio::test]
 async fn em_14_a_client_that_a_document_describes() {
-    // Whether its document is good is for others; one that cannot be fetched is no client.
-    let world = World::new().await;
-    let unknown = Client { id: "https://client.example/id".into(), secret: Some("x".into()) };
-    let assertion = world.id_jag("1", &[("client_id", json!(unknown.id))]);
-    let answer = world.present(&unknown, &assertion, &[]).await;
-    assert_eq!(answer.refusal().1, "invalid_client");
+    let site = Site::named("localhost").await;
+    let (idp, client_key) = (Key::es256(), Key::es256());
+    let provider = IdentityProvider::new(IDP, IssuerKeys::set(idp.jwks()));
+    let trusting = settings().with_identity_provider(provider);
+    let server = client_documents::server_with(&site, trusting).await;
+    let keys: Value = serde_json::from_str(&client_key.jwks()).unwrap();
+    let id = client_documents::publish_with_keys(&site, "/client.json", ("jwks", keys));
+    let ask = async |key: &Key, jti: &str, client_id: &str| {
+        let now = server.now_secs();
+        let claims = json!({ "iss": IDP, "sub": "u-1", "aud": ISSUER, "client_id": client_id,
+            "jti": jti, "exp": now + 300, "iat": now, "resource": SIGNED, "scope": "user" });
+        let header = json!({ "alg": "ES256", "typ": "oauth-id-jag+jwt" });
+        let id_jag = idp.assertion(&header, &claims);
+        let form = [("grant_type", GRANT), ("assertion", id_jag.as_str())];
+        client_documents::signed(&server, "/token", (&id, key, jti), &form).await
+    };
+    let answer = ask(&client_key, "1", &id).await;
+    check(&answer, Ok(()), &json!("its own key"));
+    let token = answer.json()["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(server.introspect(SIGNED, &token).await["client_id"], id.as_str());
+    let impostor = ask(&Key::es256(), "2", &id).await;
+    assert_eq!(impostor.refusal(), (401, "invalid_client".into()));
+    check(&ask(&client_key, "3", ID).await, NO, &json!("for another client"));
 }
 
 #[tokio::test]

@@ -142,6 +142,8 @@ async fn wf_03_required_claims_audience_and_times() {
     world.check("exp", json!(now - 60), false).await;
     world.check("iat", json!(now + 61), false).await;
     world.check("nbf", json!(now + 61), false).await;
+    // Tokens are not bound here, so that nobody can prove to have a key.
+    world.check("cnf", json!({ "jkt": "x" }), false).await;
     world.check("iss", json!("https://other.example"), false).await;
     world.check("iss", json!(format!("{PLATFORM}/")), false).await;
 }
