@@ -66,7 +66,7 @@ pub(super) struct TrustedIssuer {
 }
 
 enum Keys {
-    Set(PublicKeys),
+    Set(Box<PublicKeys>),
     Remote(RemoteKeys),
 }
 
@@ -90,7 +90,7 @@ impl TrustedIssuer {
             RemoteKeys::new(&settings, identifier, clock, &Network::system())
         };
         let keys = match &keys.0 {
-            Place::Set(document) => Keys::Set(PublicKeys::read(document.as_bytes()).ok()?),
+            Place::Set(document) => Keys::Set(PublicKeys::read(document.as_bytes()).ok()?.into()),
             Place::At(url) => Keys::Remote(remote(Some(url)).ok()?),
             Place::Metadata => Keys::Remote(remote(None).ok()?),
         };
@@ -108,7 +108,7 @@ impl TrustedIssuer {
         kind: Kind,
     ) -> Result<Claims, AssertionError> {
         let verified = match &self.keys {
-            Keys::Set(keys) => jws.verify(kind, keys),
+            Keys::Set(keys) => jws.verify(kind, keys.as_ref()),
             Keys::Remote(keys) => {
                 keys.tend();
                 match jws.verify(kind, keys) {

@@ -80,7 +80,6 @@ impl TestIdentityProvider {
     /// An ID-JAG by which `server` is to give `client_id` a token of `user` for `resource`, to be changed before it
     /// is made.
     #[cfg(feature = "enterprise-managed")]
-    #[must_use]
     pub fn id_jag(
         &self,
         server: &TestServer,
@@ -93,7 +92,6 @@ impl TestIdentityProvider {
     }
 
     /// What a platform gives to the workload `subject` for `server`, to be changed before it is made.
-    #[must_use]
     pub fn assertion(&self, server: &TestServer, subject: &str) -> AssertionBuilder {
         let now = server.clock().secs();
         let claims = json!({
