@@ -9,6 +9,8 @@ use portcullis_core::encoding::percent::Encoded;
 use portcullis_core::encoding::scratch::Scratch;
 
 use crate::answers::{self, Response};
+#[cfg(any(feature = "enterprise-managed", feature = "workload-identity"))]
+use crate::assertion_grant::GRANT_TYPE;
 use crate::audit;
 use crate::client_document::LookUpError;
 use crate::form::Form;
@@ -130,13 +132,25 @@ impl ClientCredentials {
         }
     }
 
+    /// Whether there is no client at all: a workload, or a client that forgot to say who it is.
+    #[cfg(any(feature = "enterprise-managed", feature = "workload-identity"))]
+    pub(crate) fn is_nobody(&self) -> bool {
+        self.client_id.as_str().is_empty()
+    }
+
     /// Whether the client tries to prove who it is.
     fn is_proof(&self) -> bool {
         self.secret.is_some() || self.assertion.is_some()
     }
 
     fn from_form(form: &Form) -> Result<Self, ErrorResponse> {
-        let client_id = form.get("client_id").ok_or_else(|| invalid_request("no client_id"))?;
+        let client_id = match form.get("client_id") {
+            Some(client_id) => client_id,
+            // A workload is no client (WF-01). No client has an empty id.
+            #[cfg(any(feature = "enterprise-managed", feature = "workload-identity"))]
+            None if form.get("grant_type") == Some(GRANT_TYPE) => "",
+            None => return Err(invalid_request("no client_id")),
+        };
         Ok(Self {
             client_id: ClientId::new(client_id),
             secret: form.get("client_secret").map(str::to_owned),

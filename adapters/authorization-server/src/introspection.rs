@@ -71,7 +71,7 @@ async fn of_active_user(
     introspection: IntrospectionResponse,
 ) -> Result<IntrospectionResponse, StorageError> {
     if let Some(subject) = &introspection.sub
-        && !server.users.may_continue(subject).await?
+        && !server.may_continue(subject).await?
     {
         return Ok(IntrospectionResponse::inactive());
     }

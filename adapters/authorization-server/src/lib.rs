@@ -108,6 +108,22 @@
 //! alone: who is removed there keeps what was granted here until it ends, or until it is revoked or the user is
 //! disabled here. Nothing that the provider hands out is kept.
 //!
+//! # Assertions of other issuers
+//!
+//! The JWT bearer grant (RFC 7523 §2.1) in two uses, each behind a feature of its own, and off unless somebody is
+//! trusted by name. The protocol engine authenticates, checks proofs and issues, as for every other grant.
+//!
+//! - **Enterprise-managed authorization** (`enterprise-managed`, `Settings::with_identity_provider`): an identity
+//!   provider decides which of its users may use which client; its ID-JAG stands for the user's consent. The user is
+//!   the one that the provider signs in, `openid:https://id.example#248289`, or
+//!   `openid:https://id.example?tenant=a#248289` where it has tenants, and is in the table of users, to be disabled.
+//! - **Workload identity** (`workload-identity`, `Resource::with_workload`): the token that a platform gives to its
+//!   workload is all that the workload needs. It is no client and no user: tokens are about
+//!   `workload:https://cluster.example#system:serviceaccount:prod:indexer`, and name the rule as their client.
+//!
+//! Keys are a set at hand, or are read as resource servers read those of an issuer: by TLS, from the place that the
+//! settings or the issuer's metadata name.
+//!
 //! # Operations
 //!
 //! The program `portcullis` is this crate with a configuration file: `portcullis authorization-server`.
@@ -126,6 +142,11 @@
 
 mod access_token;
 mod answers;
+#[cfg(any(feature = "enterprise-managed", feature = "workload-identity"))]
+mod assertion_grant;
+#[cfg(not(any(feature = "enterprise-managed", feature = "workload-identity")))]
+#[path = "assertion_grant/absent.rs"]
+mod assertion_grant;
 mod assertions;
 mod audit;
 mod authorize;
@@ -142,6 +163,7 @@ mod form;
 mod forwarded;
 mod health;
 mod introspection;
+mod jws;
 mod login;
 mod mcp_server;
 mod measure;
@@ -170,10 +192,18 @@ mod tls;
 mod token;
 mod users;
 
+#[cfg(any(feature = "enterprise-managed", feature = "workload-identity"))]
+pub use assertion_grant::IssuerKeys;
+#[cfg(feature = "enterprise-managed")]
+pub use assertion_grant::enterprise::IdentityProvider;
+#[cfg(feature = "workload-identity")]
+pub use assertion_grant::workload::Workload;
 pub use clients::{ClientError, Clients, KnownClient, NewClient};
 pub use clock::Clock;
 pub use mcp_server::McpServerError;
 pub use openid::{AdmittedUsers, OpenIdProvider};
+#[cfg(any(feature = "enterprise-managed", feature = "workload-identity"))]
+pub use portcullis_core::jwt::Algorithm;
 pub use server::AuthorizationServer;
 pub use settings::{
     ClientDocuments, DEFAULT_KEY_ID, Dpop, IntrospectionCredentials, Lifetimes, Limits, Resource,

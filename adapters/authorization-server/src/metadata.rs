@@ -23,7 +23,7 @@ const CLIENT_METHODS: [&str; 4] =
     ["none", "client_secret_basic", "client_secret_post", PRIVATE_KEY_JWT];
 const RESOURCE_SERVER_METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
 
-/// What `/token` takes (AS-08).
+/// What `/token` takes (AS-08), beside assertions.
 const GRANT_TYPES: [GrantType; 4] = [
     GrantType::AuthorizationCode,
     GrantType::RefreshToken,
@@ -43,7 +43,8 @@ pub(crate) fn document(settings: &Settings, endpoints: &Endpoints) -> Result<Byt
         }
     }
     let resources: Vec<&str> = settings.resources.iter().map(|it| it.identifier.as_str()).collect();
-    let grant_types = GRANT_TYPES.map(GrantType::as_str);
+    let grant_types = GRANT_TYPES.iter().copied().map(GrantType::as_str);
+    let grant_types: Vec<&str> = grant_types.chain(settings.assertion_grant()).collect();
     let document = AuthorizationServerDocument {
         issuer: &settings.issuer,
         authorization_endpoint: &endpoints.authorization,
@@ -65,6 +66,7 @@ pub(crate) fn document(settings: &Settings, endpoints: &Endpoints) -> Result<Byt
         protected_resources: &resources,
         response_modes_supported: &["query"],
         grant_types_supported: &grant_types,
+        authorization_grant_profiles_supported: settings.grant_profiles(),
         token_endpoint_auth_methods_supported: &CLIENT_METHODS,
         token_endpoint_auth_signing_alg_values_supported: &assertions::ALGORITHMS,
         authorization_response_iss_parameter_supported: true,

@@ -245,7 +245,7 @@ pub(crate) fn subject_prefix(issuer: &str) -> String {
 }
 
 /// A URL that the provider may be asked at: TLS, or plain HTTP on this machine (SEC-372).
-fn permitted(url: &str) -> Option<Uri> {
+pub(crate) fn permitted(url: &str) -> Option<Uri> {
     let parsed = portcullis_core::encoding::uri::Uri::parse(url).ok()?;
     let is_safe = parsed.is_https() || parsed.is_loopback_http();
     let is_plain = parsed.userinfo().is_none() && parsed.fragment().is_none();

@@ -13,13 +13,17 @@ use http::header::{self, HeaderValue};
 use oauth_as::par::ParConfig;
 use oauth_as::{
     AssertionAudience, Client, ClientAuth, ClientId, GrantType, ResourceServerRegistration,
-    ScopeSet, SecretHash, ServerConfig, Storage,
+    ScopeSet, SecretHash, ServerConfig, Storage, StorageError,
 };
 use portcullis_core::encoding::uri::Uri;
 use portcullis_core::jwt::{HmacKey, KeyId};
 
 use crate::access_token::TokenMint;
 use crate::answers;
+#[cfg(feature = "enterprise-managed")]
+use crate::assertion_grant::enterprise::IdentityProviders;
+#[cfg(feature = "workload-identity")]
+use crate::assertion_grant::workload::{self, Workloads};
 use crate::audit::Audit;
 use crate::client_document::{Documents, LookUpError, is_document_id};
 use crate::clients::Clients;
@@ -35,7 +39,7 @@ use crate::settings::{Dpop, IntrospectionCredentials, Settings, SettingsError};
 use crate::signing_keys::{KeyFolderError, SigningKeys};
 use crate::storage::{HashedStorage, Records, RefreshLifetime};
 use crate::throttle::{Peer, Throttle};
-use crate::users::{Accounts, PasswordUsers, ProvidedUsers, Users};
+use crate::users::{self, Accounts, Users};
 use crate::{
     assertions, authorize, consent, device, device_page, health, introspection, login, measure,
     metadata, pages, par, registration, revocation, secrets, token,
@@ -72,6 +76,10 @@ pub(crate) struct Inner {
     pub(crate) users: Box<dyn Users>,
     pub(crate) accounts: Accounts,
     pub(crate) provider: Option<Provider>,
+    #[cfg(feature = "enterprise-managed")]
+    pub(crate) identity_providers: IdentityProviders,
+    #[cfg(feature = "workload-identity")]
+    pub(crate) workloads: Workloads,
     pub(crate) form_tokens: FormTokens,
     pub(crate) wrong_secrets: Throttle,
     pub(crate) wrong_passwords: Throttle,
@@ -101,7 +109,12 @@ impl AuthorizationServer {
         })?;
         let documents = Arc::new(Documents::new(&settings).ok_or(SettingsError::ClientDocuments)?);
         let endpoints = Endpoints::new(&settings.issuer);
-        let engine = engine(&settings, &endpoints, records.clone(), Arc::clone(&documents));
+        #[cfg(feature = "workload-identity")]
+        let workloads = Workloads::new(&settings)?;
+        let storage = HashedStorage::new(records.clone(), fixed_clients(&settings));
+        #[cfg(feature = "workload-identity")]
+        let storage = storage.with_clients(workloads.clients());
+        let engine = engine(&settings, &endpoints, storage, Arc::clone(&documents));
         let limits = settings.limits;
         let minute = Duration::from_secs(60);
         let inner = Inner {
@@ -115,7 +128,11 @@ impl AuthorizationServer {
                 Some(provider) => Some(Provider::new(provider.clone(), &settings.issuer)?),
                 None => None,
             },
-            users: users(&settings, records)?,
+            #[cfg(feature = "enterprise-managed")]
+            identity_providers: IdentityProviders::new(&settings)?,
+            #[cfg(feature = "workload-identity")]
+            workloads,
+            users: users::of(&settings, records)?,
             form_tokens: FormTokens::new(&settings.master_key)
                 .map_err(|_| SettingsError::MasterKey)?,
             wrong_secrets: Throttle::new(limits.wrong_secrets_per_minute, minute),
@@ -289,24 +306,6 @@ impl AuthorizationServer {
     }
 }
 
-/// Those who may sign in, as the settings have it.
-fn users(settings: &Settings, records: Records) -> Result<Box<dyn Users>, SettingsError> {
-    let passwords = match settings.takes_passwords() {
-        true => {
-            let users = PasswordUsers::new(settings.users.iter().cloned(), records.clone());
-            Some(users.map_err(|_| SettingsError::Entropy)?)
-        }
-        false => None,
-    };
-    match (&settings.provider, passwords) {
-        (None, Some(passwords)) => Ok(Box::new(passwords)),
-        (None, None) => Err(SettingsError::OpenIdProvider),
-        (Some(provider), passwords) => {
-            Ok(Box::new(ProvidedUsers::new(provider.issuer(), records, passwords)))
-        }
-    }
-}
-
 impl fmt::Debug for AuthorizationServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthorizationServer")
@@ -324,6 +323,15 @@ impl Inner {
         } else {
             Ok(())
         }
+    }
+
+    /// Whether clients of `subject` still get tokens, and may use them.
+    pub(crate) async fn may_continue(&self, subject: &str) -> Result<bool, StorageError> {
+        #[cfg(feature = "workload-identity")]
+        if subject.starts_with(workload::SUBJECT_PREFIX) {
+            return Ok(self.workloads.trusts(subject));
+        }
+        self.users.may_continue(subject).await
     }
 }
 
@@ -384,7 +392,7 @@ async fn signing_keys(settings: &Settings) -> Result<SigningKeys, SettingsError>
 fn engine(
     settings: &Settings,
     endpoints: &Endpoints,
-    records: Records,
+    storage: HashedStorage,
     documents: Arc<Documents>,
 ) -> Engine {
     let mut config = ServerConfig::new(&settings.issuer, &endpoints.device);
@@ -416,7 +424,7 @@ fn engine(
         chain: settings.lifetimes.refresh_token,
         idle: settings.lifetimes.refresh_token_idle,
     };
-    let storage = HashedStorage::new(records, fixed_clients(settings))
+    let storage = storage
         .with_refresh_lifetime(refresh)
         .with_scopes(every_scope(settings))
         .with_documents(documents);

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use ipnet::IpNet;
 use oauth_as::Scope;
@@ -10,6 +9,8 @@ use portcullis_core::encoding::uri::Uri;
 use portcullis_core::jwt::{Algorithm, KeyId};
 use zeroize::Zeroizing;
 
+#[cfg(feature = "enterprise-managed")]
+use crate::assertion_grant::enterprise::IdentityProvider;
 use crate::clock::Clock;
 use crate::openid::{self, OpenIdProvider};
 use crate::secrets;
@@ -17,6 +18,7 @@ use crate::signing_keys::KeyFolderError;
 use crate::storage::Database;
 use crate::users::{self, PasswordHash};
 
+mod assertions;
 mod client_documents;
 mod clients;
 mod dpop;
@@ -69,6 +71,8 @@ pub struct Settings {
     pub(crate) database: Database,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) provider: Option<OpenIdProvider>,
+    #[cfg(feature = "enterprise-managed")]
+    pub(crate) identity_providers: Vec<IdentityProvider>,
     /// Whether users sign in with passwords of this server; `None` unless there is a provider.
     ///
     /// With a provider they are off, and users of the table get nothing more, unless this says otherwise.
@@ -113,6 +117,8 @@ impl Settings {
             database: Database::Memory,
             trusted_proxies: Vec::new(),
             provider: None,
+            #[cfg(feature = "enterprise-managed")]
+            identity_providers: Vec::new(),
             passwords: None,
             registration: true,
             require_pushed_requests: false,
@@ -276,12 +282,15 @@ impl Settings {
                 return Err(SettingsError::Client);
             }
         }
+        self.check_assertions()?;
         self.check_services()?;
         self.check_legacy_clients()?;
         match &self.provider {
             Some(provider) => provider.check()?,
             // Nobody could sign in.
-            None if !self.takes_passwords() => return Err(SettingsError::OpenIdProvider),
+            None if !self.takes_passwords() && self.subject_prefixes().is_empty() => {
+                return Err(SettingsError::OpenIdProvider);
+            }
             None => {}
         }
         if let Some(default) = &self.default_resource {
@@ -292,20 +301,7 @@ impl Settings {
         {
             return Err(SettingsError::ClientDocuments);
         }
-        if self.lifetimes.access_token.as_secs() == 0
-            || self.lifetimes.access_token > Duration::from_secs(24 * 60 * 60)
-            || self.lifetimes.authorization_code.as_secs() == 0
-            || self.lifetimes.authorization_code > Duration::from_secs(600)
-            || self.lifetimes.refresh_token_idle < self.lifetimes.access_token
-            || self.lifetimes.pushed_request < Duration::from_secs(5)
-            || self.lifetimes.pushed_request > Duration::from_secs(600)
-            || self.lifetimes.signing_key < Duration::from_secs(24 * 60 * 60)
-            || self.lifetimes.signing_key_publication < Duration::from_secs(60)
-            || self.lifetimes.signing_key_publication > self.lifetimes.signing_key
-        {
-            return Err(SettingsError::Lifetime);
-        }
-        Ok(())
+        self.lifetimes.check()
     }
 
     /// The algorithms of published keys that some resource wants, each once.
@@ -392,6 +388,11 @@ pub enum SettingsError {
     /// The OpenID Connect provider cannot be asked at its issuer, or its registration or the rule about
     /// its users is not whole; or there are neither passwords nor a provider.
     OpenIdProvider,
+    /// An identity provider's issuer, keys, algorithms or tenants cannot be used, or it is there twice.
+    IdentityProvider,
+    /// A rule about workloads has a name that is taken, an issuer, keys or algorithms that cannot be used, no claim
+    /// to compare, or a scope that the resource has not.
+    Workload,
     /// Documents of clients on loopback are for an issuer on loopback, or TLS cannot be used with
     /// these roots.
     ClientDocuments,
@@ -436,6 +437,14 @@ impl fmt::Display for SettingsError {
                 "an OpenID Connect provider needs an https issuer, a client id, a secret and a rule about \
                  its users that admits somebody; without a provider passwords are needed"
             }
+            Self::IdentityProvider => {
+                "an identity provider needs an https issuer of its own, public keys, ES256, EdDSA or RS256, and \
+                 printable tenants without #"
+            }
+            Self::Workload => {
+                "a workload needs a free name, an https issuer, public keys, ES256, EdDSA or RS256, a claim to \
+                 compare, and scopes of its resource"
+            }
             Self::ClientDocuments => {
                 "client documents on loopback need an issuer there, and roots must be certificates"
             }
@@ -459,8 +468,15 @@ pub(crate) fn is_user_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_graphic())
         && !name.starts_with(CLIENT_ID_PREFIX)
         && !name.starts_with(SERVICE_ID_PREFIX)
+        && !is_workload(name)
         && !name.starts_with("https://")
         && !name.starts_with(openid::SUBJECT_PREFIX)
+}
+
+/// Whether this is a subject or a client id of a workload. Nobody else may be named so (WF-04).
+pub(crate) fn is_workload(name: &str) -> bool {
+    let rest = name.strip_prefix("workload");
+    rest.is_some_and(|rest| rest.starts_with(['-', ':']))
 }
 
 /// Whether `token` is an RFC 6749 §3.3 scope token.

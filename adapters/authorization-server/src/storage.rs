@@ -9,7 +9,7 @@
 //! | `access_tokens` | client, user, scope, resource, family | digest of the token | when it expires |
 //! | `refresh_tokens` | the same, active or spent | digest of the token | when its chain expires |
 //! | `revocations` | clients and families that were ended | client or family | when the last of their tokens would have expired |
-//! | `replay_ids` | ids of client assertions and DPoP proofs, and names of pushed requests, that were used | digest of client or key and `jti`, or of the name | when nothing can use them any more |
+//! | `replay_ids` | ids of client assertions, of assertions that stand for grants and of DPoP proofs, and names of pushed requests, that were used | digest of client or key and `jti`, or of the name | when nothing can use them any more |
 //! | `sessions` | who is signed in | digest of the cookie | after an hour |
 //! | `pending_authorizations` | requests that wait for their user | id, with the digest of the cookie | after ten minutes |
 //! | `pushed_requests` | requests that clients sent ahead of their user (RFC 9126) | digest of the `request_uri` | after a minute, or with the decision on it |

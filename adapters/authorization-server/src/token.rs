@@ -6,11 +6,12 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use http::StatusCode;
 use oauth_as::{
-    ErrorCode, ErrorResponse, GrantType, IssuedToken, ScopeSet, TokenRequest, TokenRequestContext,
-    TokenResponse,
+    ClientCredential, ErrorCode, ErrorResponse, GrantType, IssuedToken, ScopeSet, TokenRequest,
+    TokenRequestContext, TokenResponse,
 };
 
 use crate::answers::{self, Response};
+use crate::assertion_grant::{Entitlement, entitlement};
 use crate::audit::{audit, printable};
 use crate::authorize::{granted_scope, target};
 use crate::client_authentication::{ClientCredentials, ClientRequest};
@@ -50,10 +51,10 @@ pub(crate) async fn token(State(server): State<Arc<Inner>>, request: Request) ->
 
 /// What the client shows of itself.
 #[derive(Clone, Copy)]
-struct Shown<'r> {
-    credentials: &'r ClientCredentials,
+pub(crate) struct Shown<'r> {
+    pub(crate) credentials: &'r ClientCredentials,
     /// The proof of a key (RFC 9449).
-    proof: Option<&'r str>,
+    pub(crate) proof: Option<&'r str>,
 }
 
 /// Lets the engine decide, and keeps what it grants in one step; nothing is answered before.
@@ -63,10 +64,14 @@ async fn grant(
     shown: Shown<'_>,
 ) -> Result<TokenResponse, ErrorResponse> {
     let store = server.engine.store();
+    let entitled = entitlement(server, form, shown).await?;
     for _ in 0..ATTEMPTS_MAX {
-        let asked = token_request(server, form, shown.credentials).await?;
-        let Grant { grant_type, redemption, .. } = &asked;
-        let (issued, record) = match issue(server, shown, &asked).await {
+        let asked = match &entitled {
+            Some(entitled) => entitled.grant(&shown.credentials.client_id),
+            None => token_request(server, form, shown.credentials).await?,
+        };
+        let Grant { name: grant_type, redemption, .. } = &asked;
+        let (issued, record) = match issue(server, shown, &asked, entitled.as_ref()).await {
             Ok(issued) => issued,
             Err(error) => {
                 store.give_up(redemption).await;
@@ -95,11 +100,26 @@ async fn grant(
 }
 
 /// What the engine is asked for.
-struct Grant {
-    grant_type: GrantType,
-    request: TokenRequest,
-    resources: Vec<String>,
-    redemption: Arc<Redemption>,
+pub(crate) struct Grant {
+    /// The client's word for it.
+    pub(crate) name: &'static str,
+    /// It begins here, and does not go on from a refresh token.
+    pub(crate) is_new: bool,
+    pub(crate) request: TokenRequest,
+    pub(crate) resources: Vec<String>,
+    pub(crate) redemption: Arc<Redemption>,
+}
+
+impl Grant {
+    fn of(
+        grant_type: GrantType,
+        request: TokenRequest,
+        resources: Vec<String>,
+        redemption: Arc<Redemption>,
+    ) -> Self {
+        let is_new = grant_type != GrantType::RefreshToken;
+        Self { name: grant_type.as_str(), is_new, request, resources, redemption }
+    }
 }
 
 async fn token_request(
@@ -127,7 +147,7 @@ async fn token_request(
             };
             let proof = CodeProof::new(verifier, redirect_uri);
             let redemption = Redemption::of_code(proof);
-            Ok(Grant { grant_type, request, resources: resources(), redemption })
+            Ok(Grant::of(grant_type, request, resources(), redemption))
         }
         Some(grant_type @ GrantType::RefreshToken) => {
             let token = form.get("refresh_token").ok_or_else(|| invalid("no refresh_token"))?;
@@ -139,7 +159,7 @@ async fn token_request(
                 scope: scope.map_err(|_| ErrorResponse::new(ErrorCode::InvalidScope))?,
             };
             let redemption = Redemption::of_refresh_token();
-            Ok(Grant { grant_type, request, resources: resources(), redemption })
+            Ok(Grant::of(grant_type, request, resources(), redemption))
         }
         Some(grant_type @ GrantType::ClientCredentials) => {
             let resource = target(server, form)?;
@@ -155,7 +175,7 @@ async fn token_request(
                 scope: scope.map_err(|_| ErrorResponse::new(ErrorCode::InvalidScope))?,
             };
             let resources = vec![resource.identifier.clone()];
-            Ok(Grant { grant_type, request, resources, redemption: Redemption::of_client() })
+            Ok(Grant::of(grant_type, request, resources, Redemption::of_client()))
         }
         Some(grant_type @ GrantType::DeviceCode) => {
             let code = form.get("device_code").ok_or_else(|| invalid("no device_code"))?;
@@ -168,7 +188,7 @@ async fn token_request(
             }
             let request = TokenRequest::DeviceCode { client_id, client_secret: None, device_code };
             let redemption = Redemption::of_device(resource);
-            Ok(Grant { grant_type, request, resources: Vec::new(), redemption })
+            Ok(Grant::of(grant_type, request, Vec::new(), redemption))
         }
         // The engine knows more grants; none of them is offered here (SEC-234, SEC-235).
         _ => Err(ErrorResponse::new(ErrorCode::UnsupportedGrantType)),
@@ -186,13 +206,12 @@ fn service_scope(service: &ServiceClient, resource: &Resource) -> String {
 async fn issue(
     server: &Inner,
     shown: Shown<'_>,
-    Grant { grant_type, request, resources, redemption }: &Grant,
+    Grant { is_new, request, resources, redemption, .. }: &Grant,
+    entitled: Option<&Entitlement<'_>>,
 ) -> Result<(TokenResponse, IssuedToken), ErrorResponse> {
-    let context = TokenRequestContext::new(shown.credentials.to_engine()).with_resources(resources);
-    let context = match shown.proof {
-        Some(proof) => context.with_dpop_proof(proof),
-        None => context,
-    };
+    let own = entitled.and_then(Entitlement::credential);
+    let credential = own.unwrap_or_else(|| shown.credentials.to_engine());
+    let context = context(credential, shown.proof, resources);
     let engine = &server.engine;
     let granted = redemption.scope(engine.token_with_context(request.clone(), context)).await;
     let mut issued = granted?;
@@ -204,16 +223,20 @@ async fn issue(
     }
     // The user may have been disabled since agreeing. A service has none.
     if let Some(subject) = record.subject.as_deref()
-        && !server.users.may_continue(subject).await.map_err(|_| failed())?
+        && !server.may_continue(subject).await.map_err(|_| failed())?
     {
         return Err(ErrorResponse::new(ErrorCode::InvalidGrant));
     }
     // AS-95: where there is such a scope, a refresh token is for those who were granted it.
-    let is_new = *grant_type != GrantType::RefreshToken;
-    if is_new && server.settings.has_scope(OFFLINE_ACCESS) && !record.scope.contains(OFFLINE_ACCESS)
+    if *is_new
+        && server.settings.has_scope(OFFLINE_ACCESS)
+        && !record.scope.contains(OFFLINE_ACCESS)
     {
         redemption.leave_out_refresh_token();
         issued.refresh_token = None;
+    }
+    if let Some(entitled) = entitled {
+        entitled.settle(server, &record).await?;
     }
     // The opaque token, or the JWT around it where the resource wants that.
     if record.resource.iter().any(|resource| server.mint.mints_for(resource)) {
@@ -221,4 +244,17 @@ async fn issue(
         issued.access_token = minted.map_err(|_| failed())?;
     }
     Ok((issued, record))
+}
+
+/// What goes to the engine beside the request.
+pub(crate) fn context<'r>(
+    credential: ClientCredential<'r>,
+    proof: Option<&'r str>,
+    resources: &'r [String],
+) -> TokenRequestContext<'r> {
+    let context = TokenRequestContext::new(credential).with_resources(resources);
+    match proof {
+        Some(proof) => context.with_dpop_proof(proof),
+        None => context,
+    }
 }

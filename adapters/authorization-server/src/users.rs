@@ -11,6 +11,7 @@ use oauth_as::StorageError;
 use serde::{Deserialize, Serialize};
 
 use crate::secrets::{self, EntropyError};
+use crate::settings::{Settings, SettingsError};
 use crate::storage::Records;
 
 mod accounts;
@@ -19,7 +20,7 @@ mod provided;
 
 pub use accounts::{AccountError, Accounts};
 use checks::Checks;
-pub(crate) use provided::ProvidedUsers;
+use provided::ProvidedUsers;
 
 /// An argon2id hash in the PHC text form, with its salt and cost.
 #[derive(Clone, Serialize, Deserialize)]
@@ -86,6 +87,22 @@ pub(crate) trait Users: Send + Sync {
 
     /// Whether clients of `subject`, who agreed earlier, still get tokens, and may use them.
     fn may_continue<'a>(&'a self, subject: &'a str) -> Answer<'a>;
+}
+
+/// Those who may sign in, as the settings have it.
+pub(crate) fn of(settings: &Settings, records: Records) -> Result<Box<dyn Users>, SettingsError> {
+    let passwords = match settings.takes_passwords() {
+        true => {
+            let users = PasswordUsers::new(settings.users.iter().cloned(), records.clone());
+            Some(users.map_err(|_| SettingsError::Entropy)?)
+        }
+        false => None,
+    };
+    match (settings.subject_prefixes(), passwords) {
+        (prefixes, Some(passwords)) if prefixes.is_empty() => Ok(Box::new(passwords)),
+        (prefixes, None) if prefixes.is_empty() => Err(SettingsError::OpenIdProvider),
+        (prefixes, passwords) => Ok(Box::new(ProvidedUsers::new(prefixes, records, passwords))),
+    }
 }
 
 /// Users with passwords: those that the settings name, and those of the table.

@@ -1,4 +1,4 @@
-//! The JOSE header of an access token (RFC 7515 §4, RFC 9068 §2.1), or of an ID token.
+//! The JOSE header of an access token (RFC 7515 §4, RFC 9068 §2.1), of an ID token, or of another JWT.
 
 use super::{HmacKey, KeyId};
 use crate::{
@@ -93,6 +93,20 @@ impl<'s> Header<'s> {
         Self::parse_typed(document, is_type, scratch)
     }
 
+    /// Reads the decoded header of a JWT of this type (RFC 8725 §3.11): as that of an access token, but `typ`
+    /// says `media_type`, with or without `application/` (RFC 7515 §4.1.9), whatever the case.
+    ///
+    /// # Errors
+    /// The header cannot be read, names an unknown algorithm, or is that of something else.
+    pub fn parse_of_type(
+        document: &'s [u8],
+        media_type: &str,
+        scratch: &mut Scratch<'s>,
+    ) -> Result<Self, TokenError> {
+        let is_type = |found: Option<&str>| found.is_some_and(|it| is_media_type(it, media_type));
+        Self::parse_typed(document, is_type, scratch)
+    }
+
     fn parse_typed(
         document: &'s [u8],
         is_type: impl FnOnce(Option<&str>) -> bool,
@@ -167,6 +181,13 @@ impl<'s> Parameters<'s> {
 fn is_access_token_type(media_type: &str) -> bool {
     media_type.eq_ignore_ascii_case("at+jwt")
         || media_type.eq_ignore_ascii_case("application/at+jwt")
+}
+
+fn is_media_type(found: &str, expected: &str) -> bool {
+    const TREE: &str = "application/";
+    let (tree, rest) = found.split_at_checked(TREE.len()).unwrap_or_default();
+    let short = if tree.eq_ignore_ascii_case(TREE) { rest } else { found };
+    short.eq_ignore_ascii_case(expected)
 }
 
 fn is_jwt_type(media_type: &str) -> bool {

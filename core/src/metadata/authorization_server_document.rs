@@ -37,6 +37,8 @@ pub struct AuthorizationServerDocument<'m> {
     pub response_modes_supported: &'m [&'m str],
     /// `grant_types_supported`; never empty, because its default names the implicit grant (AS-08).
     pub grant_types_supported: &'m [&'m str],
+    /// `authorization_grant_profiles_supported`, of the grants above; empty where there are none (EM-20).
+    pub authorization_grant_profiles_supported: &'m [&'m str],
     /// `token_endpoint_auth_methods_supported`; never empty, because its default leaves out public
     /// clients (AS-08).
     pub token_endpoint_auth_methods_supported: &'m [&'m str],
@@ -136,6 +138,8 @@ struct Members<'m> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     response_modes_supported: &'m [&'m str],
     grant_types_supported: &'m [&'m str],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    authorization_grant_profiles_supported: &'m [&'m str],
     token_endpoint_auth_methods_supported: &'m [&'m str],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     token_endpoint_auth_signing_alg_values_supported: &'m [&'m str],
@@ -173,6 +177,7 @@ impl<'m> From<&AuthorizationServerDocument<'m>> for Members<'m> {
             scopes_supported,
             response_modes_supported,
             grant_types_supported,
+            authorization_grant_profiles_supported,
             token_endpoint_auth_methods_supported,
             token_endpoint_auth_signing_alg_values_supported,
             revocation_endpoint_auth_methods_supported,
@@ -198,6 +203,7 @@ impl<'m> From<&AuthorizationServerDocument<'m>> for Members<'m> {
             response_types_supported: ["code"],
             response_modes_supported,
             grant_types_supported,
+            authorization_grant_profiles_supported,
             token_endpoint_auth_methods_supported,
             token_endpoint_auth_signing_alg_values_supported,
             revocation_endpoint_auth_methods_supported,
@@ -235,6 +241,7 @@ mod tests {
         scopes_supported: &[],
         response_modes_supported: &[],
         grant_types_supported: &["authorization_code", "refresh_token"],
+        authorization_grant_profiles_supported: &[],
         token_endpoint_auth_methods_supported: &["none"],
         token_endpoint_auth_signing_alg_values_supported: &[],
         revocation_endpoint_auth_methods_supported: &[],
@@ -256,6 +263,7 @@ mod tests {
         jwks_uri: Some("https://as.example.com/jwks"),
         scopes_supported: &["user", "offline_access"],
         response_modes_supported: &["query"],
+        authorization_grant_profiles_supported: &["urn:ietf:params:oauth:grant-profile:id-jag"],
         token_endpoint_auth_methods_supported: &["none", "private_key_jwt"],
         token_endpoint_auth_signing_alg_values_supported: &["ES256"],
         revocation_endpoint_auth_methods_supported: &["none", "private_key_jwt"],
@@ -305,6 +313,7 @@ mod tests {
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],
             "grant_types_supported": ["authorization_code", "refresh_token"],
+            "authorization_grant_profiles_supported": ["urn:ietf:params:oauth:grant-profile:id-jag"],
             "token_endpoint_auth_methods_supported": ["none", "private_key_jwt"],
             "token_endpoint_auth_signing_alg_values_supported": ["ES256"],
             "revocation_endpoint_auth_methods_supported": ["none", "private_key_jwt"],

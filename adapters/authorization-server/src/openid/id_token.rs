@@ -4,22 +4,19 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use portcullis_core::encoding::scratch::Scratch;
-use portcullis_core::jwt::{Algorithm, Header, SignatureVerifier};
+use portcullis_core::jwt::Algorithm;
 use portcullis_core::token::TokenError;
 use portcullis_tokio::public_keys::PublicKeys;
 use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256, Sha512};
 
+use crate::jws::{self, Audience, Jws, Kind, Others};
+
 /// Longest ID token in bytes: room for hundreds of groups.
 const ID_TOKEN_LEN_MAX: usize = 64 * 1024;
-/// How far the two clocks may be apart.
-const LEEWAY_SECS: u64 = 60;
 /// How old a token may be that was made for the code of a moment ago.
 const AGE_SECS_MAX: u64 = 600;
-/// Longest `sub` (OpenID Connect Core §2).
-const SUB_LEN_MAX: usize = 255;
 
 /// What a token is compared with.
 pub(super) struct Expected<'e> {
@@ -84,19 +81,12 @@ pub(super) struct Claims {
     at_hash: Option<String>,
     /// Everything else, as the provider has it.
     #[serde(flatten)]
-    others: BTreeMap<String, Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Audience {
-    One(String),
-    Many(Vec<String>),
+    others: Others,
 }
 
 impl Claims {
     pub(super) fn get(&self, name: &str) -> Option<&Value> {
-        self.others.get(name)
+        self.others.0.get(name)
     }
 
     pub(super) fn text(&self, name: &str) -> Option<&str> {
@@ -117,7 +107,7 @@ impl Claims {
             return None;
         }
         for (name, value) in answer.others {
-            self.others.entry(name).or_insert(value);
+            self.others.0.entry(name).or_insert(value);
         }
         Some(())
     }
@@ -127,20 +117,14 @@ impl Claims {
             return Err(IdTokenError::Issuer);
         }
         let id = expected.client_id;
-        let is_own = match &self.aud {
-            Audience::One(only) => only == id,
-            // Nobody else is trusted here, so that nobody else may be named.
-            Audience::Many(all) => !all.is_empty() && all.iter().all(|it| it == id),
-        };
-        if !is_own || self.azp.as_ref().is_some_and(|it| it != id) {
+        if !self.aud.is_only(|it| it == id) || self.azp.as_ref().is_some_and(|it| it != id) {
             return Err(IdTokenError::Audience);
         }
         let now = expected.now_secs;
-        if self.exp.saturating_add(LEEWAY_SECS) <= now {
+        if jws::has_expired(self.exp, now) {
             return Err(IdTokenError::Expired);
         }
-        if self.iat > now.saturating_add(LEEWAY_SECS) || self.iat.saturating_add(AGE_SECS_MAX) < now
-        {
+        if jws::is_ahead(self.iat, now) || self.iat.saturating_add(AGE_SECS_MAX) < now {
             return Err(IdTokenError::IssuedAt);
         }
         if self.nonce != expected.nonce {
@@ -152,40 +136,20 @@ impl Claims {
         {
             return Err(IdTokenError::AccessTokenHash);
         }
-        let is_name = !self.sub.is_empty()
-            && self.sub.len() <= SUB_LEN_MAX
-            && self.sub.bytes().all(|byte| byte.is_ascii_graphic());
-        if is_name { Ok(()) } else { Err(IdTokenError::Claims) }
+        if jws::is_subject(&self.sub) { Ok(()) } else { Err(IdTokenError::Claims) }
     }
 }
 
-/// Checks signature and claims. Which algorithms there can be the keys say: ES256, EdDSA and RS256, never
-/// `none` and never a MAC.
+/// Checks signature and claims.
 pub(super) fn read(
     token: &str,
     keys: &PublicKeys,
     expected: &Expected<'_>,
 ) -> Result<Claims, IdTokenError> {
-    if token.len() > ID_TOKEN_LEN_MAX {
-        return Err(TokenError::TooLong.into());
-    }
-    let mut segments = token.split('.');
-    let (Some(header), Some(payload), Some(signature), None) =
-        (segments.next(), segments.next(), segments.next(), segments.next())
-    else {
-        return Err(TokenError::Malformed.into());
-    };
-    let signing_input = token.get(..header.len() + 1 + payload.len()).unwrap_or_default();
-    let [header, payload, signature] =
-        [header, payload, signature].map(Base64UrlUnpadded::decode_vec);
-    let (Ok(header), Ok(payload), Ok(signature)) = (header, payload, signature) else {
-        return Err(TokenError::Malformed.into());
-    };
-    let mut room = vec![0; header.len()];
-    let header = Header::parse_id_token(&header, &mut Scratch::new(&mut room))?;
-    keys.verify(&header, signing_input.as_bytes(), &signature)?;
-    let claims: Claims = serde_json::from_slice(&payload).map_err(|_| IdTokenError::Claims)?;
-    claims.check(expected, header.algorithm())?;
+    let verified = Jws::parse(token, ID_TOKEN_LEN_MAX)?.verify(Kind::Plain, keys)?;
+    let claims: Result<Claims, _> = serde_json::from_slice(&verified.payload);
+    let claims = claims.map_err(|_| IdTokenError::Claims)?;
+    claims.check(expected, verified.algorithm)?;
     Ok(claims)
 }
 

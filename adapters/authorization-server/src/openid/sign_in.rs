@@ -134,7 +134,7 @@ async fn admit(
     peer: Peer,
 ) -> Response {
     let path = &server.endpoints.path;
-    match server.accounts.meet(&user.subject, &user.shown_name).await {
+    match server.accounts.meet(&user.subject, Some(&user.shown_name), &user.subject).await {
         Ok(true) => {}
         Ok(false) => {
             return failed(server, id, peer, StatusCode::FORBIDDEN, SignInError::NotAdmitted);

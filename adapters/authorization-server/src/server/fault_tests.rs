@@ -15,6 +15,9 @@ use crate::settings::{Resource, TokenFormat};
 use crate::storage::Database;
 use crate::storage::faulty::{Fault, Faults};
 
+#[cfg(feature = "enterprise-managed")]
+mod assertions;
+
 const OPAQUE: &str = "http://localhost:8001/mcp";
 const SIGNED: &str = "http://localhost:8002/mcp";
 const REDIRECT: &str = "http://localhost:3030/callback";

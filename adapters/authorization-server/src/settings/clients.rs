@@ -6,7 +6,7 @@ use oauth_as::client_assertion::AssertionKeys;
 use oauth_as::{ClientAuth, GrantType, Jwk, JwsAlg, SecretHash};
 use serde::Deserialize;
 
-use super::{CLIENT_ID_PREFIX, SERVICE_ID_PREFIX, Settings, SettingsError};
+use super::{CLIENT_ID_PREFIX, SERVICE_ID_PREFIX, Settings, SettingsError, is_workload};
 
 /// Shortest secret of a service in bytes: it is made by a machine, for a machine.
 const SECRET_LEN_MIN: usize = 32;
@@ -160,6 +160,7 @@ impl Settings {
             || client_id.starts_with("https://")
             || client_id.starts_with(CLIENT_ID_PREFIX)
             || client_id.starts_with(SERVICE_ID_PREFIX)
+            || is_workload(&client_id)
         {
             return Err(SettingsError::Client);
         }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::SettingsError;
+
 /// How long things live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -43,6 +45,23 @@ impl Default for Lifetimes {
             signing_key: Duration::from_secs(90 * 24 * 60 * 60),
             signing_key_publication: Duration::from_secs(60 * 60),
         }
+    }
+}
+
+impl Lifetimes {
+    pub(super) fn check(&self) -> Result<(), SettingsError> {
+        let secs = Duration::from_secs;
+        let is_good = self.access_token.as_secs() > 0
+            && self.access_token <= secs(24 * 60 * 60)
+            && self.authorization_code.as_secs() > 0
+            && self.authorization_code <= secs(600)
+            && self.refresh_token_idle >= self.access_token
+            && self.pushed_request >= secs(5)
+            && self.pushed_request <= secs(600)
+            && self.signing_key >= secs(24 * 60 * 60)
+            && self.signing_key_publication >= secs(60)
+            && self.signing_key_publication <= self.signing_key;
+        if is_good { Ok(()) } else { Err(SettingsError::Lifetime) }
     }
 }
 

@@ -6,6 +6,8 @@ use portcullis_core::encoding::uri::Uri;
 use portcullis_core::jwt::Algorithm;
 
 use super::{SettingsError, is_scope_token};
+#[cfg(feature = "workload-identity")]
+use crate::assertion_grant::workload::Workload;
 use crate::secrets;
 
 /// What kind of access token a resource wants.
@@ -55,6 +57,8 @@ pub struct Resource {
     pub(crate) format: TokenFormat,
     pub(crate) scopes: Vec<ScopeDescription>,
     pub(crate) credentials: IntrospectionCredentials,
+    #[cfg(feature = "workload-identity")]
+    pub(crate) workloads: Vec<Workload>,
 }
 
 impl Resource {
@@ -77,6 +81,8 @@ impl Resource {
                 client_id: format!("resource-server-{}", random()?),
                 client_secret: random()?,
             },
+            #[cfg(feature = "workload-identity")]
+            workloads: Vec::new(),
         })
     }
 
@@ -123,10 +129,13 @@ impl Resource {
         let IntrospectionCredentials { client_id, client_secret } = &self.credentials;
         if client_id.is_empty()
             || client_id.starts_with(super::CLIENT_ID_PREFIX)
+            || super::is_workload(client_id)
             || client_secret.len() < 16
         {
             return Err(SettingsError::Resource);
         }
+        #[cfg(feature = "workload-identity")]
+        self.check_workloads()?;
         Ok(())
     }
 

@@ -140,6 +140,14 @@ impl HashedStorage {
         }
     }
 
+    /// Also knows these.
+    #[cfg(feature = "workload-identity")]
+    pub(crate) fn with_clients(mut self, clients: impl IntoIterator<Item = Client>) -> Self {
+        let named = |client: Client| (client.client_id.as_str().to_owned(), Arc::new(client));
+        self.fixed.extend(clients.into_iter().map(named));
+        self
+    }
+
     /// Also knows the clients of `documents`.
     pub(crate) fn with_documents(self, documents: Arc<Documents>) -> Self {
         Self { documents: Some(documents), ..self }
@@ -269,14 +277,18 @@ impl Storage for HashedStorage {
 
     async fn get_client(&self, client_id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
         let id = client_id.as_str();
-        match (self.fixed.get(id), &self.documents) {
-            (Some(fixed), _) => Ok(Some(Arc::clone(fixed))),
-            (None, Some(documents)) if is_document_id(id) => Ok(documents.known(id)),
+        let found = match (self.fixed.get(id), &self.documents) {
+            (Some(fixed), _) => Some(Arc::clone(fixed)),
+            (None, Some(documents)) if is_document_id(id) => documents.known(id),
             (None, _) => {
                 let found = self.inner.get_client(client_id).await?;
-                Ok(found.map(|client| self.with_current_scopes(client)))
+                found.map(|client| self.with_current_scopes(client))
             }
-        }
+        };
+        Ok(match redemption::current() {
+            Some(redemption) => found.map(|client| redemption.seen(client)),
+            None => found,
+        })
     }
 
     async fn put_device_grant(&self, grant: DeviceGrant) -> Result<(), StorageError> {

@@ -13,7 +13,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use oauth_as::authorization::{AuthorizationCodeRecord, AuthorizationCodeState};
 use oauth_as::token::RefreshTokenState;
-use oauth_as::{IssuedToken, RefreshTokenRecord, Storage, StorageError, WriteOutcome};
+use oauth_as::{
+    Client, GrantType, IssuedToken, RefreshTokenRecord, Storage, StorageError, WriteOutcome,
+};
 
 use super::Records;
 use crate::secrets::Digest;
@@ -58,6 +60,8 @@ pub(crate) struct Redemption {
     presents_record: bool,
     /// What the tokens are for, where the engine does not know it.
     resource: Option<String>,
+    /// An assertion stands for the grant, which the engine does not know either, and whom it is about.
+    assertion: Option<Option<String>>,
     written: Mutex<Written>,
 }
 
@@ -125,6 +129,7 @@ impl Redemption {
             proof: Some(proof),
             presents_record: true,
             resource: None,
+            assertion: None,
             written: Mutex::default(),
         })
     }
@@ -134,6 +139,7 @@ impl Redemption {
             proof: None,
             presents_record: true,
             resource: None,
+            assertion: None,
             written: Mutex::default(),
         })
     }
@@ -146,7 +152,29 @@ impl Redemption {
     /// A request of a device, whose grant is for `resource`.
     pub(crate) fn of_device(resource: Option<String>) -> Arc<Self> {
         let written = Mutex::default();
-        Arc::new(Self { proof: None, presents_record: false, resource, written })
+        Arc::new(Self { proof: None, presents_record: false, resource, assertion: None, written })
+    }
+
+    /// A request with an assertion, which is about `subject`. To the engine it is one of the client itself.
+    #[cfg(any(feature = "enterprise-managed", feature = "workload-identity"))]
+    pub(crate) fn of_assertion(subject: Option<String>) -> Arc<Self> {
+        Arc::new(Self {
+            proof: None,
+            presents_record: false,
+            resource: None,
+            assertion: Some(subject),
+            written: Mutex::default(),
+        })
+    }
+
+    /// A client as the engine is to see it: with an assertion it may do what it may not do by itself.
+    pub(super) fn seen(&self, client: Arc<Client>) -> Arc<Client> {
+        if self.assertion.is_none() {
+            return client;
+        }
+        let mut client = Arc::unwrap_or_clone(client);
+        client.grant_types = vec![GrantType::ClientCredentials];
+        Arc::new(client)
     }
 
     /// Runs `work`, whose calls of the storage are for this redemption.
@@ -257,6 +285,9 @@ impl Redemption {
 
     pub(super) fn put_token(&self, mut token: IssuedToken) -> WriteOutcome {
         token.resource.extend(self.resource.clone());
+        if let Some(subject) = &self.assertion {
+            token.subject.clone_from(subject);
+        }
         self.written().access = Some(token);
         WriteOutcome::Applied
     }

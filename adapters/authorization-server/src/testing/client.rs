@@ -29,7 +29,7 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    fn read(answer: &Value) -> Result<Self, TestingError> {
+    pub(super) fn read(answer: &Value) -> Result<Self, TestingError> {
         let text = |name: &str| answer.get(name).and_then(Value::as_str).map(str::to_owned);
         if !text("token_type").is_some_and(|kind| kind.eq_ignore_ascii_case("Bearer")) {
             return Err(TestingError::Answer("token_type"));

@@ -62,6 +62,34 @@
 //! # }
 //! ```
 //!
+//! An identity provider whose word stands for a grant (feature `enterprise-managed`), and a client that presents it:
+//!
+//! ```
+//! # use portcullis_authorization_server::testing::{TestIdentityProvider, TestServer, TestingError};
+//! # use portcullis_authorization_server::{Resource, ServiceAuthentication, TokenFormat};
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), TestingError> {
+//! const MCP: &str = "https://mcp.example.com/mcp";
+//! const CREDENTIALS: [(&str, &str); 2] =
+//!     [("client_id", "service-agent"), ("client_secret", "at least thirty-two characters of it")];
+//!
+//! let provider = TestIdentityProvider::start().await?;
+//! let resource = Resource::new(MCP, "Clock", TokenFormat::Hs256)?.with_scope("user", "words");
+//! let secret = ServiceAuthentication::secret(CREDENTIALS[1].1)?;
+//! let server = TestServer::start_with([resource], |settings| {
+//!     let settings = settings.with_identity_provider(provider.trusted());
+//!     settings.with_service("service-agent", "Agent", secret, ["user"]).expect("a free id")
+//! })
+//! .await?;
+//!
+//! let id_jag = provider.id_jag(&server, "alice", "service-agent", MCP).scope("user").make()?;
+//! let tokens = server.present(&id_jag, &CREDENTIALS).await?;
+//! assert_eq!(tokens.scope, "user");
+//! assert!(server.present(&id_jag, &CREDENTIALS).await.is_err()); // it counts once
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! [`TestServer`] is the authorization server alone, for resources of any name, which may be served
 //! anywhere; [`AuthorizationServer::resource_server_settings`](crate::AuthorizationServer::resource_server_settings)
 //! has what they need. [`Client`] and [`User`] go through its endpoints step by step, [`Caller`] shows
@@ -71,6 +99,8 @@ mod agent;
 mod client;
 mod clock;
 mod error;
+#[cfg(any(feature = "enterprise-managed", feature = "workload-identity"))]
+mod identity_provider;
 mod mcp;
 mod page;
 mod protected;
@@ -83,6 +113,8 @@ pub use agent::{Answer, Exchange};
 pub use client::{Client, Code, Tokens};
 pub use clock::TestClock;
 pub use error::TestingError;
+#[cfg(any(feature = "enterprise-managed", feature = "workload-identity"))]
+pub use identity_provider::{AssertionBuilder, TestIdentityProvider};
 pub use mcp::Caller;
 pub use portcullis_core::jwt::Algorithm;
 pub use protected::{ProtectedServer, ProtectedServerBuilder};

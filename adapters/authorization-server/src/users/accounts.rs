@@ -123,13 +123,19 @@ impl Accounts {
         Ok(())
     }
 
-    /// Takes notice of a user whom a provider vouches for; false when an administrator disabled the user.
-    pub(crate) async fn meet(&self, subject: &str, shown_name: &str) -> Result<bool, StorageError> {
+    /// Takes notice of a user whom a provider vouches for; false when an administrator disabled the user. Where the
+    /// provider says no name, the one that is known stays, or `otherwise` is one.
+    pub(crate) async fn meet(
+        &self,
+        subject: &str,
+        shown_name: Option<&str>,
+        otherwise: &str,
+    ) -> Result<bool, StorageError> {
         let Some(known) = self.records.account(subject).await? else {
             let account = Account {
                 name: subject.to_owned(),
                 password: None,
-                shown_name: Some(shown_name.to_owned()),
+                shown_name: Some(shown_name.unwrap_or(otherwise).to_owned()),
                 is_disabled: false,
                 created_at_secs: unix_secs(self.clock.now()).unwrap_or_default(),
             };
@@ -140,8 +146,8 @@ impl Accounts {
         if known.is_disabled {
             return Ok(false);
         }
-        if known.shown_name.as_deref() != Some(shown_name) {
-            let shown_name = Some(shown_name.to_owned());
+        if shown_name.is_some() && known.shown_name.as_deref() != shown_name {
+            let shown_name = shown_name.map(str::to_owned);
             self.records.change_account(subject, |it| it.shown_name = shown_name).await?;
         }
         Ok(true)

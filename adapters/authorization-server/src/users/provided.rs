@@ -1,19 +1,23 @@
 //! Users whom an OpenID Connect provider vouches for.
 
 use super::{Answer, PasswordUsers, Users};
-use crate::openid;
 use crate::storage::Records;
 
-/// The users of one provider, and those with passwords where both may sign in.
+/// The users of providers, and those with passwords where both may sign in.
 pub(crate) struct ProvidedUsers {
-    subject_prefix: String,
+    subject_prefixes: Vec<String>,
     records: Records,
     passwords: Option<PasswordUsers>,
 }
 
 impl ProvidedUsers {
-    pub(crate) fn new(issuer: &str, records: Records, passwords: Option<PasswordUsers>) -> Self {
-        Self { subject_prefix: openid::subject_prefix(issuer), records, passwords }
+    /// `subject_prefixes` are what the subjects of each provider's users start with.
+    pub(crate) fn new(
+        subject_prefixes: Vec<String>,
+        records: Records,
+        passwords: Option<PasswordUsers>,
+    ) -> Self {
+        Self { subject_prefixes, records, passwords }
     }
 }
 
@@ -29,7 +33,7 @@ impl Users for ProvidedUsers {
     /// A user of the provider goes on until an administrator disables or removes the user: the provider
     /// is asked at sign-in alone, since nothing that it hands out is kept.
     fn may_continue<'a>(&'a self, subject: &'a str) -> Answer<'a> {
-        if !subject.starts_with(&self.subject_prefix) {
+        if !self.subject_prefixes.iter().any(|prefix| subject.starts_with(prefix)) {
             return match &self.passwords {
                 Some(users) => users.may_continue(subject),
                 None => Box::pin(async { Ok(false) }),

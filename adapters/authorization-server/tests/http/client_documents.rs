@@ -1,6 +1,7 @@
 //! Clients that are known by a document at a URL, over whole flows.
 
 use http::StatusCode;
+use portcullis_authorization_server::Settings;
 use serde_json::json;
 
 use crate::harness::*;
@@ -8,7 +9,10 @@ use crate::keys::Key;
 use crate::site::{Site, Then};
 
 async fn server(site: &Site) -> Server {
-    let mut settings = settings();
+    server_with(site, settings()).await
+}
+
+pub(crate) async fn server_with(site: &Site, mut settings: Settings) -> Server {
     settings.client_documents.loopback_for_development = true;
     settings.client_documents.extra_roots = vec![site.root.clone()];
     Server::with(settings).await
@@ -171,7 +175,11 @@ async fn sec_287_fetches_for_one_peer_are_counted() {
 const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// Publishes a document of a client with keys, where `keys` says, and gives its URL.
-fn publish_with_keys(site: &Site, path: &str, keys: (&str, serde_json::Value)) -> String {
+pub(crate) fn publish_with_keys(
+    site: &Site,
+    path: &str,
+    keys: (&str, serde_json::Value),
+) -> String {
     let url = site.url(path);
     let mut document = json!({
         "client_id": url,
@@ -186,7 +194,7 @@ fn publish_with_keys(site: &Site, path: &str, keys: (&str, serde_json::Value)) -
 }
 
 /// A form to `path` as the client `id`, which signs with `key`.
-async fn signed(
+pub(crate) async fn signed(
     server: &Server,
     path: &str,
     (id, key, jti): (&str, &Key, &str),

@@ -13,7 +13,7 @@ use crate::keys::{Key, encoded};
 /// Takes ES256 tokens.
 const PUBLISHED: &str = "http://localhost:8004/mcp";
 
-fn bound(dpop: Dpop) -> Settings {
+pub(crate) fn bound(dpop: Dpop) -> Settings {
     let resource = |identifier, format| {
         Resource::new(identifier, "Clock", format).unwrap().with_scope("user", "read the time")
     };
@@ -26,7 +26,7 @@ fn bound(dpop: Dpop) -> Settings {
 }
 
 /// RFC 7638: the required members of an EC key in the order of their names.
-fn thumbprint(key: &Key) -> String {
+pub(crate) fn thumbprint(key: &Key) -> String {
     let jwk = key.jwk();
     let text = |name: &str| jwk[name].as_str().unwrap().to_owned();
     let canonical =
@@ -54,12 +54,17 @@ fn proof_with(
     key.assertion(&head, &body)
 }
 
-fn proof(server: &Server, key: &Key, id: &str) -> String {
+pub(crate) fn proof(server: &Server, key: &Key, id: &str) -> String {
     proof_with(server, key, ("/token", id), &[], &[])
 }
 
 /// A form to `/token`, as `client` with these proofs.
-async fn ask(server: &Server, client: &Client, proofs: &[&str], form: &[(&str, &str)]) -> Answer {
+pub(crate) async fn ask(
+    server: &Server,
+    client: &Client,
+    proofs: &[&str],
+    form: &[(&str, &str)],
+) -> Answer {
     let mut form = form.to_vec();
     form.push(("client_id", &client.id));
     form.extend(client.secret.iter().map(|secret| ("client_secret", secret.as_str())));

@@ -19,15 +19,17 @@ use serde::Deserialize;
 
 use super::{Error, database_url::DatabaseUrl, secret_files, settings::Problem};
 use crate::files;
+use assertions::{TrustedProvider, TrustedWorkload};
 use login::Login;
 
+mod assertions;
 mod login;
 
 /// Read when no file is named and there is one.
 const FILE_NAME: &str = "portcullis.toml";
 /// Longest configuration file in bytes: room for thousands of resources.
 const FILE_LEN_MAX: usize = 1024 * 1024;
-/// Longest key set of a service in bytes: room for eight RSA keys of 4096 bits.
+/// Longest key set in a file in bytes: room for eight RSA keys of 4096 bits.
 const KEY_SET_LEN_MAX: usize = 16 * 1024;
 /// What `--example-config` prints.
 pub(crate) const EXAMPLE: &str = include_str!("example.toml");
@@ -54,6 +56,8 @@ pub(crate) struct Configuration {
     limits: Limits,
     client_documents: Documents,
     pub(super) login: Login,
+    #[serde(rename = "identity_provider")]
+    pub(super) identity_providers: Vec<TrustedProvider>,
     #[serde(rename = "resource")]
     pub(super) resources: Vec<Resource>,
     #[serde(rename = "client")]
@@ -190,6 +194,8 @@ pub(super) struct Resource {
     #[serde(rename = "scope")]
     pub(super) scopes: Vec<Scope>,
     pub(super) introspection: Option<Introspection>,
+    #[serde(default, rename = "workload")]
+    pub(super) workloads: Vec<TrustedWorkload>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -96,6 +96,12 @@ fn build(configuration: &Configuration, problems: &mut Vec<Problem>) -> Option<S
         Ok(None) => {}
         Err(error) => report("login.openid_connect", &error),
     }
+    for provider in &configuration.identity_providers {
+        match configuration.identity_provider(provider) {
+            Ok(made) => settings = settings.with_identity_provider(made),
+            Err(error) => report(&format!("identity_provider {}", provider.issuer), &error),
+        }
+    }
     for client in &configuration.clients {
         let made = match client.redirect_uris.is_empty() {
             true => settings.with_device_client(&client.id, &client.name),
@@ -191,6 +197,11 @@ fn server_resource(
             true => made.with_scope(&scope.name, &scope.description),
             false => made.with_further_scope(&scope.name, &scope.description),
         };
+    }
+    for workload in &resource.workloads {
+        let rule = configuration.workload(workload);
+        made = made
+            .with_workload(rule.map_err(|error| format!("workload {}: {error}", workload.name))?);
     }
     match &resource.introspection {
         Some(introspection) => {

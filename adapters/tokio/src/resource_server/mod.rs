@@ -52,6 +52,7 @@ mod verifier;
 pub use clock::{Clock, SystemClock};
 pub use principal::{MissingScope, Principal};
 pub use protect::{Protect, ProtectLayer};
+pub use remote_keys::RemoteKeys;
 pub use response::ResponseBody;
 #[cfg(feature = "dpop")]
 pub use settings::Dpop;

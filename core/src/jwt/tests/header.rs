@@ -224,3 +224,23 @@ fn an_id_token_is_no_access_token() {
     let access = Header::parse(id_token_type.as_bytes(), &mut Scratch::new(&mut memory));
     assert_eq!(access.map(drop), Err(TokenError::Type));
 }
+
+#[test]
+fn sec_084_a_jwt_of_one_type_is_of_no_other() {
+    let parse = |header: &str| {
+        let mut memory = [0; 256];
+        let mut scratch = Scratch::new(&mut memory);
+        let header = Header::parse_of_type(header.as_bytes(), "oauth-id-jag+jwt", &mut scratch);
+        header.map(|header| header.algorithm())
+    };
+    for good in ["oauth-id-jag+jwt", "OAuth-ID-JAG+JWT", "Application/oauth-id-jag+jwt"] {
+        assert_eq!(parse(&format!(r#"{{"alg":"ES256","typ":"{good}"}}"#)), Ok(Algorithm::Es256));
+    }
+    for bad in ["JWT", "at+jwt", "", "application/", "application/x/oauth-id-jag+jwt", "id-jag+jwt"]
+    {
+        let header = format!(r#"{{"alg":"ES256","typ":"{bad}"}}"#);
+        assert_eq!(parse(&header), Err(TokenError::Type), "{bad}");
+    }
+    assert_eq!(parse(r#"{"alg":"ES256"}"#), Err(TokenError::Type));
+    assert_eq!(parse(r#"{"alg":"none","typ":"oauth-id-jag+jwt"}"#), Err(TokenError::Algorithm));
+}

@@ -1,4 +1,4 @@
-//! Ids of what counts once and was used: client assertions (RFC 7523 §3), DPoP proofs (RFC 9449 §11.1) and
+//! Ids of what counts once and was used: assertions (RFC 7523 §3), DPoP proofs (RFC 9449 §11.1) and
 //! pushed requests (RFC 9126 §7.3).
 
 use std::time::SystemTime;

@@ -24,6 +24,10 @@ fn the_example_is_a_configuration() {
     let whole = parse(&uncommented()).unwrap();
     assert!(whole.tls.is_some() && whole.metrics.is_some() && whole.audit_file().is_some());
     assert_eq!((whole.clients.len(), whole.services.len()), (1, 1));
+    let (providers, workloads) = (&whole.identity_providers, &whole.resources[0].workloads);
+    assert!(whole.identity_provider(&providers[0]).is_ok_and(|it| it.single_use));
+    assert!(whole.workload(&workloads[0]).is_ok_and(|it| !it.single_use));
+    assert!(example.identity_providers.is_empty() && example.resources[0].workloads.is_empty());
     assert!(whole.resources[0].introspection.is_some());
     assert_eq!(whole.login.passwords, None);
 }
@@ -67,6 +71,8 @@ fn unknown_keys_are_refused_and_known_ones_documented() {
         "[[resource]]",
         &format!("{resource}[[resource.scope]]"),
         &format!("{resource}[resource.introspection]"),
+        &format!("{resource}[[resource.workload]]"),
+        "[[identity_provider]]",
         "[[client]]",
         "[client_documents]",
         "[login]",

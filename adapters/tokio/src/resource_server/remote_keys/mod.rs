@@ -34,8 +34,11 @@ use crate::{Network, public_keys::PublicKeys};
 /// Nothing comes over it; its end is what is waited for.
 type Landed = watch::Receiver<()>;
 
-/// The published keys of one issuer.
-pub(crate) struct RemoteKeys {
+/// The published keys of one issuer, for whoever verifies what it signed: a layer, or a server of another kind.
+///
+/// As a [`SignatureVerifier`] it answers at once. [`TokenError::KeysUnavailable`] says that a key may be among
+/// those that the issuer has by now: [`RemoteKeys::refresh`], and try once more.
+pub struct RemoteKeys {
     shared: Arc<Shared>,
 }
 
@@ -50,7 +53,11 @@ struct Shared {
 
 impl RemoteKeys {
     /// Checks the settings; asks nothing yet.
-    pub(crate) fn new(
+    ///
+    /// # Errors
+    /// A limit is zero or contradicts another one, the issuer or the key set is at an address that may not be
+    /// asked, or there is no usable TLS.
+    pub fn new(
         settings: &JwksSettings,
         issuer: &str,
         clock: Arc<dyn Clock>,
@@ -69,7 +76,7 @@ impl RemoteKeys {
 
     /// Asks for the keys unless that was done within the shortest interval. The future waits for the
     /// answer; dropping it leaves the request in flight for those who wait for the same keys (SEC-561).
-    pub(crate) fn refresh(&self) -> impl Future<Output = ()> + use<> {
+    pub fn refresh(&self) -> impl Future<Output = ()> + use<> {
         let landed = self.shared.board();
         async move {
             if let Some(mut landed) = landed {
@@ -79,7 +86,7 @@ impl RemoteKeys {
     }
 
     /// Asks for the keys ahead of their time, so that no request has to wait for them.
-    pub(crate) fn tend(&self) {
+    pub fn tend(&self) {
         let shared = &self.shared;
         let now = shared.clock.monotonic();
         let ahead = shared.known.read().unwrap_or_else(PoisonError::into_inner);
