@@ -7,6 +7,8 @@ mod device;
 mod files;
 mod key;
 mod output;
+mod protect;
+mod serving;
 mod token;
 
 use std::{error::Error, process::ExitCode};
@@ -30,6 +32,8 @@ enum Command {
     Demo(Box<demo::Options>),
     /// The authorization server: in an empty folder it makes its keys and database, and serves.
     AuthorizationServer(Box<authorization_server::Options>),
+    /// A reverse proxy that makes any MCP server a protected resource.
+    Protect(Box<protect::Options>),
     /// Users of the authorization server: those who may sign in.
     #[command(subcommand)]
     User(Box<authorization_server::UserCommand>),
@@ -50,6 +54,9 @@ fn main() -> ExitCode {
         Command::Demo(options) => (run_demo(&options), ExitCode::FAILURE),
         Command::AuthorizationServer(options) => {
             (authorization_server::run(&options).map_err(Into::into), ExitCode::FAILURE)
+        }
+        Command::Protect(options) => {
+            (protect::run(*options).map_err(Into::into), ExitCode::FAILURE)
         }
         Command::User(command) => (command.run().map_err(Into::into), ExitCode::FAILURE),
         Command::Client(command) => (command.run().map_err(Into::into), ExitCode::FAILURE),
