@@ -225,8 +225,8 @@ impl Inner {
         }
         // TS-94. Where the time is unknown nobody was admitted.
         let life = now.map(|now| {
-            let left = principal.expires_at().as_secs().saturating_sub(now.as_secs());
-            Duration::from_secs(left.saturating_add(STREAM_LEEWAY_SECS))
+            let end = principal.expires_at().as_secs().saturating_add(STREAM_LEEWAY_SECS);
+            Duration::from_secs(end.saturating_sub(now.as_secs()))
         });
         let life = life.filter(|_| is_event_stream(&head.headers));
         let idle = Duration::from_secs(self.limits.idle_secs);
