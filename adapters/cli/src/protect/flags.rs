@@ -51,6 +51,9 @@ pub(crate) struct Flags {
     /// Scopes that one tool needs beside them; may be given several times.
     #[arg(long, value_name = "TOOL=SCOPES")]
     tool: Vec<String>,
+    /// A further value of Host that is ours; may be given several times.
+    #[arg(long, value_name = "HOST")]
+    host: Vec<String>,
     /// Let GET and DELETE through, for upstreams that keep sessions of older revisions.
     #[arg(long)]
     sessions: bool,
@@ -104,6 +107,7 @@ impl Flags {
             })?;
             settings = settings.tool_scopes(name, scopes);
         }
+        settings = self.host.into_iter().fold(settings, Settings::host);
         if self.sessions {
             settings = settings.sessions();
         }

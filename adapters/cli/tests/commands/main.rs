@@ -4,4 +4,5 @@ mod authorization_server;
 mod demo;
 mod harness;
 mod key;
+mod protect;
 mod token;

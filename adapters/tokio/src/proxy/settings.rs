@@ -118,7 +118,7 @@ pub struct UpstreamLimits {
     pub idle_secs: u64,
     /// Most requests and streams at once; further ones get 503.
     pub requests: usize,
-    /// Longest head of an answer in bytes; at least 8192.
+    /// About how long the head of an answer may be in bytes; at least 8192.
     pub header_bytes: usize,
 }
 

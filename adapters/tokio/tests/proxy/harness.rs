@@ -157,6 +157,11 @@ impl Peer {
         String::from_utf8(self.read.drain(..len).collect()).unwrap()
     }
 
+    /// Sends nothing any more.
+    pub(crate) async fn finish(&mut self) {
+        within(self.stream.shutdown()).await.unwrap();
+    }
+
     /// All that comes until the other end closes, or breaks, the connection.
     pub(crate) async fn rest(&mut self) -> String {
         while let Ok(1..) = within(self.stream.read_buf(&mut self.read)).await {}
@@ -194,7 +199,11 @@ impl Proxied {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let limits = ListenerLimits { shutdown_time: DEADLINE, ..ListenerLimits::default() };
+        let limits = ListenerLimits {
+            header_time: DEADLINE,
+            shutdown_time: DEADLINE,
+            ..ListenerLimits::default()
+        };
         let serving = tokio::spawn(serve(listener, layer.protect(proxy), limits, async {
             let _ = stopped.await;
         }));

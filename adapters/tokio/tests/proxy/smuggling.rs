@@ -75,6 +75,7 @@ async fn sec_400_sec_401_sec_402_sec_414_one_request_is_one_request() {
         let mut client = proxied.client().await;
         let fields = fields(&token("user"));
         client.send(&format!("POST /mcp HTTP/1.1\r\n{fields}{framing}\r\n{body}{HIDDEN}")).await;
+        client.finish().await;
         let answer = client.rest().await;
         assert!(!answer.starts_with("HTTP/1.1 2"), "{framing:?}: {answer}");
         upstream.is_untouched();
@@ -95,6 +96,7 @@ async fn sec_400_sec_401_sec_402_sec_414_one_request_is_one_request() {
         request.answer("200 OK\r\nConnection: close", "{}").await;
         assert_eq!(client.answer().await.0, 200, "{framing:?}");
         // The hidden one meets the layer like any other, without a token and with a foreign host.
+        client.finish().await;
         let next = client.rest().await;
         assert!(next.is_empty() || next.starts_with("HTTP/1.1 4"), "{framing:?}: {next}");
         upstream.is_untouched();
