@@ -54,6 +54,9 @@ struct Claims<'a> {
     client_id: Option<&'a str>,
     scope: &'a str,
     token_issuer: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_id: Option<&'a str>,
+    token_exp: u64,
 }
 
 impl Vouching {
@@ -128,6 +131,8 @@ impl Signing {
             client_id: principal.client_id(),
             scope: &scope(principal),
             token_issuer: principal.issuer(),
+            token_id: principal.token_id(),
+            token_exp: principal.expires_at().as_secs(),
         };
         let claims = serde_json::to_vec(&claims).ok()?;
         let mut text = Base64UrlUnpadded::encode_string(HEADER.as_bytes());

@@ -86,7 +86,8 @@ pub enum Identity {
     None,
     /// A JWT (HS256) in `Portcullis-Identity`, for one request to one upstream. Its `typ` is
     /// `portcullis-identity+jwt`, so that it is no access token; claims: `iss` (the protected resource), `aud`,
-    /// `iat`, `exp`, `jti` (the request's id in the log), `sub`, `client_id`, `scope`, `token_issuer`.
+    /// `iat`, `exp`, `jti` (the request's id in the log), and of the access token `sub`, `client_id`, `scope`,
+    /// `token_issuer`, `token_id`, `token_exp`; `sub`, `client_id` and `token_id` where it has them.
     Signed {
         /// The key in base64url, at least 32 bytes; the upstream has it too, and nobody else.
         key: Secret,
