@@ -9,6 +9,7 @@ use crate::{
     bare_core::BareCore,
     driver::{Answer, Driver, Later},
     over_embassy::OverEmbassy,
+    over_proxy::OverProxy,
     over_tokio::OverTokio,
     scenario::{self, Expected, Scenario},
 };
@@ -52,6 +53,7 @@ impl<'d> Judge<'d> {
         let drivers: Vec<Box<dyn Driver + 'd>> = vec![
             Box::new(BareCore::default()),
             Box::new(OverTokio::new()),
+            Box::new(OverProxy::new()),
             Box::new(OverEmbassy::new()),
         ];
         Self::with(drivers, gaps())

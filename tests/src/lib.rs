@@ -9,7 +9,7 @@
 //! | cases are read, `each` is unfolded, placeholders are filled in | [`scenario`], [`template`], [`token`] |
 //! | text becomes bytes on the wire, and back | [`wire`] |
 //! | the protected server that all cases talk to | [`server`], [`service`], [`device`] |
-//! | bytes in, answer out | [`driver`], [`bare_core`], [`over_tokio`], [`over_embassy`], [`over_qemu`], over one [`connection`] |
+//! | bytes in, answer out | [`driver`], [`bare_core`], [`over_tokio`], [`over_proxy`], [`over_embassy`], [`over_qemu`], over one [`connection`] |
 //! | answers are judged and compared | [`judge`] |
 //! | nothing secret is printed meanwhile | [`secrets`] |
 #![forbid(unsafe_code)]
@@ -22,6 +22,7 @@ pub mod driver;
 pub mod emulator;
 pub mod judge;
 pub mod over_embassy;
+pub mod over_proxy;
 pub mod over_qemu;
 pub mod over_tokio;
 pub mod scenario;

@@ -36,9 +36,15 @@ pub struct OverTokio {
 /// A clock that is set by hand. Each look at the monotonic one is a second later than the one before,
 /// so that no event is left out for coming too soon after others.
 #[derive(Clone, Default)]
-struct Hands {
+pub(crate) struct Hands {
     now: Arc<Mutex<Option<UnixTime>>>,
     looks: Arc<AtomicU64>,
+}
+
+impl Hands {
+    pub(crate) fn set(&self, now: Option<UnixTime>) {
+        *self.now.lock().unwrap() = now;
+    }
 }
 
 impl Clock for Hands {
@@ -88,7 +94,7 @@ impl Driver for OverTokio {
 
     fn answer(&mut self, exchange: &Exchange) -> Answer {
         let protect = self.protect(exchange.server);
-        *self.clock.now.lock().unwrap() = exchange.now;
+        self.clock.set(exchange.now);
         self.authorization_server.follow(exchange.script.clone());
         let asked = self.authorization_server.questions();
         let (peer, own) = connection::pipe();

@@ -45,6 +45,11 @@ impl Echo {
     pub fn runs(&self) -> usize {
         self.0.load(Ordering::SeqCst)
     }
+
+    /// It ran once more.
+    pub(crate) fn ran(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 impl Service<Request<Full<Bytes>>> for Echo {
@@ -57,7 +62,7 @@ impl Service<Request<Full<Bytes>>> for Echo {
     }
 
     fn call(&mut self, request: Request<Full<Bytes>>) -> Self::Future {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        self.ran();
         let (head, body) = request.into_parts();
         // RS-44: the token is for the layer before, and must not come this far.
         let principal = match head.extensions.get::<Principal>() {

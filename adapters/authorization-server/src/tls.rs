@@ -57,7 +57,8 @@ impl Tls {
         Ok(())
     }
 
-    pub(crate) fn accept(
+    /// The handshake of one connection: for [`serve_over`](portcullis_tokio::serve::serve_over).
+    pub fn accept(
         &self,
         stream: TcpStream,
     ) -> impl Future<Output = io::Result<TlsStream<TcpStream>>> + Send + use<> {

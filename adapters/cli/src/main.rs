@@ -8,6 +8,8 @@ mod files;
 mod key;
 mod login;
 mod output;
+mod protect;
+mod serving;
 mod token;
 
 use std::{error::Error, process::ExitCode};
@@ -31,6 +33,8 @@ enum Command {
     Demo(Box<demo::Options>),
     /// The authorization server: in an empty folder it makes its keys and database, and serves.
     AuthorizationServer(Box<authorization_server::Options>),
+    /// A reverse proxy that makes any MCP server a protected resource.
+    Protect(Box<protect::Options>),
     /// Users of the authorization server: those who may sign in.
     #[command(subcommand)]
     User(Box<authorization_server::UserCommand>),
@@ -55,6 +59,9 @@ fn main() -> ExitCode {
         Command::Demo(options) => (run_demo(&options), ExitCode::FAILURE),
         Command::AuthorizationServer(options) => {
             (authorization_server::run(&options).map_err(Into::into), ExitCode::FAILURE)
+        }
+        Command::Protect(options) => {
+            (protect::run(*options).map_err(Into::into), ExitCode::FAILURE)
         }
         Command::User(command) => (command.run().map_err(Into::into), ExitCode::FAILURE),
         Command::Client(command) => (command.run().map_err(Into::into), ExitCode::FAILURE),

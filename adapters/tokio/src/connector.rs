@@ -64,13 +64,25 @@ impl fmt::Debug for Network {
 /// A connector for https, and for http where the caller's own policy permits the URL. `None` when there
 /// is no usable TLS. No proxy is taken from the environment.
 pub(crate) fn connector(network: &Network) -> Option<HttpsConnector<Connector>> {
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    let connector = Connector { tcp, network: network.clone() };
     let provider = rustls::crypto::aws_lc_rs::default_provider();
     let tls = HttpsConnectorBuilder::new().with_provider_and_webpki_roots(provider).ok()?;
-    Some(tls.https_or_http().enable_http1().wrap_connector(connector))
+    Some(tls.https_or_http().enable_http1().wrap_connector(Connector::new(network)))
+}
+
+/// The same, but for TLS these roots are trusted and no others.
+#[cfg(feature = "proxy")]
+pub(crate) fn connector_trusting(
+    network: &Network,
+    roots: rustls::RootCertStore,
+) -> Option<HttpsConnector<Connector>> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .ok()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let tls = HttpsConnectorBuilder::new().with_tls_config(config);
+    Some(tls.https_or_http().enable_http1().wrap_connector(Connector::new(network)))
 }
 
 /// Connects over a [`Network`].
@@ -78,6 +90,15 @@ pub(crate) fn connector(network: &Network) -> Option<HttpsConnector<Connector>> 
 pub(crate) struct Connector {
     tcp: HttpConnector,
     network: Network,
+}
+
+impl Connector {
+    fn new(network: &Network) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        Self { tcp, network: network.clone() }
+    }
 }
 
 impl Service<Uri> for Connector {

@@ -8,6 +8,8 @@ pub mod client;
 mod connector;
 #[cfg(any(feature = "client", feature = "resource-server"))]
 pub use connector::Network;
+#[cfg(feature = "proxy")]
+pub mod proxy;
 #[cfg(feature = "resource-server")]
 pub mod public_keys;
 #[cfg(feature = "resource-server")]

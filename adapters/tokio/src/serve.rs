@@ -31,8 +31,6 @@ use tokio::{
 };
 use tower_service::Service;
 
-/// How long open requests may go on after the end was asked for.
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 /// After an accept that failed, usually for want of file descriptors (SEC-444).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -46,16 +44,23 @@ pub struct ListenerLimits {
     /// Time for a whole header section, also for the next one of a kept connection (LIM-13); and for a
     /// handshake before the first one (SEC-447).
     pub header_time: Duration,
+    /// How long open requests and streams may go on after the end was asked for.
+    pub shutdown_time: Duration,
 }
 
 impl Default for ListenerLimits {
     fn default() -> Self {
-        Self { connections: 1024, connections_per_peer: 64, header_time: Duration::from_secs(10) }
+        Self {
+            connections: 1024,
+            connections_per_peer: 64,
+            header_time: Duration::from_secs(10),
+            shutdown_time: Duration::from_secs(5),
+        }
     }
 }
 
-/// Answers `listener` with `service` until `shutdown` is ready, then lets open requests end for a few
-/// seconds. A head is within LIM-2 and LIM-3, or answered with 431.
+/// Answers `listener` with `service` until `shutdown` is ready, then lets open requests end within
+/// [`ListenerLimits::shutdown_time`]. A head is within LIM-2 and LIM-3, or answered with 431.
 ///
 /// The address of the peer is in each request's extensions, as a [`SocketAddr`].
 pub async fn serve<S, B>(
@@ -128,7 +133,7 @@ pub async fn serve_over<H, F, T, S, B>(
     }
     drop((listener, accepting));
     // Whoever is still busy after this is cut off.
-    let _ = timeout(SHUTDOWN_GRACE, graceful.shutdown()).await;
+    let _ = timeout(limits.shutdown_time, graceful.shutdown()).await;
 }
 
 async fn answer<T, S, B>(stream: T, service: WithPeer<S>, header_time: Duration, watcher: Watcher)

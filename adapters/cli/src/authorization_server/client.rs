@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use portcullis_authorization_server::{Clients, KnownClient, NewClient};
 use serde::Serialize;
 
-use super::{Configured, Error, in_runtime, log, settings};
+use super::{Configured, Error, in_runtime, settings, start_quiet_log};
 use crate::output::{self, Rows, Table};
 
 /// What `portcullis client` can do.
@@ -128,7 +128,7 @@ async fn list(options: &Listed) -> Result<(), Error> {
 /// The clients of the configured database, which is made if there is none.
 async fn clients(configured: &Configured) -> Result<Clients, Error> {
     let configuration = configured.load()?;
-    log::start_quiet(&configuration)?;
+    start_quiet_log(&configuration)?;
     configuration.ready_database()?;
     Ok(Clients::open(&settings::settings(&configuration)?).await?)
 }

@@ -3,7 +3,6 @@
 //! `example.toml` says the same for people; a test keeps the two together.
 
 use std::{
-    fmt,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
@@ -17,8 +16,16 @@ use portcullis_authorization_server::{
 use portcullis_tokio::resource_server::Secret;
 use serde::Deserialize;
 
-use super::{Error, database_url::DatabaseUrl, secret_files, settings::Problem};
-use crate::files;
+use super::{Error, database_url::DatabaseUrl, settings::Problem};
+use crate::{
+    files,
+    serving::{
+        configuration::{self, ConfigurationError},
+        files::{self as serving_files, TlsFiles},
+        log::{Level, LogFormat},
+        operations::Metrics,
+    },
+};
 use assertions::{TrustedProvider, TrustedWorkload};
 use login::Login;
 
@@ -27,8 +34,6 @@ mod login;
 
 /// Read when no file is named and there is one.
 const FILE_NAME: &str = "portcullis.toml";
-/// Longest configuration file in bytes: room for thousands of resources.
-const FILE_LEN_MAX: usize = 1024 * 1024;
 /// Longest key set in a file in bytes: room for eight RSA keys of 4096 bits.
 const KEY_SET_LEN_MAX: usize = 16 * 1024;
 /// What `--example-config` prints.
@@ -89,13 +94,6 @@ struct DatabasePlace {
     postgresql: Option<DatabaseUrl>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct TlsFiles {
-    pub(super) certificate: PathBuf,
-    pub(super) key: PathBuf,
-}
-
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Keys {
@@ -110,30 +108,6 @@ pub(super) struct Log {
     pub(super) format: LogFormat,
     pub(super) level: Level,
     audit: Option<PathBuf>,
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum LogFormat {
-    #[default]
-    Text,
-    Json,
-}
-
-#[derive(Debug, Default, Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Level {
-    Error,
-    Warn,
-    #[default]
-    Info,
-    Debug,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Metrics {
-    pub(super) listen: SocketAddr,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -259,28 +233,6 @@ pub(super) struct Service {
     public_keys: Option<PathBuf>,
 }
 
-/// Why a configuration cannot be read. No value of the file is repeated (SEC-320).
-#[derive(Debug)]
-pub(crate) enum ConfigurationError {
-    File(files::FileError),
-    Text(PathBuf),
-    Toml { path: PathBuf, line: usize, message: String },
-}
-
-impl fmt::Display for ConfigurationError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(error) => error.fmt(f),
-            Self::Text(path) => write!(f, "{}: is not a text", path.display()),
-            Self::Toml { path, line, message } => {
-                write!(f, "{}:{line}: {message}", path.display())
-            }
-        }
-    }
-}
-
-impl std::error::Error for ConfigurationError {}
-
 impl Configuration {
     /// Reads the file named, or the one in the working folder if there is one; else all is as absent.
     pub(crate) fn load(named: Option<&Path>) -> Result<Self, ConfigurationError> {
@@ -292,17 +244,7 @@ impl Configuration {
     }
 
     fn read(path: &Path) -> Result<Self, ConfigurationError> {
-        let bytes = files::read(path, FILE_LEN_MAX).map_err(ConfigurationError::File)?;
-        let text = std::str::from_utf8(&bytes);
-        let text = text.map_err(|_| ConfigurationError::Text(path.to_owned()))?;
-        let mut configuration: Self = toml::from_str(text).map_err(|error| {
-            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            ConfigurationError::Toml {
-                path: path.to_owned(),
-                line: before.matches('\n').count() + 1,
-                message: error.message().to_owned(),
-            }
-        })?;
+        let mut configuration: Self = configuration::read(path)?;
         configuration.folder = path.parent().unwrap_or(Path::new("")).to_owned();
         configuration.file = Some(path.to_owned());
         Ok(configuration)
@@ -386,7 +328,7 @@ impl Configuration {
     }
 
     fn secret(&self, secret: &Secret) -> Result<String, String> {
-        secret_files::secret(secret, &self.folder).map(|text| text.to_string())
+        serving_files::secret(secret, &self.folder).map(|text| text.to_string())
     }
 
     /// How a service proves who it is, or why that cannot be told.

@@ -8,7 +8,7 @@ use serde::{
     de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::secret_files;
+use crate::serving::files as serving_files;
 
 /// Where the URL comes from: `{ env = "NAME" }`, `{ file = "path" }`, or written out if it has no password.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(super) struct DatabaseUrl(Secret);
 impl DatabaseUrl {
     /// The URL; the path of a file counts from `folder`.
     pub(super) fn read(&self, folder: &Path) -> Result<String, String> {
-        let url = secret_files::secret(&self.0, folder)?;
+        let url = serving_files::secret(&self.0, folder)?;
         if ["postgresql://", "postgres://"].iter().any(|scheme| url.starts_with(scheme)) {
             Ok(url.to_string())
         } else {

@@ -11,26 +11,29 @@
 mod client;
 mod configuration;
 mod database_url;
-mod log;
-mod operations;
 mod secret_files;
 mod serving;
 mod settings;
 mod user;
 
-use std::{fmt, future::Future, io, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{fmt, future::Future, io, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use portcullis_authorization_server::{AccountError, ClientError, SettingsError};
 
 pub(crate) use client::Command as ClientCommand;
-use configuration::{Configuration, ConfigurationError, EXAMPLE};
+use configuration::{Configuration, EXAMPLE};
 use settings::Problem;
 pub(crate) use user::Command as UserCommand;
 
 use crate::{
     files::FileError,
     output::{self, OutputError},
+    serving::{
+        ServingError,
+        configuration::ConfigurationError,
+        log::{self, AuditFile, Level},
+    },
 };
 
 /// How the server is run.
@@ -70,8 +73,18 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
     if options.check {
         return in_runtime(check(&configuration));
     }
-    let audit = log::start(&configuration)?;
+    let audit = start_log(&configuration, configuration.log.level)?;
     in_runtime(serving::run(&configuration, audit))
+}
+
+/// Starts the log of a server; gives the audit file, if there is one.
+fn start_log(configuration: &Configuration, level: Level) -> Result<Option<AuditFile>, Error> {
+    Ok(log::start(configuration.log.format, level, configuration.audit_file())?)
+}
+
+/// Starts the log of an administrator's command, which says nothing on the terminal as long as all is well.
+fn start_quiet_log(configuration: &Configuration) -> Result<(), Error> {
+    start_log(configuration, Level::Warn).map(drop)
 }
 
 /// Prints whether the configuration is one that would be served.
@@ -106,9 +119,7 @@ pub(crate) enum Error {
     /// The operating system gave no randomness.
     Entropy,
     Settings(SettingsError),
-    Listen(SocketAddr, io::Error),
-    Serve(io::Error),
-    Metrics(String),
+    Serving(ServingError),
     Account(AccountError),
     /// A user may not be named like a client.
     UserIsClient,
@@ -129,9 +140,7 @@ impl fmt::Display for Error {
             Self::Runtime(error) => write!(f, "the runtime does not start: {error}"),
             Self::Entropy => f.write_str("the operating system gave no randomness"),
             Self::Settings(error) => error.fmt(f),
-            Self::Listen(address, error) => write!(f, "{address} cannot be used: {error}"),
-            Self::Serve(error) => write!(f, "the server ended: {error}"),
-            Self::Metrics(error) => write!(f, "metrics: {error}"),
+            Self::Serving(error) => error.fmt(f),
             Self::Account(error) => error.fmt(f),
             Self::UserIsClient => f.write_str("a client of the configuration has this name"),
             Self::Password(error) => error.fmt(f),
@@ -158,6 +167,7 @@ from! {
     File(FileError);
     Output(OutputError);
     Settings(SettingsError);
+    Serving(ServingError);
     Account(AccountError);
     Password(user::PasswordError);
     Client(ClientError);

@@ -1,16 +1,11 @@
 //! The master key and the folder it is in: made once, for their owner alone, and never overwritten.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use portcullis_authorization_server::Tls;
-use portcullis_tokio::resource_server::Secret;
 use zeroize::Zeroizing;
 
-use super::{Error, configuration::TlsFiles};
+use super::Error;
 use crate::{device::key::base64url_text, files};
-
-/// Longest file with certificates or a private key in bytes.
-const PEM_LEN_MAX: usize = 64 * 1024;
 
 /// The master key in the file, which is made if it is not there; and whether it was made.
 pub(super) fn master_key(path: &Path) -> Result<(Zeroizing<[u8; 32]>, bool), Error> {
@@ -44,43 +39,4 @@ pub(super) fn check_signing_keys(folder: &Path) -> Result<(), files::FileError> 
     }
     files::check_private(folder, files::Readers::Owner)?;
     files::list(folder)?.iter().try_for_each(|key| files::check_private(key, files::Readers::Owner))
-}
-
-/// A secret of the configuration, as a text. A file may be readable for a group, and for nobody else.
-pub(super) fn secret(secret: &Secret, folder: &Path) -> Result<Zeroizing<String>, String> {
-    let secret = secret.clone().relative_to(folder);
-    if let Some(path) = secret.path() {
-        files::check_private(path, files::Readers::Group).map_err(|error| error.to_string())?;
-    }
-    let bytes = secret.read().map_err(|error| error.to_string())?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| "the secret is not a text")?;
-    Ok(Zeroizing::new(text.to_owned()))
-}
-
-/// The certificate and its key. The key may be readable for a group, as those of Debian's `ssl-cert` are.
-pub(super) fn tls(of: &TlsFiles, at: impl Fn(&Path) -> PathBuf) -> Result<Tls, String> {
-    let (chain, key) = tls_files(of, at).map_err(|error| error.to_string())?;
-    Tls::from_pem(&chain, &key).map_err(|error| error.to_string())
-}
-
-/// Has `tls` show what the files hold now.
-pub(super) fn renew_tls(
-    tls: &Tls,
-    of: &TlsFiles,
-    at: impl Fn(&Path) -> PathBuf,
-) -> Result<(), String> {
-    let (chain, key) = tls_files(of, at).map_err(|error| error.to_string())?;
-    tls.renew(&chain, &key).map_err(|error| error.to_string())
-}
-
-type Content = Zeroizing<Vec<u8>>;
-
-fn tls_files(
-    of: &TlsFiles,
-    at: impl Fn(&Path) -> PathBuf,
-) -> Result<(Content, Content), files::FileError> {
-    let (certificate, key) = (at(&of.certificate), at(&of.key));
-    let chain = files::read(&certificate, PEM_LEN_MAX)?;
-    files::check_private(&key, files::Readers::Group)?;
-    Ok((chain, files::read(&key, PEM_LEN_MAX)?))
 }

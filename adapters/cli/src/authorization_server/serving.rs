@@ -1,15 +1,15 @@
 //! Making what is missing, serving, and ending when asked to.
 
-use std::{io, process::ExitCode};
+use std::process::ExitCode;
 
 use portcullis_authorization_server::{AuthorizationServer, Tls};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::net::TcpListener;
 
-use super::{
-    Error, configuration::Configuration, log::AuditFile, operations::Operations, secret_files,
-    settings, settings::Problem,
+use super::{Error, configuration::Configuration, secret_files, settings, settings::Problem};
+use crate::{
+    output::{self, Table},
+    serving::{self, ServingError, Signals, Stop, files, log::AuditFile, operations::Operations},
 };
-use crate::output::{self, Table};
 
 /// Serves until a signal asks for the end; requests under way then have some seconds. SIGHUP makes it read
 /// the certificate and open the audit file again.
@@ -20,7 +20,7 @@ pub(super) async fn run(
     let settings = settings::settings(configuration)?;
     let tls = tls(configuration)?;
     let address = configuration.listen();
-    let listener = TcpListener::bind(address).await.map_err(|e| Error::Listen(address, e))?;
+    let listener = serving::listen(address).await?;
     let operations = match &configuration.metrics {
         Some(metrics) => Some(Operations::bind(metrics.listen).await?),
         None => None,
@@ -34,7 +34,7 @@ pub(super) async fn run(
     let server = AuthorizationServer::new(settings.with_master_key(*key)?).await?;
     drop(key);
     // Before anything is said: whoever read it may ask for the end at once.
-    let signals = Signals::new().map_err(Error::Serve)?;
+    let signals = Signals::new().map_err(ServingError::Serve)?;
     say_what_is_next(configuration, &server).await?;
     let renewal = Renewal { configuration, tls: tls.clone(), audit };
     serve(&server, listener, tls, operations, signals, renewal).await?;
@@ -48,38 +48,34 @@ async fn serve(
     listener: TcpListener,
     tls: Option<Tls>,
     operations: Option<Operations>,
-    mut signals: Signals,
+    signals: Signals,
     renewal: Renewal<'_>,
 ) -> Result<(), Error> {
-    let (stop, stopped) = watch::channel(());
-    let shutdown = |mut stopped: watch::Receiver<()>| async move {
-        // An error says that the sender is gone, which is what this waits for.
-        while stopped.changed().await.is_ok() {}
+    let parts = async |stop: Stop| {
+        let beside = async {
+            if let Some(operations) = operations {
+                let server = server.clone();
+                let is_ready = move || {
+                    let server = server.clone();
+                    async move { server.is_ready().await }
+                };
+                operations.serve(is_ready, stop.clone().asked()).await;
+            }
+        };
+        let answering = async {
+            match tls {
+                Some(tls) => server.serve_tls(listener, tls, stop.clone().asked()).await,
+                None => server.serve(listener, stop.clone().asked()).await,
+            }
+        };
+        tokio::join!(answering, beside).0
     };
-    let beside = async {
-        if let Some(operations) = operations {
-            operations.serve(server.clone(), shutdown(stopped.clone())).await;
-        }
-    };
-    let answering = async {
-        match tls {
-            Some(tls) => server.serve_tls(listener, tls, shutdown(stopped.clone())).await,
-            None => server.serve(listener, shutdown(stopped.clone())).await,
-        }
-    };
-    let ending = async move {
-        while let Asked::Renew = signals.received().await {
-            renewal.run();
-        }
-        tracing::info!("asked to end");
-        drop(stop);
-    };
-    let (served, (), ()) = tokio::join!(answering, beside, ending);
-    served.map_err(Error::Serve)
+    let served = serving::until_asked(signals, || renewal.run(), parts).await;
+    Ok(served.map_err(ServingError::Serve)?)
 }
 
 fn tls(configuration: &Configuration) -> Result<Option<Tls>, Error> {
-    let read = |files| secret_files::tls(files, |path| configuration.at(path));
+    let read = |of| files::tls(of, |path| configuration.at(path));
     let tls = configuration.tls.as_ref().map(read).transpose();
     tls.map_err(|error| Error::Problems(vec![Problem::new(format!("tls: {error}"))]))
 }
@@ -93,9 +89,9 @@ struct Renewal<'c> {
 
 impl Renewal<'_> {
     fn run(&self) {
-        if let (Some(tls), Some(files)) = (&self.tls, &self.configuration.tls) {
+        if let (Some(tls), Some(of)) = (&self.tls, &self.configuration.tls) {
             let at = |path: &_| self.configuration.at(path);
-            match secret_files::renew_tls(tls, files, at) {
+            match files::renew_tls(tls, of, at) {
                 Ok(()) => tracing::info!("certificate read again"),
                 Err(error) => tracing::error!(%error, "the certificate stays as it was"),
             }
@@ -138,57 +134,4 @@ async fn say_what_is_next(
         next.iter().try_for_each(|line| output::line(&format!("  {line}")))?;
     }
     Ok(())
-}
-
-/// What a signal asks for.
-enum Asked {
-    End,
-    Renew,
-}
-
-/// SIGTERM of whoever runs services and SIGINT of a terminal ask for the end, SIGHUP for a renewal.
-#[cfg(unix)]
-struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-    hang_up: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    fn new() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hang_up: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn received(&mut self) -> Asked {
-        tokio::select! {
-            _ = self.terminate.recv() => Asked::End,
-            _ = self.interrupt.recv() => Asked::End,
-            _ = self.hang_up.recv() => Asked::Renew,
-        }
-    }
-}
-
-/// The signal that asks for the end.
-#[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self)
-    }
-
-    async fn received(&mut self) -> Asked {
-        match tokio::signal::ctrl_c().await {
-            Ok(()) => Asked::End,
-            // There will be no signal: nothing is asked for until somebody kills the process.
-            Err(_) => std::future::pending().await,
-        }
-    }
 }

@@ -9,6 +9,7 @@ use super::{
     configuration::{Bound, Configuration, Format, Resource},
     secret_files,
 };
+use crate::serving;
 
 /// Something that is wrong with the configuration, in words for people.
 #[derive(Debug)]
@@ -161,7 +162,7 @@ fn check_transport(
     let listen = configuration.listen();
     match &configuration.tls {
         Some(files) => {
-            if let Err(error) = secret_files::tls(files, |path| configuration.at(path)) {
+            if let Err(error) = serving::files::tls(files, |path| configuration.at(path)) {
                 report("tls", &error);
             }
             if !configuration.issuer().starts_with("https://") {

@@ -11,7 +11,7 @@ use portcullis_authorization_server::{Account, Accounts};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::{Configured, Error, configuration::Configuration, in_runtime, log};
+use super::{Configured, Error, configuration::Configuration, in_runtime, start_quiet_log};
 use crate::{
     files::{self, FileError},
     output::{self, Rows},
@@ -76,7 +76,7 @@ impl Command {
             Self::List(options) => in_runtime(list(options))?,
             Self::Add(named) | Self::Passwd(named) => {
                 let configuration = named.configured.load()?;
-                log::start_quiet(&configuration)?;
+                start_quiet_log(&configuration)?;
                 let is_new = matches!(self, Self::Add(_));
                 if is_new && configuration.names_client(&named.name) {
                     return Err(Error::UserIsClient);
@@ -93,7 +93,7 @@ impl Command {
             }
             Self::Disable(named) | Self::Enable(named) | Self::Remove(named) => {
                 let configuration = named.configured.load()?;
-                log::start_quiet(&configuration)?;
+                start_quiet_log(&configuration)?;
                 in_runtime(async {
                     let accounts = accounts(&configuration).await?;
                     match self {
@@ -111,7 +111,7 @@ impl Command {
 
 async fn list(options: &Listed) -> Result<(), Error> {
     let configuration = options.configured.load()?;
-    log::start_quiet(&configuration)?;
+    start_quiet_log(&configuration)?;
     let users = accounts(&configuration).await?.list().await?;
     let user = |account: Account| User {
         name: account.name().to_owned(),

@@ -5,4 +5,5 @@ mod demo;
 mod harness;
 mod key;
 mod login;
+mod protect;
 mod token;

@@ -5,7 +5,7 @@ mod flow;
 mod people;
 #[path = "../../../../authorization-server/tests/support/postgresql.rs"]
 mod postgresql;
-mod process;
+pub(crate) mod process;
 mod unit;
 
 use crate::harness::*;
@@ -21,7 +21,7 @@ fn configuration(port: u16, further: &str) -> String {
 }
 
 /// A folder with that configuration and the user alice; and its port.
-fn configured(further: &str) -> (Folder, u16) {
+pub(crate) fn configured(further: &str) -> (Folder, u16) {
     let (folder, port) = (Folder::new(), free_port());
     folder.write("portcullis.toml", configuration(port, further));
     folder.run_with(&["user", "add", "alice"], PASSWORD).ok();

@@ -61,13 +61,17 @@ impl Reader {
 impl Server {
     /// Starts the program in the folder and waits until it says where it is.
     pub(crate) fn start(folder: &Folder, port: u16, arguments: &[&str]) -> Self {
-        let arguments = [&["authorization-server"], arguments].concat();
-        let mut child = folder.command(&arguments).spawn().unwrap();
+        Self::run(folder, port, &[&["authorization-server"], arguments].concat(), "\ndata ")
+    }
+
+    /// Starts a command that serves, and waits until it prints `sign`.
+    pub(crate) fn run(folder: &Folder, port: u16, arguments: &[&str], sign: &str) -> Self {
+        let mut child = folder.command(arguments).spawn().unwrap();
         let shown = Reader::new(child.stdout.take().unwrap());
         let logged = Reader::new(child.stderr.take().unwrap());
         let mut server = Self { child, port, shown, logged };
         let deadline = Instant::now() + DEADLINE;
-        while !server.shown.so_far().contains("\ndata ") {
+        while !server.shown.so_far().contains(sign) {
             let ended = server.child.try_wait().unwrap().is_some();
             assert!(!ended && Instant::now() < deadline, "{}", server.logged.so_far());
             thread::sleep(Duration::from_millis(5));

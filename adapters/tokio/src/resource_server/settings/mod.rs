@@ -231,6 +231,18 @@ impl Settings {
         Self::from_toml(&text)
     }
 
+    /// The same; paths of files count from `folder`, unless they are absolute.
+    #[must_use]
+    pub fn relative_to(mut self, folder: &Path) -> Self {
+        self.issuers.iter_mut().for_each(|issuer| issuer.verification.make_relative_to(folder));
+        self
+    }
+
+    /// The secrets that are named: who else may read their files is for the caller to ask.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.issuers.iter().flat_map(|issuer| issuer.verification.secrets())
+    }
+
     /// Also accepts tokens of another issuer.
     #[must_use]
     pub fn issuer(mut self, issuer: Issuer) -> Self {

@@ -1,6 +1,10 @@
 //! How tokens are verified, and what is needed for it.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use portcullis_core::limits;
 use serde::Deserialize;
@@ -91,6 +95,34 @@ impl Verification {
     /// [`Verification::Jwks`] with the key set that the issuer's metadata names.
     pub fn jwks_of_issuer() -> Self {
         Self::Jwks(JwksSettings::default())
+    }
+
+    /// The secrets that are named.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let keys = match self {
+            Self::Offline { keys } | Self::JwtOrIntrospection { keys, .. } => keys.as_slice(),
+            _ => &[],
+        };
+        let of_keys = keys.iter().map(|key| &key.secret);
+        of_keys.chain(self.introspection().map(|introspection| &introspection.client_secret))
+    }
+
+    /// Has paths of files count from `folder`.
+    pub(super) fn make_relative_to(&mut self, folder: &Path) {
+        let at = |secret: &mut Secret| *secret = secret.clone().relative_to(folder);
+        match self {
+            Self::Offline { keys } => keys.iter_mut().for_each(|key| at(&mut key.secret)),
+            Self::Introspection(introspection)
+            | Self::JwksOrIntrospection { introspection, .. } => {
+                at(&mut introspection.client_secret)
+            }
+            Self::JwtOrIntrospection { keys, introspection } => {
+                keys.iter_mut().for_each(|key| at(&mut key.secret));
+                at(&mut introspection.client_secret);
+            }
+            Self::PublicKeys(keys) => keys.file = keys.file.take().map(|path| folder.join(path)),
+            Self::Jwks(_) | Self::Custom(_) => {}
+        }
     }
 
     pub(crate) fn introspection(&self) -> Option<&IntrospectionSettings> {

@@ -7,51 +7,60 @@ use http::{Method, Request, Response, StatusCode, header, header::HeaderValue};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use portcullis_authorization_server::AuthorizationServer;
 use portcullis_tokio::serve::{self, ListenerLimits};
 use tokio::net::TcpListener;
 
-use super::Error;
+use serde::Deserialize;
+
+use super::ServingError;
 
 /// Bounds of the seconds that a request takes.
 const BUCKETS: [f64; 10] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0, 10.0];
 
+/// Where metrics are, as the configuration says.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Metrics {
+    pub(crate) listen: SocketAddr,
+}
+
 /// The listener, bound, and what it tells.
-pub(super) struct Operations {
+pub(crate) struct Operations {
     listener: TcpListener,
     metrics: PrometheusHandle,
 }
 
 impl Operations {
     /// Takes the address, and starts counting.
-    pub(super) async fn bind(address: SocketAddr) -> Result<Self, Error> {
-        let listener =
-            TcpListener::bind(address).await.map_err(|error| Error::Listen(address, error))?;
+    pub(crate) async fn bind(address: SocketAddr) -> Result<Self, ServingError> {
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|error| ServingError::Listen(address, error))?;
         let metrics = PrometheusBuilder::new()
             .set_buckets(&BUCKETS)
             .and_then(PrometheusBuilder::install_recorder)
-            .map_err(|error| Error::Metrics(error.to_string()))?;
+            .map_err(|error| ServingError::Metrics(error.to_string()))?;
         Ok(Self { listener, metrics })
     }
 
-    /// Answers until `shutdown` is ready.
-    pub(super) async fn serve(
-        self,
-        server: AuthorizationServer,
-        shutdown: impl Future<Output = ()>,
-    ) {
+    /// Answers until `shutdown` is ready; `is_ready` says what `/ready` says.
+    pub(crate) async fn serve<R, F>(self, is_ready: R, shutdown: impl Future<Output = ()>)
+    where
+        R: Fn() -> F + Clone + Send + 'static,
+        F: Future<Output = bool> + Send,
+    {
         let metrics = self.metrics;
         let service = tower::service_fn(move |request: Request<Incoming>| {
-            let (server, metrics) = (server.clone(), metrics.clone());
-            async move { Ok::<_, Infallible>(answer(&request, &server, &metrics).await) }
+            let (is_ready, metrics) = (is_ready.clone(), metrics.clone());
+            async move { Ok::<_, Infallible>(answer(&request, is_ready, &metrics).await) }
         });
         serve::serve(self.listener, service, ListenerLimits::default(), shutdown).await;
     }
 }
 
-async fn answer(
+async fn answer<F: Future<Output = bool>>(
     request: &Request<Incoming>,
-    server: &AuthorizationServer,
+    is_ready: impl Fn() -> F,
     metrics: &PrometheusHandle,
 ) -> Response<Full<Bytes>> {
     let status_only = |status: StatusCode| {
@@ -71,7 +80,7 @@ async fn answer(
             response
         }
         "/health" => status_only(StatusCode::OK),
-        "/ready" if server.is_ready().await => status_only(StatusCode::OK),
+        "/ready" if is_ready().await => status_only(StatusCode::OK),
         "/ready" => status_only(StatusCode::SERVICE_UNAVAILABLE),
         _ => status_only(StatusCode::NOT_FOUND),
     }

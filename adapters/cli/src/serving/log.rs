@@ -15,34 +15,47 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-use super::{
-    Error,
-    configuration::{Configuration, Level, LogFormat},
-};
-use crate::files;
+use serde::Deserialize;
+
+use crate::files::{self, FileError};
 
 /// The target of audit events.
 const AUDIT: &str = "audit";
 
-/// Starts the log of a server; gives the audit file, if there is one.
-pub(super) fn start(configuration: &Configuration) -> Result<Option<AuditFile>, Error> {
-    let level = match configuration.log.level {
+/// How a line of the log looks.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+/// What is written, unless `RUST_LOG` says otherwise.
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Level {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+}
+
+/// Starts the log; gives the audit file, if there is one.
+pub(crate) fn start(
+    format: LogFormat,
+    level: Level,
+    audit: Option<PathBuf>,
+) -> Result<Option<AuditFile>, FileError> {
+    let level = match level {
         Level::Error => "error",
         Level::Warn => "warn",
         Level::Info => "info",
         Level::Debug => "debug",
     };
-    start_at(configuration, level)
-}
-
-/// Starts the log of an administrator's command, which says nothing on the terminal as long as all is well.
-pub(super) fn start_quiet(configuration: &Configuration) -> Result<(), Error> {
-    start_at(configuration, "warn").map(drop)
-}
-
-fn start_at(configuration: &Configuration, level: &str) -> Result<Option<AuditFile>, Error> {
     let shown = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let text: Box<dyn Layer<Registry> + Send + Sync> = match configuration.log.format {
+    let text: Box<dyn Layer<Registry> + Send + Sync> = match format {
         LogFormat::Text => {
             let colours = io::stderr().is_terminal();
             layer().with_ansi(colours).with_writer(io::stderr).with_filter(shown).boxed()
@@ -57,7 +70,7 @@ fn start_at(configuration: &Configuration, level: &str) -> Result<Option<AuditFi
             .boxed(),
     };
     let mut layers = vec![text];
-    let audit = configuration.audit_file().map(AuditFile::open).transpose()?;
+    let audit = audit.map(AuditFile::open).transpose()?;
     if let Some(audit) = audit.clone() {
         let lines = layer()
             .json()
@@ -75,14 +88,14 @@ fn start_at(configuration: &Configuration, level: &str) -> Result<Option<AuditFi
 
 /// The file that audit events are appended to, whoever holds it.
 #[derive(Clone)]
-pub(super) struct AuditFile {
+pub(crate) struct AuditFile {
     path: Arc<PathBuf>,
     // A line is written by one call, so whoever panicked in between left whole lines.
     file: Arc<Mutex<File>>,
 }
 
 impl AuditFile {
-    fn open(path: PathBuf) -> Result<Self, Error> {
+    fn open(path: PathBuf) -> Result<Self, FileError> {
         if let Some(folder) = path.parent() {
             files::make_private_folder(folder)?;
         }
@@ -91,7 +104,7 @@ impl AuditFile {
     }
 
     /// Goes on in the file that has the name now: the one before may have been moved away.
-    pub(super) fn reopen(&self) -> Result<(), files::FileError> {
+    pub(crate) fn reopen(&self) -> Result<(), FileError> {
         let file = files::append(&self.path)?;
         *self.file.lock().unwrap_or_else(PoisonError::into_inner) = file;
         Ok(())

@@ -1,0 +1,145 @@
+//! The body of an answer: the upstream's, piece by piece as it comes, or words of our own.
+
+use std::{
+    fmt,
+    future::Future as _,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, Sleep, sleep},
+};
+
+/// The body of a [`Proxy`](super::Proxy)'s answer. Dropping it cuts off the upstream's request.
+pub struct ProxyBody(Source);
+
+enum Source {
+    Own(Bytes),
+    Upstream(Box<Upstream>),
+}
+
+struct Upstream {
+    body: Incoming,
+    idle: Pin<Box<Sleep>>,
+    idle_time: Duration,
+    /// When a stream ends whoever still speaks.
+    end: Option<Pin<Box<Sleep>>>,
+    /// One of the requests that there may be at once.
+    _place: OwnedSemaphorePermit,
+}
+
+/// Why the body of an answer broke off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProxyBodyError {
+    /// The upstream broke off, or its framing is wrong.
+    Broken,
+    /// The upstream said nothing for too long.
+    Idle,
+}
+
+impl fmt::Display for ProxyBodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Broken => "the upstream's answer broke off",
+            Self::Idle => "the upstream said nothing for too long",
+        })
+    }
+}
+
+impl std::error::Error for ProxyBodyError {}
+
+impl ProxyBody {
+    pub(super) const fn own(words: Bytes) -> Self {
+        Self(Source::Own(words))
+    }
+
+    /// The upstream's body; an error after `idle_time` without a byte, an end after `life`.
+    pub(super) fn upstream(
+        body: Incoming,
+        idle_time: Duration,
+        life: Option<Duration>,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
+        // One whose length was announced cannot end before.
+        let life = life.filter(|_| body.size_hint().exact().is_none());
+        Self(Source::Upstream(Box::new(Upstream {
+            body,
+            idle: Box::pin(sleep(idle_time)),
+            idle_time,
+            end: life.map(|life| Box::pin(sleep(life))),
+            _place: place,
+        })))
+    }
+}
+
+impl Upstream {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, ProxyBodyError>>> {
+        if let Some(end) = &mut self.end
+            && end.as_mut().poll(context).is_ready()
+        {
+            tracing::info!("a stream ends with its token");
+            return Poll::Ready(None);
+        }
+        loop {
+            match Pin::new(&mut self.body).poll_frame(context) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    self.idle.as_mut().reset(Instant::now() + self.idle_time);
+                    // Trailers are dropped (RFC 9110 §6.5.1).
+                    if let Ok(data) = frame.into_data() {
+                        return Poll::Ready(Some(Ok(data)));
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    tracing::warn!(%error, "the upstream's answer broke off");
+                    return Poll::Ready(Some(Err(ProxyBodyError::Broken)));
+                }
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => break,
+            }
+        }
+        ready!(self.idle.as_mut().poll(context));
+        tracing::warn!("the upstream said nothing for too long");
+        Poll::Ready(Some(Err(ProxyBodyError::Idle)))
+    }
+}
+
+impl Body for ProxyBody {
+    type Data = Bytes;
+    type Error = ProxyBodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ProxyBodyError>>> {
+        match &mut self.0 {
+            Source::Own(words) if words.is_empty() => Poll::Ready(None),
+            Source::Own(words) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(words))))),
+            Source::Upstream(upstream) => {
+                upstream.poll(context).map(|piece| piece.map(|piece| piece.map(Frame::data)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Source::Own(words) => words.is_empty(),
+            Source::Upstream(upstream) => upstream.body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Source::Own(words) => {
+                SizeHint::with_exact(u64::try_from(words.len()).unwrap_or(u64::MAX))
+            }
+            Source::Upstream(upstream) => upstream.body.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Connections to the upstream, each made within its time, the handshake included.
+
+use std::{
+    future::Future,
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::Uri;
+use hyper_rustls::HttpsConnector;
+use rustls::{
+    RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
+use tower_service::Service;
+
+use super::{UpstreamError, UpstreamSettings};
+use crate::{
+    Network,
+    connector::{self, Connector},
+};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+type Inner = HttpsConnector<Connector>;
+
+/// Connects within a time.
+#[derive(Clone)]
+pub(super) struct Timed {
+    inner: Inner,
+    time: Duration,
+}
+
+impl Timed {
+    /// Reads the CA file, where there is one.
+    pub(super) fn new(
+        settings: &UpstreamSettings,
+        network: &Network,
+    ) -> Result<Self, UpstreamError> {
+        let inner = match &settings.ca_file {
+            None => connector::connector(network),
+            Some(path) => {
+                let pem = std::fs::read(path)
+                    .map_err(|error| UpstreamError::CaFile(path.clone(), error.kind()))?;
+                let refused = || UpstreamError::Certificates(path.clone());
+                let mut roots = RootCertStore::empty();
+                for certificate in CertificateDer::pem_slice_iter(&pem) {
+                    let certificate = certificate.map_err(|_| refused())?;
+                    roots.add(certificate).map_err(|_| refused())?;
+                }
+                if roots.is_empty() {
+                    return Err(refused());
+                }
+                connector::connector_trusting(network, roots)
+            }
+        };
+        let time = Duration::from_millis(settings.limits.connect_millis);
+        Ok(Self { inner: inner.ok_or(UpstreamError::Tls)?, time })
+    }
+}
+
+impl Service<Uri> for Timed {
+    type Response = <Inner as Service<Uri>>::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connecting = tokio::time::timeout(self.time, self.inner.call(uri));
+        Box::pin(
+            async move { connecting.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))? },
+        )
+    }
+}
