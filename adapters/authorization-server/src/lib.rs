@@ -170,6 +170,7 @@ mod tls;
 mod token;
 mod users;
 
+pub use client_document::is_public;
 pub use clients::{ClientError, Clients, KnownClient, NewClient};
 pub use clock::Clock;
 pub use mcp_server::McpServerError;

@@ -4,6 +4,7 @@
 mod authorization_server;
 mod demo;
 mod device;
+mod doctor;
 mod files;
 mod key;
 mod output;
@@ -42,6 +43,8 @@ enum Command {
     /// Access tokens: sign one, look into one, check one as a server would.
     #[command(subcommand)]
     Token(Box<token::Command>),
+    /// What a remote MCP server and its authorization servers get wrong, and how to mend it.
+    Doctor(Box<doctor::Options>),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +58,9 @@ fn main() -> ExitCode {
         Command::Client(command) => (command.run().map_err(Into::into), ExitCode::FAILURE),
         Command::Key(command) => (command.run().map_err(Into::into), ExitCode::FAILURE),
         Command::Token(command) => (command.run().map_err(Into::into), command.trouble()),
+        Command::Doctor(options) => {
+            (doctor::run(&options).map_err(Into::into), doctor::NOT_CHECKED.into())
+        }
     };
     result.unwrap_or_else(|error| {
         eprintln!("portcullis: {error}");
