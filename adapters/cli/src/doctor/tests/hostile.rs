@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     diagnose, options,
-    world::{AUTHORIZE, Body, METADATA, PRM, Reply, World},
+    world::{Body, METADATA, PRM, Reply, World},
 };
 use crate::doctor::{examination::examine, report::Verdict};
 
@@ -31,7 +31,6 @@ async fn sec_173_bodies_without_an_end() {
 async fn sec_168_sec_462_a_redirect_is_told_and_not_followed() {
     let metadata_service = "http://169.254.169.254/latest/meta-data/";
     let world = World::start(|it| {
-        it.change(AUTHORIZE, |reply| reply.with_status(302).field("location", metadata_service));
         it.change(PRM, |reply| reply.with_status(302).field("location", metadata_service));
     })
     .await;
