@@ -70,13 +70,12 @@ async fn keys(examination: &mut Examination, url: &str) {
         return report.find(&rules::KEYS_UNREACHABLE, url, format!("status {}", answer.status));
     };
     let is_private = |key: &Value| PRIVATE_MEMBERS.iter().any(|name| key.get(name).is_some());
+    let ids: BTreeSet<&str> = keys.iter().filter_map(|key| key.get("kid")?.as_str()).collect();
     if keys.iter().any(is_private) {
         report.find(&rules::KEYS_PRIVATE, url, "");
+    } else if keys.len() > 1 && ids.len() < keys.len() {
+        report.find(&rules::KEYS_IDS, url, format!("keys {}, ids {}", keys.len(), ids.len()));
     } else if let Err(error) = PublicKeys::read(&answer.body) {
         report.find(&rules::KEYS_UNUSABLE, url, error.to_string());
-    }
-    let ids: BTreeSet<&str> = keys.iter().filter_map(|key| key.get("kid")?.as_str()).collect();
-    if keys.len() > 1 && ids.len() < keys.len() {
-        report.find(&rules::KEYS_IDS, url, format!("keys {}, ids {}", keys.len(), ids.len()));
     }
 }
