@@ -25,6 +25,7 @@ mod keys;
 mod read;
 mod url;
 
+pub use address::is_public;
 use cache::{Cache, Known};
 use fetch::{DOCUMENT, FetchError, Fetcher, KEY_SET};
 use read::{Described, DocumentError};

@@ -4,6 +4,7 @@
 mod authorization_server;
 mod demo;
 mod device;
+mod doctor;
 mod files;
 mod key;
 mod login;
@@ -51,6 +52,8 @@ enum Command {
     /// Access tokens: get one of a login, sign one, look into one, check one as a server would.
     #[command(subcommand)]
     Token(Box<token::Command>),
+    /// What a remote MCP server and its authorization servers get wrong, and how to mend it.
+    Doctor(Box<doctor::Options>),
 }
 
 fn main() -> ExitCode {
@@ -69,6 +72,9 @@ fn main() -> ExitCode {
         Command::Login(options) => (options.run().map_err(Into::into), ExitCode::FAILURE),
         Command::Logout(options) => (options.run().map_err(Into::into), login::TROUBLE.into()),
         Command::Token(command) => (command.run().map_err(Into::into), command.trouble()),
+        Command::Doctor(options) => {
+            (doctor::run(&options).map_err(Into::into), doctor::NOT_CHECKED.into())
+        }
     };
     result.unwrap_or_else(|error| {
         eprintln!("portcullis: {error}");

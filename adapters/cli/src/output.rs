@@ -68,7 +68,7 @@ impl Table {
 
     /// Prints it; in colour when standard output is a terminal and nothing asks for the contrary.
     pub(crate) fn print(&self) -> Result<(), OutputError> {
-        written(anstream::stdout().write_all(self.render().as_bytes()))
+        styled(&self.render())
     }
 
     fn render(&self) -> Zeroizing<String> {
@@ -116,6 +116,11 @@ pub(crate) fn day(unix_secs: u64) -> String {
 pub(crate) fn line(text: &str) -> Result<(), OutputError> {
     let mut out = io::stdout().lock();
     written(out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")))
+}
+
+/// Prints a text with styles in it; in colour when standard output is a terminal and nothing asks for the contrary.
+pub(crate) fn styled(text: &str) -> Result<(), OutputError> {
+    written(anstream::stdout().write_all(text.as_bytes()))
 }
 
 /// Prints one JSON object on one line.

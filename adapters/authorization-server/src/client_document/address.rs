@@ -39,8 +39,9 @@ const SPECIAL_V6: [(Ipv6Addr, u32); 5] = [
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20), // documentation
 ];
 
-/// Whether `address` is one of the public internet.
-pub(super) fn is_public(address: IpAddr) -> bool {
+/// Whether `address` is one of the public internet, so that a stranger may send a program there: no special-use
+/// network (RFC 6890), and of IPv6 only what is assigned, without IPv4 addresses inside.
+pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
             !SPECIAL_V4.iter().any(|(network, length)| in_v4(v4, (*network).into(), *length))

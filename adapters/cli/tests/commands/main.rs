@@ -2,6 +2,7 @@
 
 mod authorization_server;
 mod demo;
+mod doctor;
 mod harness;
 mod key;
 mod login;
