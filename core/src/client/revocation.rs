@@ -133,7 +133,6 @@ impl<'s> Machine<'s> for Revocation<'s> {
             mcp_protocol_version: None,
             body: self.body,
             response_len_max: TOKEN_ANSWER_LEN_MAX,
-            mcp_protocol_version: None,
         })
     }
 
