@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Error, Shown, client_options, no_browser, run, stores};
 use crate::output::{self, Rows};
 
-pub(super) fn run_with(options: &stores::Options, json: bool) -> Result<(), Error> {
+pub(super) fn run_with(options: &stores::StoreArguments, json: bool) -> Result<(), Error> {
     let logins = run(logins(options))?;
     if json {
         return Ok(output::json(&Logins { logins })?);
@@ -22,7 +22,7 @@ struct Logins {
     logins: Vec<Shown>,
 }
 
-async fn logins(options: &stores::Options) -> Result<Vec<Shown>, Error> {
+async fn logins(options: &stores::StoreArguments) -> Result<Vec<Shown>, Error> {
     let mut shown = Vec::new();
     for (place, store) in options.all()? {
         for server in store.servers()? {

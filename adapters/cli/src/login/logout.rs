@@ -15,7 +15,7 @@ pub(crate) struct Options {
     /// The URL of the MCP server.
     url: String,
     #[command(flatten)]
-    stores: stores::Options,
+    stores: stores::StoreArguments,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,

@@ -63,7 +63,7 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with_all = ["no_browser", "redirect_port"])]
     device: bool,
     #[command(flatten)]
-    stores: stores::Options,
+    stores: stores::StoreArguments,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,

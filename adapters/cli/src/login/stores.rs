@@ -14,7 +14,7 @@ use super::Error;
 
 /// Which store, for every command that needs one.
 #[derive(Args)]
-pub(super) struct Options {
+pub(super) struct StoreArguments {
     /// Where the login is kept. By default the system's keyring, if there is one, else a folder of files.
     #[arg(long, value_name = "STORE")]
     store: Option<Kind>,
@@ -83,7 +83,7 @@ impl Store {
     }
 }
 
-impl Options {
+impl StoreArguments {
     /// The store of this server's login, and its name: the one that was asked for, or in which there is a
     /// login, or the keyring where there is one.
     pub(super) fn for_server(&self, url: &str) -> Result<(&'static str, Store), Error> {

@@ -21,7 +21,7 @@ pub(crate) struct Options {
     /// The URL of the MCP server.
     url: String,
     #[command(flatten)]
-    stores: stores::Options,
+    stores: stores::StoreArguments,
     /// Print one JSON object, with the token's scope and when it ends.
     #[arg(long)]
     json: bool,

@@ -46,19 +46,24 @@ impl World {
 
     /// Logs in with a user who reads the page's address from the terminal.
     fn log_in(&self, user: &User) -> Ended {
-        self.log_in_with("login --no-browser", user)
+        self.watched("login --no-browser", |shown| {
+            let page = shown.lines().find(|line| line.starts_with("http"))?;
+            self.visit(user, page);
+            Some(())
+        })
     }
 
-    fn log_in_with(&self, command: &str, user: &User) -> Ended {
+    /// Runs a command, and shows its every line of standard error to a user until that one has acted.
+    fn watched(&self, command: &str, mut act: impl FnMut(&str) -> Option<()>) -> Ended {
         let mut child = self.folder.command(&self.arguments(command)).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let (mut shown, mut line) = (String::new(), String::new());
-        while !line.starts_with("http") {
-            line.clear();
-            assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "{shown}");
-            shown += &line;
+        let mut shown = String::new();
+        loop {
+            assert_ne!(stderr.read_line(&mut shown).unwrap(), 0, "{shown}");
+            if act(&shown).is_some() {
+                break;
+            }
         }
-        self.visit(user, line.trim_end());
         let Output { status, stdout, .. } = child.wait_with_output().unwrap();
         stderr.read_to_string(&mut shown).unwrap();
         let stdout = String::from_utf8(stdout).unwrap();
@@ -199,6 +204,23 @@ fn a_logout_without_a_server_says_that_tokens_may_live_on() {
 }
 
 #[test]
+fn rfc_8628_a_login_with_a_code_for_another_machine() {
+    let world = World::new();
+    let shown = world.watched("login --device", |shown| {
+        let mut lines = shown.lines().skip_while(|line| !line.starts_with("http"));
+        let (page, code) = (lines.next()?, lines.next()?);
+        // Its clock stands still: the first poll is not to be too early.
+        world.server.clock().advance(5);
+        world.runtime.block_on(User::demo().enter_code(page, code)).unwrap();
+        Some(())
+    });
+    assert!(shown.ok().contains("is refreshed"));
+    world.expire();
+    assert!(world.takes(&one_line(world.run("token get"))));
+    assert_eq!(world.run("logout --json").json()["revoked"], true);
+}
+
+#[test]
 fn a_user_who_denies_is_no_login() {
     let world = World::new();
     world.log_in(&User::demo().who_denies()).refused(1, "access denied");
@@ -259,7 +281,7 @@ fn a_browser_opens_and_without_a_keyring_there_are_files() {
         command.env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent");
         command
     };
-    let child = command(&["login", world.url(), "--scope", "user time:write", "--json"]).spawn();
+    let child = command(&["login", world.url(), "--scope", "user", "--json"]).spawn();
     let deadline = Instant::now() + DEADLINE;
     while !world.folder.path("page").exists() {
         assert!(Instant::now() < deadline, "no page was opened");
@@ -269,7 +291,7 @@ fn a_browser_opens_and_without_a_keyring_there_are_files() {
     let output = child.unwrap().wait_with_output().unwrap();
     // Nothing but the object is on standard output.
     let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&shown["store"], &shown["scope"]), (&json!("file"), &json!("user time:write")));
+    assert_eq!((&shown["store"], &shown["scope"]), (&json!("file"), &json!("user")));
     assert!(world.folder.path("data/portcullis/logins").is_dir());
     let token = command(&["token", "get", world.url()]).output().unwrap();
     assert!(world.takes(String::from_utf8(token.stdout).unwrap().trim_end()));

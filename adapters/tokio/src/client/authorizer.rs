@@ -55,13 +55,13 @@ pub enum Judgement {
 impl Authorizer {
     /// Without a login, for the server at this URL, kept as the string it is.
     pub fn new(
-        server_url: impl Into<Arc<str>>,
+        server_url: impl Into<String>,
         options: Options,
         browser: impl OpenBrowser + 'static,
     ) -> Result<Self, AuthorizeError> {
         let fetcher = Fetcher::new().ok_or(AuthorizeError::Setup("no usable TLS"))?;
         Ok(Self {
-            server_url: server_url.into(),
+            server_url: server_url.into().into(),
             options: Arc::new(options),
             browser: Arc::new(browser),
             fetcher,

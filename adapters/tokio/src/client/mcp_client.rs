@@ -112,7 +112,7 @@ pub struct McpClient {
 impl McpClient {
     /// A client without tokens for the server at this URL, kept as the string it is.
     pub fn new(
-        server_url: impl Into<Arc<str>>,
+        server_url: impl Into<String>,
         options: Options,
         browser: impl OpenBrowser + 'static,
     ) -> Result<Self, McpError> {

@@ -40,7 +40,7 @@ struct Record {
 }
 
 impl Login {
-    /// The login, and what the user did not agree to, as JSON.
+    /// The login, and what the user did not agree to, as JSON; empty when it cannot be written.
     pub(in crate::client) fn to_record(&self, denied: &str) -> Zeroizing<Vec<u8>> {
         let record = Record {
             version: VERSION,
@@ -64,7 +64,7 @@ impl Login {
         };
         // Room for all of it, so that no half of a secret is left where it grew.
         let mut bytes = Zeroizing::new(Vec::with_capacity(2 * crate::client::RECORD_LEN_MAX));
-        // Texts and numbers can be written as JSON; nothing is not a record, and is refused when read.
+        // Texts and numbers can be written as JSON; a half is not stored.
         if serde_json::to_writer(&mut *bytes, &record).is_err() {
             bytes.clear();
         }

@@ -59,6 +59,8 @@ pub enum StoreError {
     Corrupt(String),
     /// The record is longer than [`RECORD_LEN_MAX`], or than the store takes.
     TooLong,
+    /// The login has something that cannot be written down, such as a key that stays where it is.
+    NotStorable,
     /// Another process has the lock for too long.
     Busy,
     /// The keyring gives no access; its words.
@@ -77,6 +79,7 @@ impl fmt::Display for StoreError {
                 write!(f, "the stored login for {} cannot be read", super::Printable(server_url))
             }
             Self::TooLong => f.write_str("the login is too long to be stored"),
+            Self::NotStorable => f.write_str("the login cannot be stored"),
             Self::Busy => f.write_str("another process is busy with the stored login"),
             Self::Keyring(words) => write!(f, "keyring: {}", super::Printable(words)),
         }
@@ -105,7 +108,8 @@ impl Kept {
 
     pub(super) async fn write(&self, record: Zeroizing<Vec<u8>>) -> Result<(), StoreError> {
         self.blocking(move |store, server_url| match record.len() {
-            ..=RECORD_LEN_MAX => store.write(server_url, &record),
+            0 => Err(StoreError::NotStorable),
+            1..=RECORD_LEN_MAX => store.write(server_url, &record),
             _ => Err(StoreError::TooLong),
         })
         .await

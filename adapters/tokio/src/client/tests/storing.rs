@@ -12,7 +12,7 @@ use std::{
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
-use super::{world::browse, *};
+use super::{super::store::Kept, world::browse, *};
 
 /// A client that begins with what is stored in the folder.
 fn process(world: &World, folder: impl Into<PathBuf>) -> McpClient {
@@ -89,7 +89,7 @@ async fn cl_84_a_login_outlives_the_program() {
     let login = client.login().await.unwrap();
     assert_eq!((login.asked_scope(), login.client_id()), ("user", "c-1"));
     assert_eq!((login.issuer(), login.resource()), (&*world.issuer, &*world.resource));
-    assert_eq!(FileStore::new(&folder).servers().unwrap(), [world.resource.clone()]);
+    assert_eq!(FileStore::new(&folder).servers().unwrap(), std::slice::from_ref(&world.resource));
 
     // SEC-475: another server begins with nothing.
     let other = World::honest().await;
@@ -369,6 +369,19 @@ fn sec_480_what_a_crash_left_aside_is_not_read() {
     assert!(!half.exists());
 }
 
+#[tokio::test]
+async fn what_cannot_be_written_takes_no_records_place() {
+    let (_parent, folder) = folder();
+    let url: Arc<str> = "https://mcp.example/mcp".into();
+    let kept = Kept { store: Arc::new(FileStore::new(&folder)), server_url: url };
+    kept.write(Zeroizing::new(vec![b'x'; RECORD_LEN_MAX])).await.unwrap();
+    let empty = kept.write(Zeroizing::default()).await;
+    assert!(matches!(empty, Err(StoreError::NotStorable)), "{empty:?}");
+    let long = kept.write(Zeroizing::new(vec![b'y'; RECORD_LEN_MAX + 1])).await;
+    assert!(matches!(long, Err(StoreError::TooLong)), "{long:?}");
+    assert_eq!(fs::read(record(&folder)).unwrap(), [b'x'; RECORD_LEN_MAX]);
+}
+
 #[test]
 fn sec_479_one_at_a_time_has_the_lock() {
     let (_parent, folder) = folder();
@@ -401,7 +414,7 @@ async fn sec_481_a_login_in_a_keyring() {
     let before = world.paths().len();
     with(&world, store()).list_tools().await.unwrap();
     assert_eq!(world.paths()[before..], ["/mcp"]);
-    assert_eq!(store().servers().unwrap(), [world.resource.clone()]);
+    assert_eq!(store().servers().unwrap(), std::slice::from_ref(&world.resource));
     for path in files(&folder) {
         let text = fs::read_to_string(&path).unwrap();
         assert!(!["at-1", "rt-1"].iter().any(|secret| text.contains(secret)), "{path:?}");
