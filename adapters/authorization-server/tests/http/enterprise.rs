@@ -203,20 +203,23 @@ async fn em_05_each_algorithm_unless_fewer_are_named() {
     }
 }
 
+/// Nothing, or status and error.
+pub(crate) type Expected = Result<(), (u16, &'static str)>;
+
 /// Each differs from a good one in one claim; the twin that is accepted stands before it.
 #[track_caller]
-pub(crate) fn check(answer: &Answer, expected: Result<(), (u16, &str)>, case: &Value) {
+pub(crate) fn check(answer: &Answer, expected: Expected, case: &Value) {
     match expected {
         Ok(()) => assert_eq!(answer.status, StatusCode::OK, "{case} {}", answer.body),
         Err((status, error)) => assert_eq!(answer.refusal(), (status, error.into()), "{case}"),
     }
 }
 
-pub(crate) const NO: Result<(), (u16, &str)> = Err((400, "invalid_grant"));
-const NO_TARGET: Result<(), (u16, &str)> = Err((400, "invalid_target"));
-const NO_SCOPE: Result<(), (u16, &str)> = Err((400, "invalid_scope"));
+pub(crate) const NO: Expected = Err((400, "invalid_grant"));
+const NO_TARGET: Expected = Err((400, "invalid_target"));
+const NO_SCOPE: Expected = Err((400, "invalid_scope"));
 
-async fn claims_of(world: &World, cases: Vec<(&str, Value, Result<(), (u16, &str)>)>) {
+async fn claims_of(world: &World, cases: Vec<(&str, Value, Expected)>) {
     for (name, value, expected) in cases {
         let case = json!({ name: value });
         check(&world.ask(&[(name, value)]).await, expected, &case);
