@@ -6,12 +6,10 @@ use super::{
     report::Report,
     resource, rules, server,
 };
-use portcullis_core::{client::UrlRefusal, encoding::uri::Uri};
+use portcullis_core::{client::UrlRefusal, encoding::uri::Uri, limits::LEEWAY_SECS_DEFAULT};
 
 /// Authorization servers of one resource that are looked at.
 const ISSUERS_MAX: usize = 4;
-/// Difference of clocks in seconds that verifiers allow (LEEWAY_SECS_DEFAULT of the core).
-const CLOCK_SECS_MAX: i64 = portcullis_core::limits::LEEWAY_SECS_DEFAULT as i64;
 /// A certificate that ends sooner is worth a warning.
 const DAYS_LEFT_MIN: u64 = 14;
 
@@ -87,7 +85,7 @@ impl Examination {
             }
         }
         for (origin, ahead) in self.net.clocks() {
-            if ahead.saturating_abs() > CLOCK_SECS_MAX {
+            if ahead.unsigned_abs() > u64::from(LEEWAY_SECS_DEFAULT) {
                 self.report.find(
                     &rules::CLOCK,
                     &origin,

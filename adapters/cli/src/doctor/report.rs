@@ -181,6 +181,7 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::doctor::rules;
 
     #[test]
     fn a_long_text_is_cut_and_a_short_one_is_not() {
@@ -189,11 +190,26 @@ mod tests {
     }
 
     #[test]
+    fn the_status_follows_the_worst_that_was_found() {
+        let status = |rules: &[&'static Rule], strict| {
+            let mut report = Report::new("https://mcp.example");
+            rules.iter().for_each(|rule| report.find(rule, "", ""));
+            report.finish().status(strict)
+        };
+        let (note, warning, error) = (&rules::NO_SCOPE, &rules::NO_POINTER, &rules::NO_PRM);
+        assert_eq!(status(&[], true), ExitCode::from(0));
+        assert_eq!(status(&[note], true), ExitCode::from(0));
+        assert_eq!(status(&[note, warning], false), ExitCode::from(0));
+        assert_eq!(status(&[note, warning], true), ExitCode::from(1));
+        assert_eq!(status(&[note, warning, error], false), ExitCode::from(2));
+    }
+
+    #[test]
     fn one_rule_cannot_fill_the_screen() {
         let mut report = Report::new("https://mcp.example");
         for place in 0..20 {
             for _ in 0..2 {
-                report.find(&super::super::rules::NO_PRM, &place.to_string(), "");
+                report.find(&rules::NO_PRM, &place.to_string(), "");
             }
         }
         assert_eq!(report.findings.len(), FINDINGS_PER_RULE_MAX);

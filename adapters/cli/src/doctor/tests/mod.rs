@@ -2,6 +2,7 @@
 
 mod faults;
 mod hostile;
+mod tls;
 mod world;
 
 use clap::Parser;
