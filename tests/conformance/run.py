@@ -136,6 +136,9 @@ def run(peers: Peers, programs: Path, folder: Path, wanted: str) -> None:
         server.wait()
     if not wanted:
         expected.judge_list()
+        # What cannot fail proves nothing: a client that does nothing holds no scenario.
+        idle = tool.run(Scenario("client", REVISIONS[-1], "tools_call"), ["--command", "true"])
+        report.line("a client that does nothing does not hold", "it does" if idle is None else None)
     table(outcomes)
 
 

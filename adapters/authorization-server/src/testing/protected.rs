@@ -1,6 +1,6 @@
 //! A protected MCP server under test, with an authorization server of its own.
 
-use std::convert::{Infallible, identity};
+use std::convert::Infallible;
 use std::fmt;
 use std::future::pending;
 

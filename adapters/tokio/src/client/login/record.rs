@@ -163,6 +163,7 @@ mod tests {
             is_renewable: true,
             expires_at: instant(100).unwrap(),
             refresh_at: instant(90).unwrap(),
+            prover: None,
         }
     }
 
