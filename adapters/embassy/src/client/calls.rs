@@ -263,13 +263,16 @@ impl<'c, T: Transport, H: Hosts, C: Clock> Client<'c, T, H, C> {
     fn way<'w, W: Watcher>(
         &'w mut self,
         watcher: &'w mut W,
-    ) -> Result<(Way<'w, 'c, T, H, W>, &'w mut Held<'c>, Scratch<'w>), ClientError> {
+    ) -> Result<Parts<'w, 'c, T, H, W>, ClientError> {
         let now = self.now()?;
         let Self { server_url, settings, carrier, scratch, tokens, answer, held, .. } = self;
         let way = Way { server_url, settings, carrier, answer, tokens, watcher, now };
         Ok((way, held, Scratch::new(scratch)))
     }
 }
+
+/// What a way to tokens works with: itself, what is held, and memory.
+type Parts<'w, 'c, T, H, W> = (Way<'w, 'c, T, H, W>, &'w mut Held<'c>, Scratch<'w>);
 
 /// A text as a header carries it (transport TS-47).
 fn write_value<'s>(text: &str, scratch: &mut Scratch<'s>) -> Result<&'s [u8], ClientError> {
