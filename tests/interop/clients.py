@@ -11,6 +11,7 @@ import venv
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from behind_proxy import BehindProxy
 from browsers import ASKED, Browsers
 from demo import Demo
 from upstream import BROKEN
@@ -76,7 +77,7 @@ class Outcome:
 
 def install(cache: Path) -> dict[Client, list[str]]:
     """Makes what the clients run in, when it is missing or its pins changed; the command that runs each one."""
-    drivers = _node_modules(cache)
+    drivers = node_modules(cache)
     return {
         client: [str(sdk_python(cache, client.version)), str(HERE / client.driver)]
         if client.language == "python"
@@ -102,7 +103,7 @@ def sdk_python(cache: Path, version: str) -> Path:
     return python
 
 
-def _node_modules(cache: Path) -> Path:
+def node_modules(cache: Path) -> Path:
     """A folder with the drivers beside the packages, where Node looks for them."""
     version = subprocess.run(["node", "--version"], check=True, capture_output=True, text=True).stdout.strip()
     if int(version.lstrip("v").split(".")[0]) < NODE_MIN:
@@ -124,7 +125,7 @@ def _node_modules(cache: Path) -> Path:
     return home
 
 
-def drive(command: list[str], client: Client, demo: Demo, hide_metadata: bool, cache: Path) -> Outcome:
+def drive(command: list[str], client: Client, demo: Demo | BehindProxy, hide_metadata: bool, cache: Path) -> Outcome:
     """Takes one client through the flow."""
     label = f"{demo.options}{', RFC 9728 hidden' if hide_metadata else ''}, {client.era}"
     file = f"report-{client.version}-{client.era}-{demo.mode}{'-hidden' if hide_metadata else ''}.json"

@@ -1,7 +1,7 @@
 // An authorization server that is not ours: npm's `oidc-provider`, with registration, and JWT access tokens for
 // one resource. Arguments: its port, the resource, the scopes, the user's name, the password.
 
-import Provider from "oidc-provider";
+import Provider, { errors } from "oidc-provider";
 
 const [port, resource, scope, user, password] = process.argv.slice(2);
 const records = new Map();
@@ -60,7 +60,10 @@ const provider = new Provider(`http://localhost:${port}`, {
       enabled: true,
       defaultResource: () => resource,
       useGrantedResource: () => true,
-      getResourceServerInfo: () => ({ scope, audience: resource, accessTokenFormat: "jwt", accessTokenTTL: 600 }),
+      getResourceServerInfo: (_, asked) => {
+        if (asked !== resource) throw new errors.InvalidTarget();
+        return { scope, audience: resource, accessTokenFormat: "jwt", accessTokenTTL: 600 };
+      },
     },
   },
 });
