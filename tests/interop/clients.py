@@ -34,13 +34,15 @@ class Client:
     driver: str
 
     def __str__(self) -> str:
-        return f"{self.language} {self.version}, {self.era}"
+        return f"{self.name.split()[0]} {self.version}, {self.era}"
 
 
 CLIENTS = (
     Client("python 1.x", "1.30.0", "python", "handshake", "drive_1_x.py"),
     Client("python 2.x", "2.3.0", "python", "handshake", "drive_2_x.py"),
     Client("python 2.x", "2.3.0", "python", "stateless", "drive_2_x.py"),
+    Client("fastmcp", "4.2.3", "python", "handshake", "drive_fastmcp.py"),
+    Client("fastmcp", "4.2.3", "python", "stateless", "drive_fastmcp.py"),
     Client("typescript 1.x", "1.32.2", "typescript", "handshake", "drive_1_x.mjs"),
     Client("typescript 2.x", "2.4.0", "typescript", "handshake", "drive_2_x.mjs"),
     Client("typescript 2.x", "2.4.0", "typescript", "stateless", "drive_2_x.mjs"),
