@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 import webbrowser
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -64,7 +65,8 @@ async def connect(url: str, http: Any, era: str) -> AsyncIterator[Session]:
 
 
 if __name__ == "__main__":
-    # It prints the URL that it opens.
+    # It warns of tokens kept in memory, as they are meant to be here, and prints the URL that it opens.
+    warnings.filterwarnings("ignore", message="Using in-memory token storage")
     logging.getLogger("fastmcp").setLevel(logging.CRITICAL)
     webbrowser.open = lambda *_: True  # type: ignore[assignment]
     flow.main(flow.Sdk("fastmcp", httpx2, connect, callback_result, provider))
