@@ -185,7 +185,7 @@ def flow(report: Report, device: Device, client: Client, label: str, cache: Path
 
 def flows(report: Report, device: Device, server: AuthorizationServer, label: str, cache: Path) -> None:
     """All SDK versions, in each era that they have; afterwards no log has a secret of theirs."""
-    in_python = [client for client in CLIENTS if client.language == "python"]
+    in_python = [client for client in CLIENTS if client.name.startswith("python")]
     used = set[str]().union(*(flow(report, device, client, label, cache) for client in in_python))
     said = device.whole_log() + server.log()
     why = leaks(said, used) if used else "no secrets were reported"

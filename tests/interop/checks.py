@@ -11,14 +11,16 @@ import json
 import re
 from urllib.parse import quote, urlencode, urlsplit
 
+from behind_proxy import BehindProxy
 from demo import PASSWORD, USER, Demo, fetch
 from user_agent import FlowStopped, RedirectListener, UserAgent
 
 PREFIX_LEN = 6
+Server = Demo | BehindProxy
 DEFAULT_PATHS = ("/.well-known/oauth-authorization-server", "/authorize", "/token", "/register")
 
 
-def foreign_token(here: Demo, there: Demo, token: str) -> str | None:
+def foreign_token(here: Server, there: Server, token: str) -> str | None:
     """A good token of one demo must be worth nothing at the other."""
     message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "get_time", "arguments": {}}}
     headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
@@ -34,7 +36,7 @@ def foreign_token(here: Demo, there: Demo, token: str) -> str | None:
     return None
 
 
-def other_resource(demo: Demo) -> str | None:
+def other_resource(demo: Server) -> str | None:
     """A code for a resource that this authorization server does not know must not be had (RFC 8707 §2)."""
     metadata = json.loads(fetch(demo.issuer + "/.well-known/oauth-authorization-server")[2])
     listener = RedirectListener(0)
@@ -66,7 +68,7 @@ def other_resource(demo: Demo) -> str | None:
         listener.close()
 
 
-def default_endpoints(demo: Demo) -> str | None:
+def default_endpoints(demo: Server) -> str | None:
     """Only with `--legacy` is the MCP server's origin an authorization server for clients that expect one there."""
     origin = "{0.scheme}://{0.netloc}".format(urlsplit(demo.resource))
     served = [path for path in DEFAULT_PATHS if fetch(origin + path)[0] != 404]

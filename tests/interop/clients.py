@@ -11,6 +11,7 @@ import venv
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from behind_proxy import BehindProxy
 from browsers import ASKED, Browsers
 from demo import Demo
 from upstream import BROKEN
@@ -33,13 +34,15 @@ class Client:
     driver: str
 
     def __str__(self) -> str:
-        return f"{self.language} {self.version}, {self.era}"
+        return f"{self.name.split()[0]} {self.version}, {self.era}"
 
 
 CLIENTS = (
     Client("python 1.x", "1.30.0", "python", "handshake", "drive_1_x.py"),
     Client("python 2.x", "2.3.0", "python", "handshake", "drive_2_x.py"),
     Client("python 2.x", "2.3.0", "python", "stateless", "drive_2_x.py"),
+    Client("fastmcp", "4.2.3", "python", "handshake", "drive_fastmcp.py"),
+    Client("fastmcp", "4.2.3", "python", "stateless", "drive_fastmcp.py"),
     Client("typescript 1.x", "1.32.2", "typescript", "handshake", "drive_1_x.mjs"),
     Client("typescript 2.x", "2.4.0", "typescript", "handshake", "drive_2_x.mjs"),
     Client("typescript 2.x", "2.4.0", "typescript", "stateless", "drive_2_x.mjs"),
@@ -76,7 +79,7 @@ class Outcome:
 
 def install(cache: Path) -> dict[Client, list[str]]:
     """Makes what the clients run in, when it is missing or its pins changed; the command that runs each one."""
-    drivers = _node_modules(cache)
+    drivers = node_modules(cache)
     return {
         client: [str(sdk_python(cache, client.version)), str(HERE / client.driver)]
         if client.language == "python"
@@ -102,7 +105,7 @@ def sdk_python(cache: Path, version: str) -> Path:
     return python
 
 
-def _node_modules(cache: Path) -> Path:
+def node_modules(cache: Path) -> Path:
     """A folder with the drivers beside the packages, where Node looks for them."""
     version = subprocess.run(["node", "--version"], check=True, capture_output=True, text=True).stdout.strip()
     if int(version.lstrip("v").split(".")[0]) < NODE_MIN:
@@ -124,7 +127,7 @@ def _node_modules(cache: Path) -> Path:
     return home
 
 
-def drive(command: list[str], client: Client, demo: Demo, hide_metadata: bool, cache: Path) -> Outcome:
+def drive(command: list[str], client: Client, demo: Demo | BehindProxy, hide_metadata: bool, cache: Path) -> Outcome:
     """Takes one client through the flow."""
     label = f"{demo.options}{', RFC 9728 hidden' if hide_metadata else ''}, {client.era}"
     file = f"report-{client.version}-{client.era}-{demo.mode}{'-hidden' if hide_metadata else ''}.json"

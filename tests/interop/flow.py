@@ -43,6 +43,8 @@ class Sdk:
     """Opens a session of an era that has `list_tools()` and `call_tool(name, arguments)`."""
     callback_result: Callable[[dict[str, str]], Any]
     """What its callback handler returns, made from the redirect's parameters."""
+    provider: Callable[..., OAuthClientProvider] = OAuthClientProvider
+    """Its OAuth provider; `OAuthClientProvider` or what a product makes of it."""
 
 
 @dataclass
@@ -151,7 +153,7 @@ class Run:
             exchanges.callbacks.append(await anyio.to_thread.run_sync(self.listener.callback))
             return self.sdk.callback_result(exchanges.callbacks[-1])
 
-        provider = OAuthClientProvider(
+        provider = self.sdk.provider(
             server_url=self.options.server_url,
             client_metadata=OAuthClientMetadata(
                 client_name=f"interop {self.sdk.name}",
@@ -337,12 +339,15 @@ async def post_tool_call(http: Any, options: argparse.Namespace, headers: dict[s
     return await http.post(options.server_url, json=message, headers=always | headers)
 
 
-def leaves(error: BaseException) -> list[BaseException]:
-    """The exceptions inside of groups and behind causes."""
+def leaves(error: BaseException, seen: frozenset[int] = frozenset()) -> list[BaseException]:
+    """The exceptions inside of groups and behind causes; some are behind themselves."""
+    if id(error) in seen:
+        return []
+    seen |= {id(error)}
     if isinstance(error, BaseExceptionGroup):
-        return [leaf for part in error.exceptions for leaf in leaves(part)]
+        return [leaf for part in error.exceptions for leaf in leaves(part, seen)]
     behind = error.__cause__ or error.__context__
-    return [error] + (leaves(behind) if behind is not None else [])
+    return [error] + (leaves(behind, seen) if behind is not None else [])
 
 
 def is_caused_by(error: BaseException, kind: type[BaseException]) -> bool:

@@ -1,8 +1,8 @@
-"""Runs the unmodified official SDK clients, Python and TypeScript, against the demo.
+"""Runs the unmodified official SDK clients, Python and TypeScript, against the demo and `portcullis protect`.
 
-Starts a demo for each way to verify tokens and one for older clients, takes each client through its flow
-on all of them, then checks what needs two demos and what their logs must not contain. Prints `ok - …` and
-`not ok - …: why` lines, and a table of clients and demos.
+Starts a demo for each way to verify tokens and one for older clients, and a proxy between a server and an
+authorization server of others; takes each client through its flow on all of them, then checks what needs two demos and what their logs must not contain. Prints `ok - …` and
+`not ok - …: why` lines, and a table of clients and servers.
 """
 
 from __future__ import annotations
@@ -13,17 +13,22 @@ import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+import behind_proxy
+from behind_proxy import BehindProxy
 from checks import default_endpoints, foreign_token, leaks, other_resource, search_is_blind
-from clients import CLIENTS, Client, Outcome, drive, install
+from clients import CLIENTS, Client, Outcome, drive, install, node_modules
 from demo import MODES, Demo, start
 
 RUNS_AT_ONCE = 4
-# The columns of the table: a demo, and whether what RFC 9728 adds is hidden from the client.
+PROXY = "proxy"
+# The columns of the table: a server, and whether what RFC 9728 adds is hidden from the client.
 Column = tuple[str, bool]
 COLUMNS: dict[Column, str] = {
     **{(mode, False): mode for mode in MODES if mode != "hidden"},
     ("hidden", True): "legacy, no RFC 9728",
+    (PROXY, False): "protect, TypeScript server × oidc-provider",
 }
+Server = Demo | BehindProxy
 Outcomes = dict[tuple[Client, Column], Outcome]
 
 failures = 0
@@ -35,7 +40,7 @@ def report(title: str, why: str | None) -> None:
     print(f"ok - {title}" if why is None else f"not ok - {title}: {why}", flush=True)
 
 
-def drive_all(demos: dict[str, Demo], cache: Path) -> Outcomes:
+def drive_all(demos: dict[str, Server], cache: Path) -> Outcomes:
     """Takes every client through the flow at every demo, some at once; the lines of a run stay together."""
     global failures
     commands = install(cache)
@@ -54,7 +59,7 @@ def drive_all(demos: dict[str, Demo], cache: Path) -> Outcomes:
 
 
 def table(outcomes: Outcomes) -> str:
-    """Client × demo × result."""
+    """Client × server × result."""
     rows = [["", *COLUMNS.values()]]
     rows += [[str(client), *(str(outcomes[client, column]) for column in COLUMNS)] for client in CLIENTS]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
@@ -67,8 +72,10 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True, help="where environments and logs are kept")
     options = parser.parse_args()
     options.cache.mkdir(parents=True, exist_ok=True)
-    demos: dict[str, Demo] = {}
+    demos: dict[str, Server] = {}
     try:
+        demos[PROXY] = behind_proxy.start(options.program, PROXY, options.cache, node_modules(options.cache))
+        report(f"{demos[PROXY].options}: all three start", None)
         for mode in MODES:
             demos[mode] = start(options.program, mode, options.cache)
             report(f"demo {demos[mode].options} starts", None)

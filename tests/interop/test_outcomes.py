@@ -51,7 +51,9 @@ class OutcomesTest(unittest.TestCase):
         self.assertEqual(self.counts("typescript 2.x", f"not ok - {LISTED.case}: {AS_LISTED}"), (0, 1, 0))
 
     def test_versions_are_the_pinned_ones(self) -> None:
-        pinned = json.loads((HERE / "typescript" / "package.json").read_text())["dependencies"].values()
+        # The authorization server is no client.
+        packages = json.loads((HERE / "typescript" / "package.json").read_text())["dependencies"]
+        pinned = [version for name, version in packages.items() if name != "oidc-provider"]
         named = {client.version for client in CLIENTS if client.language == "typescript"}
         self.assertEqual(named, set(pinned))
 

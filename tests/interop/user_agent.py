@@ -171,7 +171,8 @@ class UserAgent:
             for line in answer.headers.get_all("Set-Cookie") or []:
                 name, _, value = line.split(";")[0].partition("=")
                 jar[name.strip()] = value.strip()
-                self.secrets.add(value.strip())
+                # One that is taken back has no value.
+                self.secrets |= {value.strip()} - {""}
             return Response(url, answer.status, answer.headers, body)
         finally:
             connection.close()
