@@ -158,7 +158,7 @@ impl<'b> Members<'b> {
                 if reader.peek()? != Kind::Object {
                     return Err(JsonError::Type.into());
                 }
-                found.binding = Binding::read(&mut reader)?;
+                found.binding.read(&mut reader)?;
             } else if let Some(time) = found.time_mut(name) {
                 *time = Some(UnixTime::from_secs(reader.unsigned()?));
             } else if let Some(text) = found.text_mut(name) {

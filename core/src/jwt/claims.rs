@@ -85,7 +85,7 @@ impl<'s> Claims<'s> {
                 if reader.peek()? != Kind::Object {
                     return Err(JsonError::Type);
                 }
-                self.binding = Binding::read(reader)?;
+                self.binding.read(reader)?;
             }
             _ => reader.skip()?,
         }

@@ -272,7 +272,7 @@ impl core::fmt::Display for ConfigurationError {
             Self::EndpointPath => "the endpoint path is not an absolute path",
             Self::Host => "an allowed host is not host or host:port",
             Self::Origin => "an allowed origin is not scheme://host or scheme://host:port",
-            Self::BufferFull => "the metadata does not fit into the buffer",
+            Self::BufferFull => "no room for the metadata",
         })
     }
 }

@@ -70,14 +70,14 @@ impl<'c> ResourceServer<'c> {
             if dpop.required {
                 return refuse(Reason::Token(TokenError::Unbound));
             }
-            return self.judge(token, Proven::NOTHING, challenges(sender), needed, now, scratch);
+            return self.judge(token, Proven::NOTHING, &challenges(sender), &needed, now, scratch);
         }
         match self.prove(dpop, head, token, now) {
             Err(error) => refuse(Reason::Proof(error)),
             Ok(proof) => {
                 sender.proof = Some((proof, now));
                 let proven = Proven::key(proof.key());
-                self.judge(token, proven, challenges(sender), needed, now, scratch)
+                self.judge(token, proven, &challenges(sender), &needed, now, scratch)
             }
         }
     }

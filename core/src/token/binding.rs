@@ -22,15 +22,16 @@ pub enum Binding {
 impl Binding {
     /// Reads the value of `cnf`, an object.
     #[cfg(not(feature = "dpop"))]
-    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, JsonError> {
-        reader.skip()?;
-        Ok(Self::Other)
+    #[inline(always)]
+    pub(crate) fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), JsonError> {
+        *self = Self::Other;
+        reader.skip()
     }
 
     /// Reads the value of `cnf`, an object: one key, and nothing beside it that would have to be
     /// checked too.
     #[cfg(feature = "dpop")]
-    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, JsonError> {
+    pub(crate) fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), JsonError> {
         let mut members = reader.object()?;
         let (mut key, mut others) = (None, false);
         while let Some(name) = members.next(reader)? {
@@ -41,7 +42,8 @@ impl Binding {
                 reader.skip()?;
             }
         }
-        Ok(key.filter(|_| !others).map_or(Self::Other, Self::Key))
+        *self = key.filter(|_| !others).map_or(Self::Other, Self::Key);
+        Ok(())
     }
 }
 
