@@ -235,12 +235,19 @@ impl Settings {
     #[must_use]
     pub fn relative_to(mut self, folder: &Path) -> Self {
         self.issuers.iter_mut().for_each(|issuer| issuer.verification.make_relative_to(folder));
+        #[cfg(feature = "dpop")]
+        {
+            self.dpop_nonce_key = self.dpop_nonce_key.map(|key| key.relative_to(folder));
+        }
         self
     }
 
     /// The secrets that are named: who else may read their files is for the caller to ask.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
-        self.issuers.iter().flat_map(|issuer| issuer.verification.secrets())
+        let of_issuers = self.issuers.iter().flat_map(|issuer| issuer.verification.secrets());
+        #[cfg(feature = "dpop")]
+        let of_issuers = of_issuers.chain(&self.dpop_nonce_key);
+        of_issuers
     }
 
     /// Also accepts tokens of another issuer.
