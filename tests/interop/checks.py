@@ -11,12 +11,12 @@ import json
 import re
 from urllib.parse import quote, urlencode, urlsplit
 
-from behind_proxy import BehindProxy
 from demo import PASSWORD, USER, Demo, fetch
+from others import Others
 from user_agent import FlowStopped, RedirectListener, UserAgent
 
 PREFIX_LEN = 6
-Server = Demo | BehindProxy
+Server = Demo | Others
 DEFAULT_PATHS = ("/.well-known/oauth-authorization-server", "/authorize", "/token", "/register")
 
 

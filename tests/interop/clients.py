@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 import shutil
 import subprocess
+import sys
 import threading
 import venv
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from behind_proxy import BehindProxy
 from browsers import ASKED, Browsers
 from demo import Demo
+from others import Others
+from sdk_servers import ONE_SCOPE
 from upstream import BROKEN
 
 HERE = Path(__file__).resolve().parent
 RUN_SECS_MAX = 600
 NODE_MIN = 20
+ARCHITECTURES = {"x86_64": "x64", "aarch64": "arm64"}
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Client:
     """As its driver calls itself."""
     version: str
     language: str
+    """What its driver has to be: `python` and `typescript` use an SDK, `program` runs a command."""
     era: str
     """`handshake` (2025-11-25) or `stateless` (2026-07-28)."""
     driver: str
@@ -43,10 +48,14 @@ CLIENTS = (
     Client("python 2.x", "2.3.0", "python", "stateless", "drive_2_x.py"),
     Client("fastmcp", "4.2.3", "python", "handshake", "drive_fastmcp.py"),
     Client("fastmcp", "4.2.3", "python", "stateless", "drive_fastmcp.py"),
+    Client("inspector", "2.12.0", "program", "handshake", "drive_inspector.py"),
+    Client("inspector", "2.12.0", "program", "stateless", "drive_inspector.py"),
     Client("typescript 1.x", "1.32.2", "typescript", "handshake", "drive_1_x.mjs"),
     Client("typescript 2.x", "2.4.0", "typescript", "handshake", "drive_2_x.mjs"),
     Client("typescript 2.x", "2.4.0", "typescript", "stateless", "drive_2_x.mjs"),
 )
+# Gives a token to a script, which speaks as one of 2025-11-25 does.
+OURS = Client("portcullis", "login", "program", "handshake", "drive_portcullis.py")
 
 
 @dataclass
@@ -77,15 +86,27 @@ class Outcome:
         return cases + (f" {self.failed} FAILED" if self.failed else "") + (f" {self.upstream} upstream" if self.upstream else "")
 
 
-def install(cache: Path) -> dict[Client, list[str]]:
+def install(cache: Path, program: Path) -> dict[Client, list[str]]:
     """Makes what the clients run in, when it is missing or its pins changed; the command that runs each one."""
     drivers = node_modules(cache)
-    return {
-        client: [str(sdk_python(cache, client.version)), str(HERE / client.driver)]
-        if client.language == "python"
-        else ["node", str(drivers / client.driver)]
-        for client in CLIENTS
-    }
+    programs = {"portcullis": [program], "inspector": inspector(drivers)}
+
+    def command(client: Client) -> list[str]:
+        if client.language == "typescript":
+            return ["node", str(drivers / client.driver)]
+        if client.language == "python":
+            return [str(sdk_python(cache, client.version)), str(HERE / client.driver)]
+        return [sys.executable, str(HERE / client.driver), "--program", *map(str, programs[client.name])]
+
+    return {client: command(client) for client in (*CLIENTS, OURS)}
+
+
+def inspector(drivers: Path) -> list[Path]:
+    """The Inspector, and the Node that its pins bring, for it needs a newer one than the SDKs do."""
+    modules = drivers / "node_modules"
+    carried = f"node-linux-{ARCHITECTURES.get(platform.machine(), platform.machine())}"
+    launcher = "@modelcontextprotocol/inspector/clients/launcher/build/index.js"
+    return [modules / carried / "bin" / "node", modules / launcher]
 
 
 def sdk_python(cache: Path, version: str) -> Path:
@@ -127,7 +148,7 @@ def node_modules(cache: Path) -> Path:
     return home
 
 
-def drive(command: list[str], client: Client, demo: Demo | BehindProxy, hide_metadata: bool, cache: Path) -> Outcome:
+def drive(command: list[str], client: Client, demo: Demo | Others, hide_metadata: bool, cache: Path) -> Outcome:
     """Takes one client through the flow."""
     label = f"{demo.options}{', RFC 9728 hidden' if hide_metadata else ''}, {client.era}"
     file = f"report-{client.version}-{client.era}-{demo.mode}{'-hidden' if hide_metadata else ''}.json"
@@ -136,9 +157,10 @@ def drive(command: list[str], client: Client, demo: Demo | BehindProxy, hide_met
     browsers = Browsers()
     command = command + ["--server-url", demo.resource, "--era", client.era, f"--label={label}"]
     command += ["--report", str(report)] + (["--hide-metadata"] if hide_metadata else [])
-    # Those in Python are the browser, too.
-    in_python = client.language == "python"
-    command += ["--redirect-port", "0"] if in_python else ["--redirect-uri", browsers.listener.redirect_uri]
+    # Those in Python are the browser, too; programs have a listener of their own.
+    redirect = {"python": ["--redirect-port", "0"], "typescript": ["--redirect-uri", browsers.listener.redirect_uri]}
+    command += redirect.get(client.language, [])
+    command += ["--one-scope"] if demo.mode in ONE_SCOPE else []
     status, lines = _converse(command, browsers)
     browsers.close()
     outcome = judge(client, label, lines)

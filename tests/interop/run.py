@@ -1,4 +1,5 @@
-"""Runs the unmodified official SDK clients, Python and TypeScript, against the demo and `portcullis protect`.
+"""Runs the unmodified official SDK clients, Python and TypeScript, against the demo and `portcullis protect`, and
+our own client against these and the SDKs' servers.
 
 Starts a demo for each way to verify tokens and one for older clients, and a proxy between a server and an
 authorization server of others; takes each client through its flow on all of them, then checks what needs two demos and what their logs must not contain. Prints `ok - …` and
@@ -14,10 +15,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import behind_proxy
-from behind_proxy import BehindProxy
+import sdk_servers
 from checks import default_endpoints, foreign_token, leaks, other_resource, search_is_blind
-from clients import CLIENTS, Client, Outcome, drive, install, node_modules
+from clients import CLIENTS, OURS, Client, Outcome, drive, install, node_modules, sdk_python
 from demo import MODES, Demo, start
+from others import Others
+from upstream import BROKEN
 
 RUNS_AT_ONCE = 4
 PROXY = "proxy"
@@ -27,8 +30,16 @@ COLUMNS: dict[Column, str] = {
     **{(mode, False): mode for mode in MODES if mode != "hidden"},
     ("hidden", True): "legacy, no RFC 9728",
     (PROXY, False): "protect, TypeScript server × oidc-provider",
+    (sdk_servers.PYTHON, False): "Python SDK 2.x server × its own",
+    (sdk_servers.TYPESCRIPT, False): "TypeScript SDK 1.x server × its own",
 }
-Server = Demo | BehindProxy
+SDK_SERVERS = (sdk_servers.PYTHON, sdk_servers.TYPESCRIPT)
+# Why a client does not meet a server.
+ABSENT = {
+    "hidden": "our client is a program, and nothing is between it and the server to hide what RFC 9728 adds",
+    **{mode: "the SDKs' clients and the SDKs' servers are for their makers to test" for mode in SDK_SERVERS},
+}
+Server = Demo | Others
 Outcomes = dict[tuple[Client, Column], Outcome]
 
 failures = 0
@@ -40,16 +51,20 @@ def report(title: str, why: str | None) -> None:
     print(f"ok - {title}" if why is None else f"not ok - {title}: {why}", flush=True)
 
 
-def drive_all(demos: dict[str, Server], cache: Path) -> Outcomes:
+def meets(client: Client, mode: str) -> bool:
+    return mode != "hidden" if client is OURS else mode not in SDK_SERVERS
+
+
+def drive_all(demos: dict[str, Server], commands: dict[Client, list[str]], cache: Path) -> Outcomes:
     """Takes every client through the flow at every demo, some at once; the lines of a run stay together."""
     global failures
-    commands = install(cache)
     outcomes: Outcomes = {}
     with ThreadPoolExecutor(RUNS_AT_ONCE) as pool:
         runs = {
             pool.submit(drive, commands[client], client, demos[mode], hidden, cache): (client, (mode, hidden))
-            for client in CLIENTS
+            for client in (*CLIENTS, OURS)
             for mode, hidden in COLUMNS
+            if meets(client, mode)
         }
         for run in as_completed(runs):
             outcome = outcomes[runs[run]] = run.result()
@@ -61,9 +76,12 @@ def drive_all(demos: dict[str, Server], cache: Path) -> Outcomes:
 def table(outcomes: Outcomes) -> str:
     """Client × server × result."""
     rows = [["", *COLUMNS.values()]]
-    rows += [[str(client), *(str(outcomes[client, column]) for column in COLUMNS)] for client in CLIENTS]
+    rows += [[str(client), *(str(outcomes.get((client, column), "-")) for column in COLUMNS)] for client in (*CLIENTS, OURS)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    lines += [f"-  {COLUMNS[column]}: {ABSENT[column[0]]}" for column in COLUMNS if column[0] in ABSENT]
+    listed = [f"{broken.client}, {broken.case}: {broken.why}" for broken in BROKEN]
+    return "\n".join(lines + [f"upstream  {line}" for line in listed])
 
 
 def main() -> None:
@@ -74,13 +92,20 @@ def main() -> None:
     options.cache.mkdir(parents=True, exist_ok=True)
     demos: dict[str, Server] = {}
     try:
-        demos[PROXY] = behind_proxy.start(options.program, PROXY, options.cache, node_modules(options.cache))
+        commands = install(options.cache, options.program)
+        node, python = node_modules(options.cache), sdk_python(options.cache, "2.3.0")
+        demos[PROXY] = behind_proxy.start(options.program, PROXY, options.cache, node)
         report(f"{demos[PROXY].options}: all three start", None)
+        for mode in SDK_SERVERS:
+            demos[mode] = sdk_servers.start(mode, options.cache, python, node)
+            report(f"{demos[mode].options} starts", None)
         for mode in MODES:
             demos[mode] = start(options.program, mode, options.cache)
             report(f"demo {demos[mode].options} starts", None)
-        outcomes = drive_all(demos, options.cache)
-        for here, there in zip(demos.values(), [*list(demos.values())[1:], *list(demos.values())[:1]]):
+        outcomes = drive_all(demos, commands, options.cache)
+        # What others run is theirs to judge.
+        ours = [demo for mode, demo in demos.items() if mode not in SDK_SERVERS]
+        for here, there in zip(ours, [*ours[1:], ours[0]]):
             token = outcomes[CLIENTS[-1], (here.mode, here.mode == "hidden")].token
             title = f"a token for demo {here.options} is refused by the one with {there.options}"
             report(title, foreign_token(here, there, token))
@@ -90,7 +115,7 @@ def main() -> None:
         for demo in demos.values():
             demo.stop()
     report("the search for secrets finds a planted one", search_is_blind())
-    for demo in demos.values():
+    for demo in ours:
         secrets = set[str]().union(*(outcome.secrets for (_, (mode, _)), outcome in outcomes.items() if mode == demo.mode))
         log = demo.log.read_text("utf-8", "replace")
         why = leaks(log, secrets) if secrets else "no secrets were reported"

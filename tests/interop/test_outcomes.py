@@ -51,10 +51,10 @@ class OutcomesTest(unittest.TestCase):
         self.assertEqual(self.counts("typescript 2.x", f"not ok - {LISTED.case}: {AS_LISTED}"), (0, 1, 0))
 
     def test_versions_are_the_pinned_ones(self) -> None:
-        # The authorization server is no client.
+        # The others are for servers.
         packages = json.loads((HERE / "typescript" / "package.json").read_text())["dependencies"]
-        pinned = [version for name, version in packages.items() if name != "oidc-provider"]
-        named = {client.version for client in CLIENTS if client.language == "typescript"}
+        pinned = [version for name, version in packages.items() if name.startswith("@modelcontextprotocol/")]
+        named = {client.version for client in CLIENTS if client.language != "python"}
         self.assertEqual(named, set(pinned))
 
 

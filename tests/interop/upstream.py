@@ -38,4 +38,10 @@ BROKEN = (
         ),
         why="with a refresh token it answers the challenge by refreshing, which adds no scope, and gives up",
     ),
+    Broken(
+        client="inspector",
+        case="the user grants the further scope: the tool runs",
+        evidence=re.compile(r'"Unexpected: auth\(\) returned AUTHORIZED without authorization code"'),
+        why="with a refresh token it answers the challenge by refreshing, then fails for want of a code; the user is not asked",
+    ),
 )

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# the official Python and TypeScript SDK clients and FastMCP, unmodified, complete the flow; no secret of theirs is in any log
+# the official SDKs' clients, FastMCP and the Inspector, unmodified, complete the flow, ours at the SDKs' servers too; no secret is in any log
 set -u
 . tests/steps/lib.sh
 

@@ -56,9 +56,10 @@ impl ClientAuthentication {
     }
 
     /// The method to register for: none, if the server lists it, since a native client cannot
-    /// keep a secret (OAuth 2.1 §8.5).
+    /// keep a secret (OAuth 2.1 §8.5); else the body before Basic, for servers exist that list both
+    /// and look for the client's id in the body alone.
     pub(super) fn to_register(lists: impl Fn(Self) -> bool) -> Option<Self> {
-        [Self::None, Self::Basic, Self::Post].into_iter().find(|method| lists(*method))
+        [Self::None, Self::Post, Self::Basic].into_iter().find(|method| lists(*method))
     }
 }
 
@@ -219,8 +220,8 @@ mod tests {
             ClientAuthentication::to_register(|method| listed.contains(&method))
         };
         assert_eq!(to_register(&[Post, Basic, Public]), Some(Public));
-        assert_eq!(to_register(&[Post, Basic]), Some(Basic));
-        assert_eq!(to_register(&[Post]), Some(Post));
+        assert_eq!(to_register(&[Basic, Post]), Some(Post));
+        assert_eq!(to_register(&[Basic]), Some(Basic));
         assert_eq!(to_register(&[]), None);
     }
 

@@ -1,0 +1,111 @@
+"""A client that is a program: each command is a process, whose user reads the login page's address from the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable
+from urllib.parse import parse_qs, urlsplit
+
+from demo import PASSWORD, USER
+from user_agent import UserAgent
+
+COMMAND_SECS_MAX = 90
+
+
+@dataclass
+class Ended:
+    """A command that has ended."""
+
+    status: int
+    out: str
+    log: str
+    """Its standard error."""
+    logins: int
+    """How often the user was sent to log in."""
+
+
+class Commands:
+    """The commands of one program against one server, and the cases made of them."""
+
+    def __init__(self, name: str, options: argparse.Namespace, page: str, environment: dict[str, str]) -> None:
+        self.name, self.options = name, options
+        self.page = re.compile(page)
+        """A line that sends the user to a page, with its address as the group."""
+        self.environment = os.environ | environment
+        self.failed = 0
+        self.secrets: set[str] = set()
+        self.log = ""
+
+    def case(self, title: str, body: Callable[[], str | None]) -> None:
+        """Runs one case; what it returns is said beside its title."""
+        title = f"{self.name}, {self.options.label}: {title}"
+        try:
+            remark = body()
+            print(f"ok - {title}" + (f" ({remark})" if remark else ""), flush=True)
+        except Exception as error:  # every failure of a case is reported the same way
+            self.failed += 1
+            print(f"not ok - {title}: {type(error).__name__}: {error}".replace("\n", " ")[:900], flush=True)
+
+    def run(self, command: list[str], typed: str = "", **user: Any) -> Ended:
+        """Runs a command; `typed` is what its user types, `user` how this one differs from the usual."""
+        lines, logins = [], 0
+        with tempfile.TemporaryFile("w+") as out, subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.PIPE, text=True, env=self.environment
+        ) as process:
+            deadline = threading.Timer(COMMAND_SECS_MAX, process.kill)
+            deadline.start()
+            try:
+                if process.stdin:
+                    process.stdin.write(typed)
+                    process.stdin.close()
+                for line in process.stderr or ():
+                    lines.append(line)
+                    if page := self.page.match(line):
+                        logins += 1
+                        self._browse(page[1], **user)
+                process.wait()
+            finally:
+                deadline.cancel()
+                process.kill()
+                self.log += "".join(lines)
+            out.seek(0)
+            return Ended(process.returncode, out.read(), "".join(lines), logins)
+
+    def _browse(self, page: str, **user: Any) -> None:
+        back = parse_qs(urlsplit(page).query)["redirect_uri"][0]
+        agent = UserAgent(back, **{"username": USER, "password": PASSWORD, **user})
+        try:
+            agent.authorize(page)
+        finally:
+            self.secrets |= agent.secrets | {agent.password}
+
+
+def options(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """What every driver of a program is told, and what its parser has beside that."""
+    parser.add_argument("--program", type=Path, nargs="+", required=True, help="the program, and what always follows")
+    parser.add_argument("--server-url", required=True)
+    parser.add_argument("--label", required=True, help="said with every case")
+    parser.add_argument("--era", required=True, help="handshake or stateless")
+    parser.add_argument("--report", type=Path, required=True, help="file for the token and the secrets that were used")
+    parser.add_argument("--one-scope", action="store_true", help="the server has no tool that needs a further scope")
+    return parser.parse_args()
+
+
+def expect(actual: Any, expected: Any, what: str) -> None:
+    """Stays in force under `python -O`, unlike `assert`."""
+    if actual != expected:
+        raise AssertionError(f"{what}: {actual!r} instead of {expected!r}")
+
+
+def some_arguments(tool: dict[str, Any]) -> dict[str, Any]:
+    """Some value for each argument that the tool's schema requires."""
+    schema = tool["inputSchema"]
+    some = {"integer": 1, "number": 1, "boolean": True, "string": "x"}
+    return {name: some[schema["properties"][name]["type"]] for name in schema.get("required", [])}
