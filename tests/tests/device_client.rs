@@ -3,7 +3,10 @@
 use std::{
     collections::VecDeque,
     net::IpAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use portcullis_authorization_server::{
@@ -11,7 +14,7 @@ use portcullis_authorization_server::{
     testing::{SampleService, TestClock, TestServer, User},
 };
 use portcullis_core::{
-    client::{ClientSecret, DeviceError, ErrorResponse, UrlPolicy},
+    client::{ClientSecret, DeviceError, DiscoveryError, ErrorResponse, FetchFailure, UrlPolicy},
     time::UnixTime,
 };
 use portcullis_embassy::{
@@ -26,7 +29,10 @@ use portcullis_tokio::{
     resource_server::ProtectLayer,
     serve::{ListenerLimits, serve},
 };
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 
 const ID: &str = "service-probe";
 const SECRET: &str = "a secret of more than sixteen characters";
@@ -69,18 +75,8 @@ impl World {
         }
     }
 
-    fn client(
-        &self,
-        access: Access<'static>,
-    ) -> Client<'static, LoopbackHttp<edge_nal_std::Stack>, &'static [(&'static str, IpAddr)], Time>
-    {
-        let settings = ClientSettings {
-            url_policy: UrlPolicy::HttpsOrLoopback,
-            ..ClientSettings::new(access)
-        };
-        let parts = (LoopbackHttp(edge_nal_std::Stack::new()), HOSTS, Time(self.clock.clone()));
-        let memory = Box::leak(Box::new(<ClientMemory>::new()));
-        Client::new(self.url, settings, parts, memory).unwrap()
+    fn client(&self, access: Access<'static>) -> Device {
+        device(self.url, access, Time(Some(self.clock.clone())))
     }
 
     fn service(&self) -> Access<'static> {
@@ -89,12 +85,22 @@ impl World {
     }
 }
 
-struct Time(TestClock);
+struct Time(Option<TestClock>);
 
 impl Clock for Time {
     fn unix_time(&self) -> Option<UnixTime> {
-        Some(UnixTime::from_secs(self.0.secs()))
+        self.0.as_ref().map(|clock| UnixTime::from_secs(clock.secs()))
     }
+}
+
+type Device =
+    Client<'static, LoopbackHttp<edge_nal_std::Stack>, &'static [(&'static str, IpAddr)], Time>;
+
+fn device(url: &'static str, access: Access<'static>, time: Time) -> Device {
+    let url_policy = UrlPolicy::HttpsOrLoopback;
+    let settings = ClientSettings { url_policy, ..ClientSettings::new(access) };
+    let parts = (LoopbackHttp(edge_nal_std::Stack::new()), HOSTS, time);
+    Client::new(url, settings, parts, Box::leak(Box::new(<ClientMemory>::new()))).unwrap()
 }
 
 /// Users who see the device's display, one for each code that it shows.
@@ -249,4 +255,78 @@ async fn a_device_that_nobody_knows_must_be_told_its_id() {
     let mut device = world.client(Access::DeviceCode { client, name: "Thermometer" });
     let refused = device.post(&call("get_time"), &mut Users::default()).await.map(|_| ());
     assert!(matches!(refused, Err(ClientError::Discovery(_))), "{refused:?}");
+}
+
+/// Answers every request with these bytes; gives its URL, and how often it was asked.
+async fn stranger(answer: String) -> (&'static str, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/mcp", listener.local_addr().unwrap()).leak();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let mut head = [0; 4096];
+            // One read has the whole of so small a request.
+            if stream.read(&mut head).await.is_ok_and(|len| len > 0) {
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        }
+    });
+    (url, asked)
+}
+
+/// How the first request to a stranger ends, and how often the stranger is asked.
+async fn first_request(answer: &str, time: Time) -> (Result<u16, ClientError>, usize) {
+    let (url, asked) = stranger(answer.to_owned()).await;
+    let mut client = device(url, by_code(), time);
+    let outcome = client.post(&call("get_time"), &mut Users::default()).await;
+    (outcome.map(|answer| answer.status), asked.load(Ordering::SeqCst))
+}
+
+fn now() -> Time {
+    Time(Some(TestClock::now()))
+}
+
+#[tokio::test]
+async fn sec_500_without_the_time_nothing_is_sent() {
+    let good = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+    assert_eq!(first_request(good, Time(None)).await, (Err(ClientError::NoTime), 0));
+    assert_eq!(first_request(good, now()).await, (Ok(200), 1));
+}
+
+#[tokio::test]
+async fn sec_168_a_redirect_is_an_answer_and_not_followed() {
+    let (elsewhere, asked) = stranger(String::new()).await;
+    let redirect =
+        format!("HTTP/1.1 307 Elsewhere\r\nLocation: {elsewhere}\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(first_request(&redirect, now()).await, (Ok(307), 1));
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn sec_443_an_answer_that_is_too_long_is_refused_from_its_number() {
+    let long = "HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n";
+    let too_large = Err(ClientError::Server(FetchFailure::TooLarge));
+    assert_eq!(first_request(long, now()).await, (too_large, 1));
+}
+
+#[tokio::test]
+async fn sec_155_metadata_where_nothing_may_be_asked() {
+    let challenge = |url: &str| {
+        let field = format!("WWW-Authenticate: Bearer resource_metadata=\"{url}\"");
+        format!("HTTP/1.1 401 No\r\n{field}\r\nContent-Length: 0\r\n\r\n")
+    };
+    for url in ["http://192.0.2.1/metadata", "javascript:alert(1)", "https://a@b/metadata"] {
+        let (outcome, asked) = first_request(&challenge(url), now()).await;
+        assert!(
+            matches!(outcome, Err(ClientError::Discovery(DiscoveryError::ResourceMetadataUrl(_)))),
+            "{url}: {outcome:?}"
+        );
+        assert_eq!(asked, 1, "{url}");
+    }
+    // A name that nobody provisioned leads nowhere.
+    let (outcome, asked) = first_request(&challenge("https://rs.example/m"), now()).await;
+    let nowhere = DiscoveryError::Fetch(FetchFailure::Unreachable);
+    assert_eq!((outcome, asked), (Err(ClientError::Discovery(nowhere)), 1));
 }
