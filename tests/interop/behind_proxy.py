@@ -22,6 +22,7 @@ sqlite = "records.db"
 registrations_per_peer_per_hour = 1000
 requests_per_peer_per_second = 0
 wrong_secrets_per_minute = 100
+pending_authorizations_per_peer = 1000
 [[resource]]
 identifier = "{resource}"
 name = "Clock"
