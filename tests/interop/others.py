@@ -27,11 +27,12 @@ class Others:
     """How the drivers and checks call it."""
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def run(self, command: list[str]) -> None:
-        """The log is the proxy's alone: what others write about their own secrets is theirs to judge."""
-        with (self.log if "protect" in command else self._said).open("ab") as out:
+    def run(self, command: list[str], folder: Path | None = None, ours: bool = False) -> None:
+        """The log is that of our programs alone: what others write about their own secrets is theirs to judge."""
+        environment = os.environ | {"RUST_LOG": "trace"}
+        with (self.log if ours else self._said).open("ab") as out:
             self.processes.append(
-                subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=os.environ | {"RUST_LOG": "trace"})
+                subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment)
             )
 
     @property

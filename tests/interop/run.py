@@ -1,8 +1,8 @@
 """Runs the unmodified official SDK clients, Python and TypeScript, against the demo and `portcullis protect`, and
 our own client against these and the SDKs' servers.
 
-Starts a demo for each way to verify tokens and one for older clients, and a proxy between a server and an
-authorization server of others; takes each client through its flow on all of them, then checks what needs two demos and what their logs must not contain. Prints `ok - …` and
+Starts a demo for each way to verify tokens and one for older clients, and proxies between a server of others and an
+authorization server of others or ours; takes each client through its flow on all of them, then checks what needs two demos and what their logs must not contain. Prints `ok - …` and
 `not ok - …: why` lines, and a table of clients and servers.
 """
 
@@ -23,20 +23,21 @@ from others import Others
 from upstream import BROKEN
 
 RUNS_AT_ONCE = 4
-PROXY = "proxy"
+PROXIES = (behind_proxy.OTHERS, behind_proxy.OURS)
 # The columns of the table: a server, and whether what RFC 9728 adds is hidden from the client.
 Column = tuple[str, bool]
 COLUMNS: dict[Column, str] = {
     **{(mode, False): mode for mode in MODES if mode != "hidden"},
     ("hidden", True): "legacy, no RFC 9728",
-    (PROXY, False): "protect, TypeScript server × oidc-provider",
+    (behind_proxy.OTHERS, False): "protect, TypeScript server × oidc-provider",
+    (behind_proxy.OURS, False): "protect, TypeScript server × ours on SQLite",
     (sdk_servers.PYTHON, False): "Python SDK 2.x server × its own",
     (sdk_servers.TYPESCRIPT, False): "TypeScript SDK 1.x server × its own",
 }
 SDK_SERVERS = (sdk_servers.PYTHON, sdk_servers.TYPESCRIPT)
 # Why a client does not meet a server.
 ABSENT = {
-    "hidden": "our client is a program, and nothing is between it and the server to hide what RFC 9728 adds",
+    "hidden": "nothing is between a client that is a program and the server to hide what RFC 9728 adds",
     **{mode: "the SDKs' clients and the SDKs' servers are for their makers to test" for mode in SDK_SERVERS},
 }
 Server = Demo | Others
@@ -52,7 +53,9 @@ def report(title: str, why: str | None) -> None:
 
 
 def meets(client: Client, mode: str) -> bool:
-    return mode != "hidden" if client is OURS else mode not in SDK_SERVERS
+    if mode in SDK_SERVERS:
+        return client is OURS
+    return mode != "hidden" or client.language != "program"
 
 
 def drive_all(demos: dict[str, Server], commands: dict[Client, list[str]], cache: Path) -> Outcomes:
@@ -89,18 +92,20 @@ def main() -> None:
     parser.add_argument("--program", type=Path, required=True, help="the portcullis program")
     parser.add_argument("--cache", type=Path, required=True, help="where environments and logs are kept")
     options = parser.parse_args()
+    program = options.program.resolve()
     options.cache.mkdir(parents=True, exist_ok=True)
     demos: dict[str, Server] = {}
     try:
-        commands = install(options.cache, options.program)
+        commands = install(options.cache, program)
         node, python = node_modules(options.cache), sdk_python(options.cache, "2.3.0")
-        demos[PROXY] = behind_proxy.start(options.program, PROXY, options.cache, node)
-        report(f"{demos[PROXY].options}: all three start", None)
+        for mode in PROXIES:
+            demos[mode] = behind_proxy.start(program, mode, options.cache, node)
+            report(f"{demos[mode].options}: all three start", None)
         for mode in SDK_SERVERS:
             demos[mode] = sdk_servers.start(mode, options.cache, python, node)
             report(f"{demos[mode].options} starts", None)
         for mode in MODES:
-            demos[mode] = start(options.program, mode, options.cache)
+            demos[mode] = start(program, mode, options.cache)
             report(f"demo {demos[mode].options} starts", None)
         outcomes = drive_all(demos, commands, options.cache)
         # What others run is theirs to judge.

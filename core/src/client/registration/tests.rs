@@ -138,7 +138,7 @@ fn cl_34_36_what_is_sent() {
 fn cl_60_the_method_asked_for_is_one_the_server_lists() {
     for (listed, asked) in [
         (r#""private_key_jwt","client_secret_post""#, Ok("client_secret_post")),
-        (r#""client_secret_post","client_secret_basic""#, Ok("client_secret_basic")),
+        (r#""client_secret_post","client_secret_basic""#, Ok("client_secret_post")),
         (r#""client_secret_basic","none""#, Ok("none")),
         (r#""private_key_jwt""#, Err(RegistrationError::ClientAuthentication)),
     ] {
