@@ -89,8 +89,12 @@ def strings_of(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
     """All strings in a document, with the names that they have."""
     if isinstance(value, str):
         yield name, value
-    for key, part in value.items() if isinstance(value, dict) else ((name, part) for part in value) if isinstance(value, list) else ():
-        yield from strings_of(part, str(key))
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield from strings_of(part, key)
+    elif isinstance(value, list):
+        for part in value:
+            yield from strings_of(part, name)
 
 
 def result(ended: Ended) -> dict[str, Any]:

@@ -83,6 +83,7 @@ def table(outcomes: Outcomes) -> str:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
     lines += [f"-  {COLUMNS[column]}: {ABSENT[column[0]]}" for column in COLUMNS if column[0] in ABSENT]
+    lines += [f"   {COLUMNS[mode, False]}: no further tool, for {why}" for mode, why in sdk_servers.ONE_SCOPE.items()]
     listed = [f"{broken.client}, {broken.case}: {broken.why}" for broken in BROKEN]
     return "\n".join(lines + [f"upstream  {line}" for line in listed])
 

@@ -10,8 +10,8 @@ from demo import PASSWORD, USER
 from others import BASE, FURTHER, Others, free_ports
 
 PYTHON, TYPESCRIPT = "python-sdk", "typescript-sdk"
-# The Python SDK's middleware asks the same scopes of every tool.
-ONE_SCOPE = (PYTHON,)
+# Those where no tool needs a further scope, and why.
+ONE_SCOPE = {PYTHON: "the SDK's middleware asks the same scopes of every call"}
 
 
 def start(mode: str, cache: Path, python: Path, node: Path) -> Others:
