@@ -107,7 +107,7 @@ const bearer = (...requiredScopes) =>
 const [open, more] = [bearer(base), bearer(base, further)];
 
 const app = express();
-app.use(mcpAuthRouter({ provider, issuerUrl: origin, resourceServerUrl: resource, scopesSupported: [base] }));
+app.use(mcpAuthRouter({ provider, issuerUrl: origin, resourceServerUrl: resource, scopesSupported: [base, further] }));
 app.get("/interaction/:number", (_, response) => response.type("html").send(LOGIN));
 app.post("/interaction/:number", express.urlencoded({ extended: false }), ({ params, body }, response) => {
   if (body.decision) return response.redirect(303, decided(params.number, body.decision === "approve"));

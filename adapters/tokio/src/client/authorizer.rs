@@ -20,13 +20,15 @@ use super::{
     authorize::{Flow, RefreshFailure},
     dpop::Wanted,
     fetcher::{Fetcher, secret_value},
+    first_request,
     session::{Session, Step},
     store::Kept,
 };
 
 /// The authorization of one client at one MCP server.
 ///
-/// It sends no requests to that server: whoever does takes an [`Operation`] for each, adds its
+/// It sends no requests to that server, but for one without a token when it is asked to [log in](Self::log_in):
+/// whoever does takes an [`Operation`] for each, adds its
 /// [fields](Operation::fields), and has the answer [judged](Operation::judge). [`McpClient`](super::McpClient)
 /// is made so. Operations at the same time share one login, and one refresh of it (SEC-479); so do clones.
 #[derive(Clone)]
@@ -126,11 +128,13 @@ impl Authorizer {
         }
     }
 
-    /// Has the user log in, whether or not there are tokens already.
+    /// Has the user log in, whether or not there are tokens already; for the scopes that the server names in its
+    /// challenge, unless the options name others (CL-43).
     pub async fn log_in(&self) -> Result<Login, AuthorizeError> {
         let mut session = self.session().await?;
         let earlier = session.login.as_ref();
-        let login = self.flow().authorize(&[], None, earlier, &*self.browser).await?;
+        let challenges = first_request::challenges_of(self).await;
+        let login = self.flow().authorize(&challenges, None, earlier, &*self.browser).await?;
         *session = Session::new(login.clone());
         self.save(&mut session).await?;
         Ok(login)

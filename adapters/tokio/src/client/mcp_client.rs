@@ -217,15 +217,15 @@ impl fmt::Debug for McpClient {
 }
 
 /// One request.
-struct Call<'c> {
-    id: u64,
-    method: &'c str,
-    name: Option<&'c str>,
+pub(super) struct Call<'c> {
+    pub(super) id: u64,
+    pub(super) method: &'c str,
+    pub(super) name: Option<&'c str>,
 }
 
 impl Call<'_> {
     /// The JSON-RPC request with the `_meta` that the revision asks for (TS-30).
-    fn body(&self, mut params: Value) -> Value {
+    pub(super) fn body(&self, mut params: Value) -> Value {
         if let Some(params) = params.as_object_mut() {
             params.insert(
                 "_meta".to_owned(),
@@ -239,7 +239,7 @@ impl Call<'_> {
     }
 
     /// The fields of the request; those that repeat the body are spelled by the core (TC-03).
-    fn fields(&self) -> Result<HeaderMap, McpError> {
+    pub(super) fn fields(&self) -> Result<HeaderMap, McpError> {
         let mut fields = HeaderMap::new();
         fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let accept = HeaderValue::from_static("application/json, text/event-stream");

@@ -25,6 +25,7 @@ mod dpop;
 mod dpop;
 mod event_stream;
 mod fetcher;
+mod first_request;
 mod grants;
 mod layer;
 mod login;

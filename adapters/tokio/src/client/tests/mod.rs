@@ -209,3 +209,26 @@ async fn sec_486_a_servers_text_does_not_act_on_the_terminal() {
     assert!(shown.contains("oops") && shown.starts_with("error -32603"), "{shown}");
     assert!(!shown.chars().any(|c| c.is_control() || c == '\u{202e}'), "{shown:?}");
 }
+
+#[tokio::test]
+async fn cl_43_who_logs_in_asks_for_what_the_challenge_names() {
+    // The metadata names more; it counts where there is no challenge.
+    for (challenges, expected) in [(true, "user"), (false, "user admin")] {
+        let world = World::with(move |world, seen| match seen.path.as_str() {
+            "/mcp" if !challenges => Some(text(503, "text/plain", "not now")),
+            PRM => {
+                let scopes = r#"{"scopes_supported":["user","admin"],"#;
+                Some(json_body(200, world.resource_document().replacen('{', scopes, 1)))
+            }
+            _ => None,
+        })
+        .await;
+        let authorizer = Authorizer::new(world.resource.as_str(), world.options(), browse);
+        authorizer.unwrap().log_in().await.unwrap();
+        let asked = world.seen("/authorize")[0].parameter("scope");
+        assert_eq!(asked.as_deref(), Some(expected));
+        let first = &world.seen("/mcp")[0];
+        assert!(first.field("authorization").is_none());
+        assert_eq!((world.seen("/mcp").len(), &*world.paths()[0]), (1, "/mcp"));
+    }
+}
