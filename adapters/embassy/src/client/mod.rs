@@ -4,9 +4,9 @@
 //! post -> token there? -> send -> 401: discovery -> client id -> device grant or client credentials -> send again
 //! ```
 //!
-//! [`Client`] drives the machines of [`portcullis_core::client`] over a [`Transport`]: TLS of
-//! [`outgoing::tls`](crate::outgoing::tls) on a device. Every request has a connection of its own, which costs a
-//! handshake each: a way to tokens has three or four of them.
+//! [`Client`] drives the machines of [`portcullis_core::client`] over a [`Transport`](crate::outgoing::Transport):
+//! TLS of [`outgoing::tls`](crate::outgoing::tls) on a device. Every request has a connection of its own, which costs
+//! a handshake each: a way to tokens has three or four of them.
 //!
 //! - A device that acts for itself has a client id and a secret: [`Access::ClientCredentials`].
 //! - A device that acts for a user shows a code that the user types on another machine: [`Access::DeviceCode`].

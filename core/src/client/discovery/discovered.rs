@@ -6,7 +6,7 @@ use crate::{
     scope::ScopeSet,
 };
 
-/// A resource and its authorization server, both checked. Only [`Discovery`] makes one.
+/// A resource and its authorization server, both checked. Only [`Discovery`](super::Discovery) makes one.
 #[derive(Clone, Debug)]
 pub struct Discovered<'s> {
     pub(super) resource: ProtectedResource<'s>,
