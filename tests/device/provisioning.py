@@ -123,7 +123,7 @@ def names(report: Report, firmware: Path) -> None:
         for title, who, reason in (
             (f"the resource {plain}", {"resource": plain}, f"the resource identifier {not_secure}"),
             ("an issuer without TLS on a LAN", {"resource": secure, "issuer": f"http://{LAN}:9000"}, f"an issuer identifier {not_secure}"),
-            ("names that are too long together", {"resource": long + ".a", "issuer": long + ".b"}, "does not fit"),
+            ("names that are too long together", {"resource": long + ".a", "issuer": long + ".b"}, "no room for the metadata"),
         ):
             with report.case(f"SEC-524 SEC-509: {title}: it halts and says why, and the flash has taken nothing over"):
                 device.provision(7, OLD, **who)
