@@ -20,6 +20,7 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod address;
 pub mod bearer;
 pub mod challenge;
 #[cfg(feature = "client")]

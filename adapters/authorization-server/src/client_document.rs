@@ -18,14 +18,12 @@ use crate::audit::audit;
 use crate::settings::{ClientDocuments, Settings};
 use crate::throttle::{Peer, Throttle};
 
-mod address;
 mod cache;
 mod fetch;
 mod keys;
 mod read;
 mod url;
 
-pub use address::is_public;
 use cache::{Cache, Known};
 use fetch::{DOCUMENT, FetchError, Fetcher, KEY_SET};
 use read::{Described, DocumentError};

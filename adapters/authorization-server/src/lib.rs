@@ -198,7 +198,6 @@ pub use assertion_grant::IssuerKeys;
 pub use assertion_grant::enterprise::IdentityProvider;
 #[cfg(feature = "workload-identity")]
 pub use assertion_grant::workload::Workload;
-pub use client_document::is_public;
 pub use clients::{ClientError, Clients, KnownClient, NewClient};
 pub use clock::Clock;
 pub use mcp_server::McpServerError;

@@ -7,15 +7,14 @@ use super::{
     Client, Discovered, ErrorResponse, FetchFailure, Freshness, Grant, Machine, Method,
     OutgoingRequest, Output, Purpose, SignError, TokenRequest, TokenRequestError, Tokens,
     UrlPolicy, UrlRefusal, Wish,
-    fetch::{Answered, is_json},
-    kept_body,
+    fetch::{endpoint_body, endpoint_error},
     scope_choice::choose,
     token_request::{Ask, body_in},
 };
 use crate::{
     encoding::{
         json::{JsonError, Reader},
-        scratch::{BufferFull, Scratch},
+        scratch::Scratch,
     },
     limits::{DOCUMENT_DEPTH_MAX, TOKEN_LEN_MAX},
     message::IncomingResponse,
@@ -97,21 +96,11 @@ impl core::fmt::Display for DeviceError {
 
 impl core::error::Error for DeviceError {}
 
-impl From<BufferFull> for DeviceError {
-    fn from(BufferFull: BufferFull) -> Self {
-        Self::BufferFull
-    }
-}
+endpoint_error!(DeviceError);
 
 impl From<SignError> for DeviceError {
     fn from(error: SignError) -> Self {
         if error == SignError::BufferFull { Self::BufferFull } else { Self::Sign(error) }
-    }
-}
-
-impl From<JsonError> for DeviceError {
-    fn from(error: JsonError) -> Self {
-        if error == JsonError::BufferFull { Self::BufferFull } else { Self::Body(error) }
     }
 }
 
@@ -198,23 +187,7 @@ impl<'s> DeviceRequest<'s> {
         response: Result<IncomingResponse<'_>, FetchFailure>,
         scratch: &mut Scratch<'s>,
     ) -> Result<Codes<'s>, DeviceError> {
-        let response = response.map_err(DeviceError::Fetch)?;
-        let refused = match Answered::of(response.status) {
-            Answered::Trouble => return Err(DeviceError::Trouble),
-            Answered::Success => false,
-            Answered::Refused => true,
-        };
-        if !is_json(&response) {
-            return Err(if refused { DeviceError::Refused } else { DeviceError::ContentType });
-        }
-        if response.body.len() > DEVICE_ANSWER_LEN_MAX {
-            return Err(DeviceError::Fetch(FetchFailure::TooLarge));
-        }
-        let body = kept_body(response.body, scratch)?;
-        if refused {
-            self.refusal = ErrorResponse::from_json(body, scratch);
-            return Err(DeviceError::Refused);
-        }
+        let body = endpoint_body(response, DEVICE_ANSWER_LEN_MAX, &mut self.refusal, scratch)?;
         Codes::parse(body, self.url_policy, scratch)
     }
 }

@@ -10,9 +10,7 @@ use legacy::AskedOrigin;
 
 use super::{
     FetchFailure, Grant, Machine, Method, OutgoingRequest, Output, Preferences, Purpose,
-    ResourceMatch, UrlRefusal,
-    fetch::{Answered, is_json},
-    kept_body,
+    ResourceMatch, UrlRefusal, fetch::Answered, kept_body,
 };
 use crate::{
     challenge::parse::BearerChallenge,
@@ -413,7 +411,7 @@ fn document<'s>(
         // Checked before it is kept, so that an error page takes no room.
         Answered::Success => {
             response.body.len() <= METADATA_LEN_MAX_DESKTOP
-                && is_json(&response)
+                && response.is_json()
                 && is_readable(response.body)
         }
     };

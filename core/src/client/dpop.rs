@@ -4,8 +4,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Freshness, SignError, Signer, error_response::ErrorResponse, fetch::is_json,
-    random_text::RandomText, write_jws,
+    Freshness, SignError, Signer, error_response::ErrorResponse, random_text::RandomText, write_jws,
 };
 use crate::{
     challenge::parse::BearerChallenge,
@@ -99,7 +98,7 @@ pub fn token_endpoint_wants_nonce(
     response: &IncomingResponse<'_>,
     scratch: &mut Scratch<'_>,
 ) -> bool {
-    if response.status != 400 || !is_json(response) || response.body.len() > scratch.free_len() {
+    if response.status != 400 || !response.is_json() || response.body.len() > scratch.free_len() {
         return false;
     }
     let Ok(body) = super::kept_body(response.body, scratch) else { return false };

@@ -8,15 +8,14 @@ use super::{
     Assertion, Client, ClientAuthentication, Discovered, ErrorResponse, FetchFailure, Freshness,
     KnownClient, Machine, Method, OutgoingRequest, Output, Purpose, SignError,
     TOKEN_ANSWER_LEN_MAX, TokenRequest, TokenRequestError, UrlRefusal, Wish,
-    fetch::{Answered, is_json},
-    kept_body,
+    fetch::{endpoint_body, endpoint_error},
     scope_choice::without_offline_access,
     token_request::body_in,
 };
 use crate::{
     encoding::{
         json::{JsonError, Reader},
-        scratch::{BufferFull, Scratch},
+        scratch::Scratch,
     },
     limits::DOCUMENT_DEPTH_MAX,
     message::IncomingResponse,
@@ -121,21 +120,11 @@ impl core::fmt::Display for IdJagError {
 
 impl core::error::Error for IdJagError {}
 
-impl From<BufferFull> for IdJagError {
-    fn from(BufferFull: BufferFull) -> Self {
-        Self::BufferFull
-    }
-}
+endpoint_error!(IdJagError);
 
 impl From<SignError> for IdJagError {
     fn from(error: SignError) -> Self {
         if error == SignError::BufferFull { Self::BufferFull } else { Self::Sign(error) }
-    }
-}
-
-impl From<JsonError> for IdJagError {
-    fn from(error: JsonError) -> Self {
-        if error == JsonError::BufferFull { Self::BufferFull } else { Self::Body(error) }
     }
 }
 
@@ -204,23 +193,7 @@ impl<'s> IdJagRequest<'s> {
         response: Result<IncomingResponse<'_>, FetchFailure>,
         scratch: &mut Scratch<'s>,
     ) -> Result<Assertion<'s>, IdJagError> {
-        let response = response.map_err(IdJagError::Fetch)?;
-        let refused = match Answered::of(response.status) {
-            Answered::Trouble => return Err(IdJagError::Trouble),
-            Answered::Success => false,
-            Answered::Refused => true,
-        };
-        if !is_json(&response) {
-            return Err(if refused { IdJagError::Refused } else { IdJagError::ContentType });
-        }
-        if response.body.len() > TOKEN_ANSWER_LEN_MAX {
-            return Err(IdJagError::Fetch(FetchFailure::TooLarge));
-        }
-        let body = kept_body(response.body, scratch)?;
-        if refused {
-            self.refusal = ErrorResponse::from_json(body, scratch);
-            return Err(IdJagError::Refused);
-        }
+        let body = endpoint_body(response, TOKEN_ANSWER_LEN_MAX, &mut self.refusal, scratch)?;
         read_answer(body, scratch)
     }
 }

@@ -1,5 +1,6 @@
 //! What a client machine wants sent, and what it learns of the answer.
 
+use super::{ErrorResponse, kept_body};
 use crate::{encoding::scratch::Scratch, message::IncomingResponse};
 
 /// A step of the client that needs answers from the network.
@@ -161,14 +162,78 @@ impl Answered {
     }
 }
 
-/// Whether the media type is `application/json`, whatever its parameters (RFC 9110 §8.3.1).
-pub(super) fn is_json(response: &IncomingResponse<'_>) -> bool {
-    let Some(value) = response.content_type.one() else {
-        return false;
-    };
-    let media_type = value.split(|&byte| byte == b';').next().unwrap_or_default();
-    media_type.trim_ascii().eq_ignore_ascii_case(b"application/json")
+/// Why there is no body of an endpoint's answer to go on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoBody {
+    Fetch(FetchFailure),
+    Trouble,
+    Refused,
+    ContentType,
+    BufferFull,
 }
+
+/// The body of what an endpoint of an authorization server answered, kept in `scratch`: JSON, and at most
+/// `len_max` long. When the server refused, `words` is what it said, if that is readable (RFC 6749 §5.2).
+pub(super) fn endpoint_body<'s>(
+    response: Result<IncomingResponse<'_>, FetchFailure>,
+    len_max: usize,
+    words: &mut Option<ErrorResponse<'s>>,
+    scratch: &mut Scratch<'s>,
+) -> Result<&'s [u8], NoBody> {
+    let response = response.map_err(NoBody::Fetch)?;
+    let refused = match Answered::of(response.status) {
+        Answered::Trouble => return Err(NoBody::Trouble),
+        Answered::Success => false,
+        Answered::Refused => true,
+    };
+    if !response.is_json() {
+        return Err(if refused { NoBody::Refused } else { NoBody::ContentType });
+    }
+    if response.body.len() > len_max {
+        return Err(NoBody::Fetch(FetchFailure::TooLarge));
+    }
+    let body = kept_body(response.body, scratch).map_err(|_| NoBody::BufferFull)?;
+    if refused {
+        *words = ErrorResponse::from_json(body, scratch);
+        return Err(NoBody::Refused);
+    }
+    Ok(body)
+}
+
+/// `?` for the error of a machine that asks one endpoint: from [`endpoint_body`], from the reader of the body, and
+/// from the buffer of both.
+macro_rules! endpoint_error {
+    ($error:ty) => {
+        impl From<$crate::client::fetch::NoBody> for $error {
+            fn from(reason: $crate::client::fetch::NoBody) -> Self {
+                use $crate::client::fetch::NoBody;
+                match reason {
+                    NoBody::Fetch(failure) => Self::Fetch(failure),
+                    NoBody::Trouble => Self::Trouble,
+                    NoBody::Refused => Self::Refused,
+                    NoBody::ContentType => Self::ContentType,
+                    NoBody::BufferFull => Self::BufferFull,
+                }
+            }
+        }
+
+        impl From<$crate::encoding::scratch::BufferFull> for $error {
+            fn from(_: $crate::encoding::scratch::BufferFull) -> Self {
+                Self::BufferFull
+            }
+        }
+
+        impl From<$crate::encoding::json::JsonError> for $error {
+            fn from(error: $crate::encoding::json::JsonError) -> Self {
+                match error {
+                    $crate::encoding::json::JsonError::BufferFull => Self::BufferFull,
+                    error => Self::Body(error),
+                }
+            }
+        }
+    };
+}
+pub(super) use endpoint_error;
 
 #[cfg(test)]
 mod tests {
@@ -198,7 +263,7 @@ mod tests {
     #[test]
     fn sec_173_media_types() {
         let json =
-            |content_type| is_json(&IncomingResponse { status: 200, content_type, body: b"{}" });
+            |content_type| IncomingResponse { status: 200, content_type, body: b"{}" }.is_json();
         for accepted in
             ["application/json", "Application/JSON; charset=utf-8", "application/json ;a"]
         {

@@ -4,13 +4,12 @@ use super::{
     Client, ClientAuthentication, ClientSecret, Discovered, ErrorResponse, FetchFailure, Grant,
     Identity, KnownClient, Machine, Method, Origin, OutgoingRequest, Output, Purpose, UrlPolicy,
     UrlRefusal,
-    fetch::{Answered, is_json},
-    kept_body,
+    fetch::{endpoint_body, endpoint_error},
 };
 use crate::{
     encoding::{
         json::{JsonError, Reader, write::to_slice},
-        scratch::{BufferFull, Scratch},
+        scratch::Scratch,
     },
     limits::DOCUMENT_DEPTH_MAX,
     message::IncomingResponse,
@@ -79,17 +78,7 @@ impl core::fmt::Display for RegistrationError {
 
 impl core::error::Error for RegistrationError {}
 
-impl From<BufferFull> for RegistrationError {
-    fn from(BufferFull: BufferFull) -> Self {
-        Self::BufferFull
-    }
-}
-
-impl From<JsonError> for RegistrationError {
-    fn from(error: JsonError) -> Self {
-        if error == JsonError::BufferFull { Self::BufferFull } else { Self::Body(error) }
-    }
-}
+endpoint_error!(RegistrationError);
 
 /// The machine that gets a client id at one authorization server, in the order of CL-30: a known
 /// one, the client's metadata document, dynamic registration, else the user is asked.
@@ -160,24 +149,8 @@ impl<'s> Registration<'s> {
         response: Result<IncomingResponse<'_>, FetchFailure>,
         scratch: &mut Scratch<'s>,
     ) -> Result<Client<'s>, RegistrationError> {
-        let response = response.map_err(RegistrationError::Fetch)?;
-        let refused = match Answered::of(response.status) {
-            Answered::Trouble => return Err(RegistrationError::Trouble),
-            Answered::Success => false,
-            Answered::Refused => true,
-        };
-        if !is_json(&response) {
-            let refused = refused.then_some(RegistrationError::Refused);
-            return Err(refused.unwrap_or(RegistrationError::ContentType));
-        }
-        if response.body.len() > REGISTRATION_ANSWER_LEN_MAX {
-            return Err(RegistrationError::Fetch(FetchFailure::TooLarge));
-        }
-        let body = kept_body(response.body, scratch)?;
-        if refused {
-            self.refusal = ErrorResponse::from_json(body, scratch);
-            return Err(RegistrationError::Refused);
-        }
+        let body =
+            endpoint_body(response, REGISTRATION_ANSWER_LEN_MAX, &mut self.refusal, scratch)?;
         Answer::parse(body, self.redirect_uri, scratch)?.client(self.issuer, wanted)
     }
 }

@@ -3,8 +3,7 @@
 use super::{
     Client, CodeGrant, Discovered, ErrorResponse, FetchFailure, Freshness, Grant, Machine, Method,
     OutgoingRequest, Output, Purpose, SignError, StoredTokens, Tokens,
-    fetch::{Answered, is_json},
-    kept_body,
+    fetch::{endpoint_body, endpoint_error},
     tokens::TokenAnswer,
 };
 use crate::{
@@ -127,21 +126,11 @@ impl core::fmt::Display for TokenRequestError {
 
 impl core::error::Error for TokenRequestError {}
 
-impl From<BufferFull> for TokenRequestError {
-    fn from(BufferFull: BufferFull) -> Self {
-        Self::BufferFull
-    }
-}
+endpoint_error!(TokenRequestError);
 
 impl From<SignError> for TokenRequestError {
     fn from(error: SignError) -> Self {
         if error == SignError::BufferFull { Self::BufferFull } else { Self::Sign(error) }
-    }
-}
-
-impl From<JsonError> for TokenRequestError {
-    fn from(error: JsonError) -> Self {
-        if error == JsonError::BufferFull { Self::BufferFull } else { Self::Body(error) }
     }
 }
 
@@ -293,26 +282,7 @@ impl<'s> TokenRequest<'s> {
         response: Result<IncomingResponse<'_>, FetchFailure>,
         scratch: &mut Scratch<'s>,
     ) -> Result<Tokens<'s>, TokenRequestError> {
-        let response = response.map_err(TokenRequestError::Fetch)?;
-        let refused = match Answered::of(response.status) {
-            Answered::Trouble => return Err(TokenRequestError::Trouble),
-            Answered::Success => false,
-            Answered::Refused => true,
-        };
-        if refused && !is_json(&response) {
-            return Err(TokenRequestError::Refused);
-        }
-        if !is_json(&response) {
-            return Err(TokenRequestError::ContentType);
-        }
-        if response.body.len() > TOKEN_ANSWER_LEN_MAX {
-            return Err(TokenRequestError::Fetch(FetchFailure::TooLarge));
-        }
-        let body = kept_body(response.body, scratch)?;
-        if refused {
-            self.refusal = ErrorResponse::from_json(body, scratch);
-            return Err(TokenRequestError::Refused);
-        }
+        let body = endpoint_body(response, TOKEN_ANSWER_LEN_MAX, &mut self.refusal, scratch)?;
         let mut answer = TokenAnswer::parse(body, scratch)?;
         if !self.proving.takes(answer.is_bound) {
             return Err(TokenRequestError::TokenType);

@@ -12,12 +12,12 @@ use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use portcullis_core::address::is_public;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::address;
 use super::url::DocumentUrl;
 use crate::{answers, tls};
 
@@ -174,9 +174,8 @@ impl Fetcher {
         if addresses.is_empty() {
             return Err(FetchError::Name);
         }
-        let permitted = |address: &IpAddr| {
-            address::is_public(*address) || (self.loopback && address.is_loopback())
-        };
+        let permitted =
+            |address: &IpAddr| is_public(*address) || (self.loopback && address.is_loopback());
         if !addresses.iter().all(permitted) {
             return Err(FetchError::Address);
         }

@@ -3,8 +3,8 @@
 
 use std::net::IpAddr;
 
-use portcullis_authorization_server::is_public;
 use portcullis_core::{
+    address::is_public,
     client::{UrlPolicy, UrlRefusal},
     encoding::uri::Uri,
 };

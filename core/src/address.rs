@@ -1,6 +1,6 @@
-//! Which addresses a server may connect to on behalf of a stranger (AS-40, RFC 6890).
+//! Which addresses may be connected to on behalf of a stranger (AS-40, CL-93, RFC 6890).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// IPv4 networks that are not the public internet, each with the length of its prefix.
 const SPECIAL_V4: [([u8; 4], u32); 20] = [
