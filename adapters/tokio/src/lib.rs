@@ -8,6 +8,8 @@ pub mod client;
 mod connector;
 #[cfg(any(feature = "client", feature = "resource-server"))]
 pub use connector::Network;
+#[cfg(any(feature = "client", feature = "resource-server"))]
+pub mod key_pair;
 #[cfg(feature = "proxy")]
 pub mod proxy;
 #[cfg(feature = "resource-server")]

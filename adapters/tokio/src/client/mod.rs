@@ -41,6 +41,7 @@ mod session;
 mod signing_key;
 mod store;
 
+pub use crate::key_pair::NoSigningKey;
 pub use authorize::AuthorizeError;
 pub use authorizer::{Authorizer, Judgement, Operation};
 pub use browser::{OpenBrowser, Opened, PrintUrl, SystemBrowser};
@@ -64,7 +65,7 @@ pub use portcullis_core::client::{SignError, Signer, SigningAlgorithm};
 pub use printable::Printable;
 #[cfg(feature = "rmcp")]
 pub use rmcp_http::{AuthorizedHttpClient, AuthorizedHttpError};
-pub use signing_key::{NoSigningKey, SigningKey};
+pub use signing_key::SigningKey;
 #[cfg(feature = "keyring")]
 pub use store::KeyringStore;
 pub use store::{FileStore, RECORD_LEN_MAX, StoreError, StoreLock, TokenStore};
