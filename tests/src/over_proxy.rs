@@ -24,7 +24,7 @@ use crate::{
     connection,
     device::service::CONTENT_TYPE,
     driver::{Answer, Driver, Exchange},
-    over_tokio::Hands,
+    over_tokio::{Hands, answered},
     server::{RESOURCE, Server, secret_bytes},
     service::{self, Echo},
 };
@@ -95,18 +95,7 @@ impl Driver for OverProxy {
         self.clock.set(exchange.now);
         self.authorization_server.follow(exchange.script.clone());
         let asked = self.authorization_server.questions();
-        let (peer, own) = connection::pipe();
-        let service = self.service.clone();
-        let answer = self.runtime.block_on(async {
-            let connection = http1::Builder::new()
-                .serve_connection(TokioIo::new(own), TowerToHyperService::new(protect));
-            tokio::spawn(async move {
-                if let Err(error) = connection.await {
-                    tracing::debug!(%error, "connection");
-                }
-            });
-            connection::converse(peer, exchange, async || service.runs()).await
-        });
+        let answer = self.runtime.block_on(answered(protect, &self.service, exchange));
         let asked = self.authorization_server.questions() > asked;
         Answer { asked, ..answer }
     }

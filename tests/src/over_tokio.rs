@@ -9,11 +9,16 @@ use std::{
     time::Duration,
 };
 
-use hyper::server::conn::http1;
+use http::{Request, Response};
+use hyper::{
+    body::{Body, Incoming},
+    server::conn::http1,
+};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use portcullis_core::time::UnixTime;
 use portcullis_tokio::resource_server::{Clock, Protect, ProtectLayer};
 use tokio::runtime::Runtime;
+use tower::{BoxError, Service};
 use tower_layer::Layer as _;
 
 use crate::{
@@ -97,19 +102,29 @@ impl Driver for OverTokio {
         self.clock.set(exchange.now);
         self.authorization_server.follow(exchange.script.clone());
         let asked = self.authorization_server.questions();
-        let (peer, own) = connection::pipe();
-        let service = self.service.clone();
-        let answer = self.runtime.block_on(async {
-            let connection = http1::Builder::new()
-                .serve_connection(TokioIo::new(own), TowerToHyperService::new(protect));
-            tokio::spawn(async move {
-                if let Err(error) = connection.await {
-                    tracing::debug!(%error, "connection");
-                }
-            });
-            connection::converse(peer, exchange, async || service.runs()).await
-        });
+        let answer = self.runtime.block_on(answered(protect, &self.service, exchange));
         let asked = self.authorization_server.questions() > asked;
         Answer { asked, ..answer }
     }
+}
+
+/// What a server over HTTP answers on a connection of its own, and whether `service` ran behind it.
+pub(crate) async fn answered<S, B>(server: S, service: &Echo, exchange: &Exchange) -> Answer
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<BoxError>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    let (peer, own) = connection::pipe();
+    let connection =
+        http1::Builder::new().serve_connection(TokioIo::new(own), TowerToHyperService::new(server));
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "connection");
+        }
+    });
+    connection::converse(peer, exchange, async || service.runs()).await
 }

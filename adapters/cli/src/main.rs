@@ -5,6 +5,7 @@ mod authorization_server;
 mod demo;
 mod device;
 mod doctor;
+mod errors;
 mod files;
 mod key;
 mod login;

@@ -27,6 +27,7 @@ use settings::Problem;
 pub(crate) use user::Command as UserCommand;
 
 use crate::{
+    errors::from_parts,
     files::FileError,
     output::{self, OutputError},
     serving::{
@@ -151,24 +152,15 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// `?` from what each part fails with.
-macro_rules! from {
-    ($($variant:ident($error:ty);)*) => {
-        $(impl From<$error> for Error {
-            fn from(error: $error) -> Self {
-                Self::$variant(error)
-            }
-        })*
-    };
-}
-
-from! {
-    Configuration(ConfigurationError);
-    File(FileError);
-    Output(OutputError);
-    Settings(SettingsError);
-    Serving(ServingError);
-    Account(AccountError);
-    Password(user::PasswordError);
-    Client(ClientError);
+from_parts! {
+    Error {
+        Configuration(ConfigurationError);
+        File(FileError);
+        Output(OutputError);
+        Settings(SettingsError);
+        Serving(ServingError);
+        Account(AccountError);
+        Password(user::PasswordError);
+        Client(ClientError);
+    }
 }

@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     device::{DeviceError, key::base64url_text},
+    errors::from_parts,
     files::{self, FileError},
     output::{self, OutputError, Table},
 };
@@ -148,27 +149,12 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-impl From<FileError> for Error {
-    fn from(error: FileError) -> Self {
-        Self::File(error)
-    }
-}
-
-impl From<OutputError> for Error {
-    fn from(error: OutputError) -> Self {
-        Self::Output(error)
-    }
-}
-
-impl From<KeyError> for Error {
-    fn from(error: KeyError) -> Self {
-        Self::Key(error)
-    }
-}
-
-impl From<DeviceError> for Error {
-    fn from(error: DeviceError) -> Self {
-        Self::Device(error)
+from_parts! {
+    Error {
+        File(FileError);
+        Output(OutputError);
+        Key(KeyError);
+        Device(DeviceError);
     }
 }
 

@@ -22,6 +22,7 @@ use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
 
 use crate::{
+    errors::from_parts,
     files::{self, FileError, Readers},
     output::{self, OutputError, Table},
 };
@@ -244,26 +245,11 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-impl From<AuthorizeError> for Error {
-    fn from(error: AuthorizeError) -> Self {
-        Self::Authorize(error)
-    }
-}
-
-impl From<StoreError> for Error {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<FileError> for Error {
-    fn from(error: FileError) -> Self {
-        Self::File(error)
-    }
-}
-
-impl From<OutputError> for Error {
-    fn from(error: OutputError) -> Self {
-        Self::Output(error)
+from_parts! {
+    Error {
+        Authorize(AuthorizeError);
+        Store(StoreError);
+        File(FileError);
+        Output(OutputError);
     }
 }

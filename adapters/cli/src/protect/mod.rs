@@ -18,6 +18,7 @@ use clap::Args;
 use configuration::{Configuration, EXAMPLE};
 
 use crate::{
+    errors::from_parts,
     output::{self, OutputError},
     serving::{ServingError, configuration::ConfigurationError, log},
 };
@@ -87,20 +88,10 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-impl From<ConfigurationError> for Error {
-    fn from(error: ConfigurationError) -> Self {
-        Self::Configuration(error)
-    }
-}
-
-impl From<ServingError> for Error {
-    fn from(error: ServingError) -> Self {
-        Self::Serving(error)
-    }
-}
-
-impl From<OutputError> for Error {
-    fn from(error: OutputError) -> Self {
-        Self::Output(error)
+from_parts! {
+    Error {
+        Configuration(ConfigurationError);
+        Serving(ServingError);
+        Output(OutputError);
     }
 }

@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     device::DeviceError,
+    errors::from_parts,
     files::{self, FileError},
     login,
     output::OutputError,
@@ -135,38 +136,13 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-impl From<FileError> for Error {
-    fn from(error: FileError) -> Self {
-        Self::File(error)
-    }
-}
-
-impl From<OutputError> for Error {
-    fn from(error: OutputError) -> Self {
-        Self::Output(error)
-    }
-}
-
-impl From<DeviceError> for Error {
-    fn from(error: DeviceError) -> Self {
-        Self::Device(error)
-    }
-}
-
-impl From<KeyError> for Error {
-    fn from(error: KeyError) -> Self {
-        Self::Key(error)
-    }
-}
-
-impl From<ScopeError> for Error {
-    fn from(error: ScopeError) -> Self {
-        Self::Scope(error)
-    }
-}
-
-impl From<TokenError> for Error {
-    fn from(error: TokenError) -> Self {
-        Self::Token(error)
+from_parts! {
+    Error {
+        File(FileError);
+        Output(OutputError);
+        Device(DeviceError);
+        Key(KeyError);
+        Scope(ScopeError);
+        Token(TokenError);
     }
 }
