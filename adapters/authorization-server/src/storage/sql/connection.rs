@@ -205,7 +205,7 @@ impl Transaction {
 }
 
 /// The error for a statement that failed. Its text is for logs, and has none of the values.
-#[allow(clippy::needless_pass_by_value)] // What `map_err` hands over.
+#[allow(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
 pub(super) fn failed(error: sqlx::Error) -> StorageError {
     match &error {
         sqlx::Error::Database(reported) => StorageError::new(reported.message()),
