@@ -63,11 +63,12 @@ pub(super) async fn examine(options: &Options) -> Report {
 
 impl Examination {
     async fn run(&mut self) {
-        let Some(challenge) = server::check(self).await else { return };
-        let issuers = resource::check(self, &challenge).await;
-        for issuer in issuers.iter().take(ISSUERS_MAX) {
-            if let Some(found) = issuer::check(self, issuer).await {
-                endpoints::check(self, &found).await;
+        if let Some(challenge) = server::check(self).await {
+            let issuers = resource::check(self, &challenge).await;
+            for issuer in issuers.iter().take(ISSUERS_MAX) {
+                if let Some(found) = issuer::check(self, issuer).await {
+                    endpoints::check(self, &found).await;
+                }
             }
         }
         self.connections();

@@ -73,6 +73,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
         .build()
         .map_err(Error::Runtime)?;
     let report = runtime.block_on(examination::examine(options));
+    // A lookup of a name that is still under way keeps nobody waiting.
+    runtime.shutdown_background();
     if options.json {
         output::json(&report)?;
     } else {

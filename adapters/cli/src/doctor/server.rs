@@ -88,7 +88,7 @@ impl Probe {
     }
 }
 
-/// All that can be seen at the endpoint; `None` when it cannot be asked.
+/// All that can be seen at the endpoint; `None` when it cannot be asked, or is none.
 pub(super) async fn check(examination: &mut Examination) -> Option<Challenge> {
     let url = examination.url.clone();
     let mut answers = Vec::new();
@@ -106,6 +106,12 @@ pub(super) async fn check(examination: &mut Examination) -> Option<Challenge> {
         }
     }
     protocol(examination, &answers);
+    if answers.iter().all(|(_, answer)| is_elsewhere(answer)) {
+        // A site without MCP lacks all that is looked for: more would be said of it than there is to say.
+        let seen = answers.first().map(|(_, answer)| format!("status {}", answer.status));
+        examination.report.find(&rules::NOT_MCP, &url, seen.unwrap_or_default());
+        return None;
+    }
     without_token(examination, &answers);
     let Some((probe, refused)) = answers.iter().find(|(_, answer)| answer.status == 401) else {
         return Some(Challenge::default());
@@ -145,8 +151,18 @@ fn without_token(examination: &mut Examination, answers: &[(Probe, Answer)]) {
 }
 
 fn is_result(answer: &Answer) -> bool {
-    let has = |name: &[u8]| answer.body.windows(name.len()).any(|piece| piece == name);
-    (200..300).contains(&answer.status) && has(b"\"result\"")
+    (200..300).contains(&answer.status) && has(answer, b"\"result\"")
+}
+
+/// Whether the answer is that of a site where there is no MCP endpoint.
+fn is_elsewhere(answer: &Answer) -> bool {
+    let media_type = answer.field(&header::CONTENT_TYPE).unwrap_or_default();
+    let speaks = media_type.starts_with("text/event-stream") || has(answer, b"\"jsonrpc\"");
+    matches!(answer.status, 200..300 | 404 | 405 | 410 | 501) && !speaks
+}
+
+fn has(answer: &Answer, text: &[u8]) -> bool {
+    answer.body.windows(text.len()).any(|piece| piece == text)
 }
 
 /// The challenge of a request without a token (RS-20 to RS-31).

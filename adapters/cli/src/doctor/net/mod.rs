@@ -88,7 +88,7 @@ pub(crate) enum Failure {
     Name,
     Connection,
     Tls(String),
-    Http,
+    Http(String),
     TimedOut,
 }
 
@@ -100,7 +100,7 @@ impl fmt::Display for Failure {
             Self::Name => f.write_str("its name has no address"),
             Self::Connection => f.write_str("no connection"),
             Self::Tls(error) => write!(f, "no TLS session: {error}"),
-            Self::Http => f.write_str("no HTTP answer"),
+            Self::Http(error) => write!(f, "no HTTP answer: {error}"),
             Self::TimedOut => f.write_str("no answer in time"),
         }
     }
@@ -273,10 +273,10 @@ async fn exchange(
         .max_buf_size(HEAD_LEN_MAX)
         .handshake(TokioIo::new(stream))
         .await
-        .map_err(|_| Failure::Http)?;
+        .map_err(|error| Failure::Http(error.to_string()))?;
     // It ends with the answer's body, or with the time limit that drops it.
     tokio::spawn(connection);
-    sender.send_request(request).await.map_err(|_| Failure::Http)
+    sender.send_request(request).await.map_err(|error| Failure::Http(error.to_string()))
 }
 
 /// The body until its end or a bound; of an event stream the first event is enough.

@@ -43,6 +43,14 @@ pub(crate) const SERVER_REDIRECTS: Rule = Rule {
     effect: "Clients do not follow a redirect with a token: nothing works at this URL.",
     remedy: "Publish the URL that the redirect leads to, in the metadata too.",
 };
+pub(crate) const NOT_MCP: Rule = Rule {
+    code: "not-mcp",
+    severity: Error,
+    requirements: &["RS-20"],
+    what: "nothing at this URL speaks MCP",
+    effect: "Clients report that there is no server.",
+    remedy: "Give the URL of the MCP endpoint itself, with its path, as clients are given it; it takes POST.",
+};
 pub(crate) const OPEN_SERVER: Rule = Rule {
     code: "open-server",
     severity: Error,
@@ -63,7 +71,7 @@ pub(crate) const NO_401: Rule = Rule {
     code: "no-401",
     severity: Error,
     requirements: &["RS-20"],
-    what: "a request without a token is refused, but not with 401",
+    what: "a request without a token is not answered with 401",
     effect: "Clients see a broken server and never begin to log in.",
     remedy: "Answer 401 with WWW-Authenticate: Bearer.",
 };

@@ -2,6 +2,7 @@
 
 mod faults;
 mod hostile;
+mod strangers;
 mod tls;
 mod world;
 

@@ -65,11 +65,14 @@ fn has(report: &Report, code: &str) -> bool {
 
 #[tokio::test]
 async fn a_certificate_that_clients_refuse_is_an_error() {
-    for (name, days, trusted) in
-        [("localhost", 90, false), ("other.example", 90, true), ("localhost", -1, true)]
-    {
+    for (name, days, trusted, why) in [
+        ("localhost", 90, false, "UnknownIssuer"),
+        ("other.example", 90, true, "not valid for name \"localhost\""),
+        ("localhost", -1, true, "expired"),
+    ] {
         let report = found(name, days, trusted).await;
         assert!(has(&report, "tls-invalid"), "{report:#?}");
+        assert!(report.findings.iter().any(|it| it.detail.contains(why)), "{why}: {report:#?}");
         assert_eq!(report.verdict, Verdict::Errors);
     }
     let report = found("localhost", 90, true).await;
