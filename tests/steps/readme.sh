@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# the commands of the documentation, taken from its text, do what is said of them; one that no test knows fails
+set -u
+. tests/steps/lib.sh
+
+debian curl iproute2 || command -v curl >/dev/null || exit 1
+cargo build --quiet --locked --release || exit 1
+# As `cargo run -p` builds them, with what the tests have built already.
+cargo build --quiet --locked --workspace --all-features --bins --tests || exit 1
+# The ports are those of the text: in a network of their own where that can be made, else on this machine's loopback.
+alone=()
+if as_root unshare --net true 2>/dev/null; then
+    alone=(as_root unshare --net -- bash -c 'ip link set lo up && exec "$@"' --)
+fi
+timeout 600 "${alone[@]}" python3 tests/readme/run.py --program "$CARGO_TARGET_DIR/release/portcullis" \
+    --examples "$CARGO_TARGET_DIR/debug"
