@@ -37,7 +37,7 @@ default = true
 def demo(stage: Stage) -> None:
     """The demo on the ports that the documentation names."""
     if not stage.is_running("portcullis demo"):
-        stage.serve("portcullis demo", CLOCK, METADATA)
+        stage.serve("portcullis demo", CLOCK, "The servers stay up.")
 
 
 @shows(r"cargo run --release -- demo")

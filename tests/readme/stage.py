@@ -104,9 +104,11 @@ class Stage:
             expect(ended.status == status, f"status {ended.status} instead of {status}: {ended.said}")
         return ended
 
-    def serve(self, command: str, *ready: str, trust: ssl.SSLContext | None = None, ends: int = 0) -> None:
-        """Starts what keeps running, and waits until something answers at each URL. Told to end, it ends with this
-        status.
+    def serve(
+        self, command: str, ready: str, says: str = "", trust: ssl.SSLContext | None = None, ends: int = 0
+    ) -> None:
+        """Starts what keeps running, and waits until something answers at `ready` and it has said so. Told to end,
+        it ends with this status.
         """
         log = self.folder / f"log-{len(self._running)}"
         with log.open("wb") as out:
@@ -120,14 +122,16 @@ class Stage:
             )
         self._running.append((command, process, ends))
         deadline = time.monotonic() + START_SECS_MAX
-        missing = list(ready)
-        while missing and time.monotonic() < deadline and process.poll() is None:
+        said = ""
+        while time.monotonic() < deadline and process.poll() is None:
+            said = log.read_text("utf-8", "replace")
             try:
-                fetch(missing[0], trust=trust)
-                missing.pop(0)
+                if says in said and fetch(ready, trust=trust):
+                    return
             except OSError:
-                time.sleep(0.1)
-        expect(not missing, f"nothing answers at {missing}: {log.read_text('utf-8', 'replace')[-800:]}")
+                pass
+            time.sleep(0.1)
+        raise Untrue(f"nothing answers at {ready}, or {says!r} is not said: {said[-800:]}")
 
     def login_of(self, command: str) -> Ended:
         """Runs a command that prints a page for its user, who opens it and logs in."""
