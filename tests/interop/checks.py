@@ -9,36 +9,40 @@ import base64
 import hashlib
 import json
 import re
+from email.message import Message
 from urllib.parse import quote, urlencode, urlsplit
 
-from demo import PASSWORD, USER, Demo, fetch
-from others import Others
+from columns import Column
+from servers import PASSWORD, USER, Server, fetch
 from user_agent import FlowStopped, RedirectListener, UserAgent
 
 PREFIX_LEN = 6
-Server = Demo | Others
 DEFAULT_PATHS = ("/.well-known/oauth-authorization-server", "/authorize", "/token", "/register")
 
 
-def foreign_token(here: Server, there: Server, token: str) -> str | None:
-    """A good token of one demo must be worth nothing at the other."""
-    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "get_time", "arguments": {}}}
-    headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
-    headers |= {"Authorization": f"Bearer {token}", "MCP-Protocol-Version": "2025-11-25"}
+def foreign_token(here: Server, there: Server, tools: tuple[str, str], token: str) -> str | None:
+    """A good token of one server must be worth nothing at the other; `tools` are the open ones of both."""
+
+    def call(server: Server, tool: str) -> tuple[int, Message, bytes]:
+        message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": {}}}
+        headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+        headers |= {"Authorization": f"Bearer {token}", "MCP-Protocol-Version": "2025-11-25"}
+        return fetch(server.resource, json.dumps(message).encode(), headers)
+
     if not token:
         return "no token came out of the flow"
-    if (status := fetch(here.resource, json.dumps(message).encode(), headers)[0]) != 200:
+    if (status := call(here, tools[0])[0]) != 200:
         return f"its own server answers {status}"
-    status, fields, _ = fetch(there.resource, json.dumps(message).encode(), headers)
+    status, fields, _ = call(there, tools[1])
     challenge = fields["WWW-Authenticate"] or ""
     if status != 401 or 'error="invalid_token"' not in challenge:
         return f"{status} {challenge}"
     return None
 
 
-def other_resource(demo: Server) -> str | None:
+def other_resource(server: Server, column: Column) -> str | None:
     """A code for a resource that this authorization server does not know must not be had (RFC 8707 §2)."""
-    metadata = json.loads(fetch(demo.issuer + "/.well-known/oauth-authorization-server")[2])
+    metadata = json.loads(fetch(server.issuer + "/.well-known/oauth-authorization-server")[2])
     listener = RedirectListener(0)
     try:
         client = {"redirect_uris": [listener.redirect_uri], "token_endpoint_auth_method": "none"}
@@ -53,26 +57,26 @@ def other_resource(demo: Server) -> str | None:
 
         def ask(resource: str) -> dict[str, str]:
             agent = UserAgent(listener.redirect_uri, USER, PASSWORD)
-            url = f"{metadata['authorization_endpoint']}?{urlencode(query | {'resource': resource, 'scope': 'user'})}"
+            url = f"{metadata['authorization_endpoint']}?{urlencode(query | {'resource': resource, 'scope': column.base})}"
             try:
                 agent.authorize(url)
             except FlowStopped as stop:
                 return {"error": f"page: {stop}"}
             return listener.callback()
 
-        if "code" not in ask(demo.resource):
+        if "code" not in ask(server.resource):
             return "no code for the right resource either"
-        answer = ask(demo.resource.replace("/mcp", "/other"))
+        answer = ask(server.resource.replace("/mcp", "/other"))
         return "a code was issued" if "code" in answer or "error" not in answer else None
     finally:
         listener.close()
 
 
-def default_endpoints(demo: Server) -> str | None:
-    """Only with `--legacy` is the MCP server's origin an authorization server for clients that expect one there."""
-    origin = "{0.scheme}://{0.netloc}".format(urlsplit(demo.resource))
+def default_endpoints(server: Server, legacy: bool) -> str | None:
+    """Only where that is wanted is the MCP server's origin an authorization server for clients that expect one there."""
+    origin = "{0.scheme}://{0.netloc}".format(urlsplit(server.resource))
     served = [path for path in DEFAULT_PATHS if fetch(origin + path)[0] != 404]
-    expected = list(DEFAULT_PATHS) if "--legacy" in demo.options else []
+    expected = list(DEFAULT_PATHS) if legacy else []
     return None if served == expected else f"served: {served}"
 
 

@@ -1,4 +1,4 @@
-"""The clients: how each is installed from its pins, and taken through the flow against a demo."""
+"""The clients: how each is installed from its pins, and taken through the flow at a server."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from browsers import ASKED, Browsers
-from demo import Demo
-from others import Others
-from sdk_servers import ONE_SCOPE
+from columns import Column
+from servers import Server
 from upstream import BROKEN
 
 HERE = Path(__file__).resolve().parent
@@ -60,7 +59,7 @@ OURS = Client("portcullis", "login", "program", "handshake", "drive_portcullis.p
 
 @dataclass
 class Outcome:
-    """What became of one client at one demo."""
+    """What became of one client in one column."""
 
     lines: list[str] = field(default_factory=list)
     """What is said of each case, and what else the driver said."""
@@ -148,19 +147,19 @@ def node_modules(cache: Path) -> Path:
     return home
 
 
-def drive(command: list[str], client: Client, demo: Demo | Others, hide_metadata: bool, cache: Path) -> Outcome:
+def drive(command: list[str], client: Client, column: Column, server: Server, cache: Path) -> Outcome:
     """Takes one client through the flow."""
-    label = f"{demo.options}{', RFC 9728 hidden' if hide_metadata else ''}, {client.era}"
-    file = f"report-{client.version}-{client.era}-{demo.mode}{'-hidden' if hide_metadata else ''}.json"
-    report = cache / file
+    label = f"{column.title}, {client.era}"
+    report = cache / f"report-{client.name.replace(' ', '-')}-{client.era}-{column.name}.json"
     report.unlink(missing_ok=True)
     browsers = Browsers()
-    command = command + ["--server-url", demo.resource, "--era", client.era, f"--label={label}"]
-    command += ["--report", str(report)] + (["--hide-metadata"] if hide_metadata else [])
+    command = command + ["--server-url", server.resource, "--era", client.era, f"--label={label}"]
+    command += ["--open-tool", column.open_tool, "--report", str(report)]
+    command += ["--hide-metadata"] if column.hidden else []
     # Those in Python are the browser, too; programs have a listener of their own.
     redirect = {"python": ["--redirect-port", "0"], "typescript": ["--redirect-uri", browsers.listener.redirect_uri]}
     command += redirect.get(client.language, [])
-    command += ["--one-scope"] if demo.mode in ONE_SCOPE else []
+    command += ["--one-scope"] if column.one_scope else []
     status, lines = _converse(command, browsers)
     browsers.close()
     outcome = judge(client, label, lines)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Callable
 from urllib.parse import parse_qs, urlsplit
 
-from demo import PASSWORD, USER
+from servers import PASSWORD, USER
 from user_agent import UserAgent
 
 COMMAND_SECS_MAX = 90
@@ -92,6 +92,7 @@ def options(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """What every driver of a program is told, and what its parser has beside that."""
     parser.add_argument("--program", type=Path, nargs="+", required=True, help="the program, and what always follows")
     parser.add_argument("--server-url", required=True)
+    parser.add_argument("--open-tool", default="get_time", help="the tool that needs no further scope")
     parser.add_argument("--label", required=True, help="said with every case")
     parser.add_argument("--era", required=True, help="handshake or stateless")
     parser.add_argument("--report", type=Path, required=True, help="file for the token and the secrets that were used")

@@ -15,10 +15,9 @@ from typing import Any
 
 from checks import leaks
 from commands import Commands, Ended, expect, options, some_arguments
-from demo import fetch, metadata_url
+from servers import fetch, metadata_url
 from user_agent import LoginRefused
 
-OPEN_TOOL = "get_time"
 
 
 class Run(Commands):
@@ -91,8 +90,8 @@ class Run(Commands):
         self.token, self.scopes = self.get_token(), set(shown["scope"].split())
         status, _, result = self.call("tools/list", self.token)
         tools = [tool["name"] for tool in result.get("tools", [])]
-        expect(OPEN_TOOL in tools, True, f"{status}, {OPEN_TOOL} in {tools}")
-        self.open, *further = sorted(result["tools"], key=lambda tool: tool["name"] != OPEN_TOOL)
+        expect(self.options.open_tool in tools, True, f"{status}, {self.options.open_tool} in {tools}")
+        self.open, *further = sorted(result["tools"], key=lambda tool: tool["name"] != self.options.open_tool)
         self.further = further[0] if further else self.open
         self.uses(self.token, self.open)
         expect(self.get_token(), self.token, "token of the next process")
