@@ -12,6 +12,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+import diagnose
 from authorization import OURS as OURS_ON_SQLITE, OTHERS, AuthorizationServer
 from checks import default_endpoints, foreign_token, leaks, other_resource, search_is_blind
 from clients import CLIENTS, OURS, Client, drive, install, node_modules, sdk_python
@@ -117,6 +118,8 @@ def main() -> None:
     try:
         servers = start_all(means, running)
         report(f"all {len(running)} servers and authorization servers start", None)
+        for case in diagnose.check(means, servers):
+            report(*case)
         cells = drive_all(servers, commands, cache)
         check_servers(servers, cells)
     finally:

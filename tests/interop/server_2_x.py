@@ -6,6 +6,7 @@ the user, and what is granted, in memory.
 
 from __future__ import annotations
 
+import json
 import secrets
 import sys
 import time
@@ -23,6 +24,7 @@ from mcp.server.mcpserver.server import MCPServer
 from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 TOKEN_SECS = 600
 CODE_SECS = 60
@@ -111,6 +113,20 @@ class Provider:
         )
 
 
+def logged(app: ASGIApp) -> ASGIApp:
+    """Prints what `portcullis doctor` asks, and nothing of other clients."""
+
+    async def look_on(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            request = Request(scope)
+            if request.headers.get("user-agent", "").startswith("portcullis-doctor/"):
+                credentials = {name: request.headers.get(name) for name in ("authorization", "cookie")}
+                print("asked", json.dumps({"method": request.method, "url": str(request.url), **credentials}), flush=True)
+        await app(scope, receive, send)
+
+    return look_on
+
+
 def main(port: int, scope: str, user: str, password: str) -> None:
     base = f"http://localhost:{port}"
     provider = Provider(base, scope)
@@ -140,7 +156,7 @@ def main(port: int, scope: str, user: str, password: str) -> None:
         known = (form.get("username"), form.get("password")) == (user, password)
         return HTMLResponse(CONSENT) if known else HTMLResponse(LOGIN, status_code=401)
 
-    app = server.streamable_http_app(stateless_http=True)
+    app = logged(server.streamable_http_app(stateless_http=True))
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")
 
 

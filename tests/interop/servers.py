@@ -45,13 +45,16 @@ class Programs:
                 return
             except OSError:
                 time.sleep(0.1)
-        raise RuntimeError(f"nothing answers at {url}: {self.said()[-800:]} {self._others_log.read_text('utf-8', 'replace')[-800:]}")
+        raise RuntimeError(f"nothing answers at {url}: {self.said()[-800:]} {self.others_said()[-800:]}")
 
     def alive(self) -> bool:
         return all(process.poll() is None for process in self._processes)
 
     def said(self) -> str:
         return self.log.read_text("utf-8", "replace")
+
+    def others_said(self) -> str:
+        return self._others_log.read_text("utf-8", "replace")
 
     def stop(self) -> None:
         for process in self._processes:
@@ -78,9 +81,11 @@ def metadata_url(resource: str) -> str:
     return f"{parts.scheme}://{parts.netloc}/.well-known/oauth-protected-resource{parts.path}"
 
 
-def fetch(url: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> tuple[int, Message, bytes]:
+def fetch(
+    url: str, body: bytes | None = None, headers: dict[str, str] | None = None, method: str | None = None
+) -> tuple[int, Message, bytes]:
     """Status, headers and body, whatever the status is."""
-    request = urllib.request.Request(url, data=body, headers=headers or {})
+    request = urllib.request.Request(url, data=body, headers=headers or {}, method=method)
     try:
         with urllib.request.urlopen(request, timeout=20) as answer:
             return answer.status, answer.headers, answer.read()

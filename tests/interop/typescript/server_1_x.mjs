@@ -107,6 +107,14 @@ const bearer = (...requiredScopes) =>
 const [open, more] = [bearer(base), bearer(base, further)];
 
 const app = express();
+// Prints what `portcullis doctor` asks, and nothing of other clients.
+app.use(({ method, originalUrl: url, headers }, _, next) => {
+  const { authorization = null, cookie = null } = headers;
+  if (headers["user-agent"]?.startsWith("portcullis-doctor/")) {
+    console.log(`asked ${JSON.stringify({ method, url, authorization, cookie })}`);
+  }
+  next();
+});
 app.use(mcpAuthRouter({ provider, issuerUrl: origin, resourceServerUrl: resource, scopesSupported: [base, further] }));
 app.get("/interaction/:number", (_, response) => response.type("html").send(LOGIN));
 app.post("/interaction/:number", express.urlencoded({ extended: false }), ({ params, body }, response) => {

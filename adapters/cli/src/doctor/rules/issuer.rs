@@ -175,9 +175,9 @@ pub(crate) const NO_PUBLIC_CLIENTS: Rule = Rule {
     code: "no-public-clients",
     severity: Warning,
     requirements: &["AS-08"],
-    what: "public clients are not admitted at the token endpoint",
-    effect: "Clients without a secret, which most MCP clients are, cannot redeem a code.",
-    remedy: "Add none to token_endpoint_auth_methods_supported.",
+    what: "the metadata does not say that public clients are admitted at the token endpoint",
+    effect: "Clients without a secret, which most MCP clients are, take it that they cannot redeem a code.",
+    remedy: "Admit them, and add none to token_endpoint_auth_methods_supported.",
 };
 pub(crate) const NO_ASSERTION_ALGORITHMS: Rule = Rule {
     code: "no-assertion-algorithms",
