@@ -16,6 +16,7 @@ import device  # noqa: F401  each declares how its commands are run
 import service  # noqa: F401
 import serving  # noqa: F401
 import using  # noqa: F401
+import words
 from recipe import RECIPES, ByHand, Elsewhere, Recipe, plain
 from shown import Block, Command, blocks, commands
 from stage import Stage
@@ -27,6 +28,7 @@ ELSEWHERE = tuple(
         (r"cd core/fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run bearer", "fuzz", "cargo"),
         (r"examples/microcontroller/run( \d+)?", "firmware", ". examples/microcontroller/firmware.sh"),
         (r"examples/microcontroller/build rp2040-w5500", "core-targets", "microcontroller/build rp2040-w5500"),
+        (r"cargo build --release", "demo", "cargo build --quiet --locked --release"),
         (r"cargo test", "test", "examples/microcontroller/Cargo.toml"),
     )
 )
@@ -89,6 +91,21 @@ def is_blind() -> str | None:
     return None if told == expected else f"{told}"
 
 
+def check_mentions(root: Path, programs: dict[str, Path]) -> None:
+    """Commands in the middle of a text."""
+    stage = Stage(root, programs)
+    mentions = list(words.mentioned(root))
+    unknown = [(command, why) for command in mentions if (why := words.why_not(stage, command.text))]
+    for command, why in unknown:
+        report(command, why)
+    if not unknown:
+        report(Command("run.py", 0, f"the program knows the {len(mentions)} commands that texts mention"), None)
+    for wrong in ("key conjure", "user add|conjure", "demo --conjure"):
+        why = None if words.why_not(stage, wrong) else "it is taken for one"
+        report(Command("run.py", 0, f"the program does not know {wrong!r}"), why)
+    stage.close()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", type=Path, required=True, help="the portcullis program")
@@ -106,6 +123,7 @@ def main() -> None:
                 perform(block, stage)
         finally:
             stage.close()
+    check_mentions(root, programs)
     used = {id(way(command)) for block in shown for command in block}
     for unused in (each for each in (*RECIPES, *ELSEWHERE, *BY_HAND) if id(each) not in used):
         report(Command("run.py", 0, unused.pattern.pattern), "it is shown nowhere")

@@ -31,15 +31,16 @@ class Command:
 Block = list[Command]
 
 
+def kept(root: Path, *patterns: str) -> list[str]:
+    """The names of the files that belong to the project, the front page first."""
+    listing = subprocess.run(["git", "ls-files", *patterns], cwd=root, capture_output=True, text=True, check=True)
+    return sorted(listing.stdout.splitlines(), key=lambda name: (name != "README.md", name))
+
+
 def blocks(root: Path) -> Iterator[Block]:
-    """The blocks of all files that are kept, in order."""
-    listed = subprocess.run(
-        ["git", "ls-files", "*.md", "*.rs"], cwd=root, capture_output=True, text=True, check=True
-    ).stdout.splitlines()
-    # The front page first.
-    for name in sorted(listed, key=lambda name: (name != "README.md", name)):
-        text = (root / name).read_text()
-        lines = text.splitlines()
+    """The blocks of all files, in order."""
+    for name in kept(root, "*.md", "*.rs"):
+        lines = (root / name).read_text().splitlines()
         yield from _in_markdown(name, lines) if name.endswith(".md") else _in_comments(name, lines)
 
 

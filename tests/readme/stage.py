@@ -79,7 +79,8 @@ class Stage:
         opener = bin / "xdg-open"
         opener.write_text(f"#!/bin/sh\nexec {sys.executable} {HERE / 'browser.py'} \"$@\"\n")
         opener.chmod(0o755)
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "DBUS_", "RUST_"))}
+        left = ("XDG_", "DBUS_", "RUST_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+        kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(left)}
         # No keyring of whoever runs this: logins are files.
         self.environment = kept | {
             "PATH": f"{bin}:{os.environ['PATH']}",
