@@ -102,6 +102,12 @@ def derive_key(stage: Stage, command: str) -> None:
     verify = f"portcullis token verify - --resource {CLOCK} --issuer {ISSUER} --key"
     stage.run(f"{verify} this.key", typed=stage.notes["token"])
     stage.run(f"{verify} other.key", typed=stage.notes["token"], status=1)
+    # The example for authors of servers names the same URL, issuer and kid.
+    stage.serve("env MCP_KEY=$(cat this.key) desktop_server", CLOCK, ends=-15)
+    expect(call(CLOCK, stage.notes["token"])[0] == 200, "an MCP server with this key takes the token")
+    stage.stop(1)
+    stage.serve("env MCP_KEY=$(cat other.key) desktop_server", CLOCK, ends=-15)
+    expect(call(CLOCK, stage.notes["token"])[0] == 401, "an MCP server with another key refuses it")
 
 
 def issuer(stage: Stage) -> None:
