@@ -6,7 +6,7 @@ import json
 import re
 import stat
 
-from peers import McpServer
+from peers import McpServer, call
 from recipe import shows
 from serving import CLOCK, ISSUER, demo
 from stage import Stage, expect
@@ -89,10 +89,18 @@ def _without_pointer(stage: Stage) -> str:
     return server.origin
 
 
-@shows(r"MCP_KEY=.+ cargo run -p desktop_server")
+@shows(r"[A-Z_]+=.+ cargo run -p desktop_server( -- settings\.toml 127\.0\.0\.1:8002)?")
 def desktop_server(stage: Stage, command: str) -> None:
+    here = "env " + command.replace("cargo run -p ", "").replace(" -- ", " ")
+    url = CLOCK
+    if "settings.toml" in command:
+        url = CLOCK.replace("8001", "8002")
+        settings = (stage.root / "examples" / "desktop_server" / "settings.toml").read_text()
+        (stage.work / "settings.toml").write_text(settings.replace(CLOCK, url))
+        here = here.replace("env ", f"env MCP_KEY={'A' * 43} ")
     # It has no signal of its own to end at.
-    stage.serve("env " + command.replace("cargo run -p ", ""), CLOCK, ends=-15)
+    stage.serve(here, url, ends=-15)
+    expect(call(url, None)[0] == 401, "a call without a token is refused")
 
 
 @shows(r"curl -i -X POST http://localhost:8001/mcp")
