@@ -13,6 +13,7 @@ from itertools import groupby
 from pathlib import Path
 
 import device  # noqa: F401  each declares how its commands are run
+import links
 import service  # noqa: F401
 import serving  # noqa: F401
 import using  # noqa: F401
@@ -106,6 +107,18 @@ def check_mentions(root: Path, programs: dict[str, Path]) -> None:
     stage.close()
 
 
+def check_links(root: Path) -> None:
+    """Links between pages."""
+    lost = list(links.broken(root))
+    for link, why in lost:
+        report(link, why)
+    if not lost:
+        report(Command("run.py", 0, "links within the project lead to a file and a heading"), None)
+    readme = root / "README.md"
+    blind = links.why_not(readme, "conjured") is None or links.why_not(root / "conjured.md", "") is None
+    report(Command("run.py", 0, "a link that leads nowhere is seen"), "it is not" if blind else None)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", type=Path, required=True, help="the portcullis program")
@@ -124,6 +137,7 @@ def main() -> None:
         finally:
             stage.close()
     check_mentions(root, programs)
+    check_links(root)
     used = {id(way(command)) for block in shown for command in block}
     for unused in (each for each in (*RECIPES, *ELSEWHERE, *BY_HAND) if id(each) not in used):
         report(Command("run.py", 0, unused.pattern.pattern), "it is shown nowhere")

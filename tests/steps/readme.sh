@@ -9,7 +9,7 @@ cargo build --quiet --locked --release || exit 1
 cargo build --quiet --locked --workspace --all-features --tests --bin desktop_server --bin desktop_client --bin rmcp_client || exit 1
 # The ports are those of the text: in a network of their own where that can be made, else on this machine's loopback.
 alone=()
-if [ "$(id -u)" -eq 0 ] && unshare --net true 2>/dev/null; then
+if [ "$(id -u)" -eq 0 ] && unshare --net ip link set lo up 2>/dev/null; then
     alone=(unshare --net -- bash -c 'ip link set lo up && exec "$@"' --)
 fi
 timeout 600 "${alone[@]}" python3 tests/readme/run.py --program "$CARGO_TARGET_DIR/release/portcullis" \
