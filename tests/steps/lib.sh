@@ -57,15 +57,16 @@ as_root() {
 # Installs the Debian packages that are missing.
 debian() {
     local missing=() package
+    local install=(as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends)
     command -v apt-get >/dev/null || return 1
     for package in "$@"; do
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
     done
     [ ${#missing[@]} -eq 0 ] && return 0
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" \
+    "${install[@]}" "${missing[@]}" \
         >/dev/null 2>&1 && return 0
-    as_root apt-get update -qq >/dev/null 2>&1
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+    as_root apt-get -o DPkg::Lock::Timeout=300 update -qq >/dev/null 2>&1
+    "${install[@]}" "${missing[@]}"
 }
 
 # Waits until nobody else builds what has this name: a step, and the same one that builds ahead. Until `unlock`.

@@ -106,6 +106,28 @@ impl OutgoingRequest<'_> {
     pub const ACCEPT: &'static str = "application/json";
 }
 
+impl<'m> OutgoingRequest<'m> {
+    /// A form for an endpoint of an authorization server.
+    pub(super) const fn form(
+        purpose: Purpose,
+        url: &'m str,
+        authorization: Option<&'m str>,
+        body: &'m [u8],
+        response_len_max: usize,
+    ) -> Self {
+        Self {
+            purpose,
+            method: Method::Post,
+            url,
+            content_type: Some("application/x-www-form-urlencoded"),
+            authorization,
+            mcp_protocol_version: None,
+            body,
+            response_len_max,
+        }
+    }
+}
+
 impl core::fmt::Debug for OutgoingRequest<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         // Body and authorization hold codes, verifiers and secrets (INV-6).
