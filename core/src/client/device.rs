@@ -414,7 +414,9 @@ impl<'s> DeviceGrant<'s> {
             // A server that cannot be reached, or says that it is busy, is asked half as often.
             (
                 TokenRequestError::Trouble
-                | TokenRequestError::Fetch(FetchFailure::Unreachable | FetchFailure::TimedOut),
+                | TokenRequestError::Fetch(
+                    FetchFailure::Unreachable | FetchFailure::Certificate | FetchFailure::TimedOut,
+                ),
                 _,
             ) => {
                 let slower = self.interval_secs.saturating_mul(2).min(POLL_INTERVAL_SECS_MAX);
