@@ -17,8 +17,8 @@ use clap::Args;
 use portcullis_tokio::{
     AuthoritiesError,
     client::{
-        Access, AuthorizeError, ConfiguredClient, DeviceCode, Login, OpenBrowser, Opened,
-        Options as ClientOptions, Printable, StoreError, SystemBrowser,
+        Access, AuthorizeError, ConfiguredClient, DeviceCode, Exchange, Login, Observer,
+        OpenBrowser, Opened, Options as ClientOptions, Printable, StoreError, SystemBrowser,
     },
 };
 use serde::Serialize;
@@ -120,6 +120,7 @@ impl Options {
             allowed_issuers: self.issuer.clone().map(|issuer| vec![issuer]),
             scope: self.scope.clone(),
             redirect_port: self.redirect_port,
+            observer: Arc::new(Warning),
             ..self.trust.client_options()?
         })
     }
@@ -137,6 +138,20 @@ impl OpenBrowser for Browser {
         }
         eprintln!("Open this page to log in:\n{url}");
         Box::pin(async { Ok(()) })
+    }
+}
+
+/// Tells the user what is not as it was.
+struct Warning;
+
+impl Observer for Warning {
+    fn exchange(&self, _: &Exchange<'_>) {}
+
+    fn issuer_changed(&self, before: &str, now: &str) {
+        let (before, now) = (Printable(before), Printable(now));
+        eprintln!(
+            "The server sends you to another authorization server than before: {now} instead of {before}."
+        );
     }
 }
 
