@@ -9,6 +9,8 @@ CACHE=$PWD/tests/.cache
 # Read-only material beside the project: public test vectors and advisories. May be absent.
 SHARED=$PWD/../shared
 JOBS=$(nproc)
+# Whether a step is to build what it needs, and to leave what it promises for later: `tests/run` has that done ahead.
+ONLY_BUILD=${ONLY_BUILD:-}
 
 # A build from nothing gains nothing by being incremental, and one on top of another has met a fault of the compiler.
 export CARGO_INCREMENTAL=0
@@ -55,15 +57,24 @@ as_root() {
 # Installs the Debian packages that are missing.
 debian() {
     local missing=() package
+    local install=(as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends)
     command -v apt-get >/dev/null || return 1
     for package in "$@"; do
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
     done
     [ ${#missing[@]} -eq 0 ] && return 0
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" \
+    "${install[@]}" "${missing[@]}" \
         >/dev/null 2>&1 && return 0
-    as_root apt-get update -qq >/dev/null 2>&1
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+    as_root apt-get -o DPkg::Lock::Timeout=300 update -qq >/dev/null 2>&1
+    "${install[@]}" "${missing[@]}"
+}
+
+# Waits until nobody else builds what has this name: a step, and the same one that builds ahead. Until `unlock`.
+lock() {
+    exec {locked}>"$CACHE/$1.lock" && flock "$locked"
+}
+unlock() {
+    exec {locked}>&-
 }
 
 # Builds a cargo tool of an exact version into the cache; sets TOOL to its path.
@@ -72,11 +83,12 @@ debian() {
 cargo_tool() {
     local name=$1 version=$2
     TOOL=$CACHE/tools/$name-$version/bin/$name
-    [ -x "$TOOL" ] && return 0
-    CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_DIR=$CACHE/tools/build cargo install --quiet --debug --locked "$name" \
-        --version "$version" --root "$CACHE/tools/$name-$version"
-    local status=$?
+    lock tools
+    local status=0
+    [ -x "$TOOL" ] || CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_DIR=$CACHE/tools/build cargo install --quiet --debug \
+        --locked "$name" --version "$version" --root "$CACHE/tools/$name-$version" || status=$?
     rm -rf "$CACHE/tools/build"
+    unlock
     return $status
 }
 

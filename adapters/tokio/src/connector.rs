@@ -1,4 +1,4 @@
-//! How both sides connect: plain TCP, or TLS by rustls with the roots that browsers trust.
+//! How both sides connect: plain TCP, or TLS by rustls.
 
 use std::{
     error::Error,
@@ -19,6 +19,8 @@ use hyper_util::{
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service;
+
+use crate::Authorities;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 type Connecting<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
@@ -63,25 +65,23 @@ impl fmt::Debug for Network {
 
 /// A connector for https, and for http where the caller's own policy permits the URL. `None` when there
 /// is no usable TLS. No proxy is taken from the environment.
-pub(crate) fn connector(network: &Network) -> Option<HttpsConnector<Connector>> {
-    let provider = rustls::crypto::aws_lc_rs::default_provider();
-    let tls = HttpsConnectorBuilder::new().with_provider_and_webpki_roots(provider).ok()?;
-    Some(tls.https_or_http().enable_http1().wrap_connector(Connector::new(network)))
-}
-
-/// The same, but for TLS these roots are trusted and no others.
-#[cfg(feature = "proxy")]
-pub(crate) fn connector_trusting(
+pub(crate) fn connector(
     network: &Network,
-    roots: rustls::RootCertStore,
+    authorities: &Authorities,
 ) -> Option<HttpsConnector<Connector>> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .ok()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let tls = HttpsConnectorBuilder::new().with_tls_config(config);
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let builder = HttpsConnectorBuilder::new();
+    let tls = match authorities.own() {
+        None => builder.with_provider_and_webpki_roots(provider).ok()?,
+        Some(roots) => {
+            let config = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
+                .with_safe_default_protocol_versions()
+                .ok()?
+                .with_root_certificates(Arc::clone(roots))
+                .with_no_client_auth();
+            builder.with_tls_config(config)
+        }
+    };
     Some(tls.https_or_http().enable_http1().wrap_connector(Connector::new(network)))
 }
 

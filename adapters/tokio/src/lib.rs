@@ -2,6 +2,10 @@
 //! resource, a client an authorized one. Every decision is `portcullis-core`'s.
 #![forbid(unsafe_code)]
 
+#[cfg(any(feature = "client", feature = "resource-server"))]
+mod authorities;
+#[cfg(any(feature = "client", feature = "resource-server"))]
+pub use authorities::{Authorities, AuthoritiesError};
 #[cfg(feature = "client")]
 pub mod client;
 #[cfg(any(feature = "client", feature = "resource-server"))]

@@ -4,9 +4,9 @@
 //! with a [`TokenRequest`] of its own in memory that may be used again for the next one.
 
 use super::{
-    Client, Discovered, ErrorResponse, FetchFailure, Freshness, Grant, Machine, Method,
-    OutgoingRequest, Output, Purpose, SignError, TokenRequest, TokenRequestError, Tokens,
-    UrlPolicy, UrlRefusal, Wish,
+    Client, Discovered, ErrorResponse, FetchFailure, Freshness, Grant, Machine, OutgoingRequest,
+    Output, Purpose, SignError, TokenRequest, TokenRequestError, Tokens, UrlPolicy, UrlRefusal,
+    Wish,
     fetch::{endpoint_body, endpoint_error},
     scope_choice::choose,
     token_request::{Ask, body_in},
@@ -197,16 +197,13 @@ impl<'s> Machine<'s> for DeviceRequest<'s> {
         if !matches!(self.state, Err(DeviceError::Unfinished)) {
             return Output::Done;
         }
-        Output::Fetch(OutgoingRequest {
-            purpose: Purpose::DeviceAuthorization,
-            method: Method::Post,
-            url: self.endpoint,
-            content_type: Some("application/x-www-form-urlencoded"),
-            authorization: self.authorization,
-            mcp_protocol_version: None,
-            body: self.body,
-            response_len_max: DEVICE_ANSWER_LEN_MAX,
-        })
+        Output::Fetch(OutgoingRequest::form(
+            Purpose::DeviceAuthorization,
+            self.endpoint,
+            self.authorization,
+            self.body,
+            DEVICE_ANSWER_LEN_MAX,
+        ))
     }
 
     fn handle_response(
@@ -417,7 +414,9 @@ impl<'s> DeviceGrant<'s> {
             // A server that cannot be reached, or says that it is busy, is asked half as often.
             (
                 TokenRequestError::Trouble
-                | TokenRequestError::Fetch(FetchFailure::Unreachable | FetchFailure::TimedOut),
+                | TokenRequestError::Fetch(
+                    FetchFailure::Unreachable | FetchFailure::Certificate | FetchFailure::TimedOut,
+                ),
                 _,
             ) => {
                 let slower = self.interval_secs.saturating_mul(2).min(POLL_INTERVAL_SECS_MAX);

@@ -6,8 +6,8 @@
 
 use super::{
     Assertion, Client, ClientAuthentication, Discovered, ErrorResponse, FetchFailure, Freshness,
-    KnownClient, Machine, Method, OutgoingRequest, Output, Purpose, SignError,
-    TOKEN_ANSWER_LEN_MAX, TokenRequest, TokenRequestError, UrlRefusal, Wish,
+    KnownClient, Machine, OutgoingRequest, Output, Purpose, SignError, TOKEN_ANSWER_LEN_MAX,
+    TokenRequest, TokenRequestError, UrlRefusal, Wish,
     fetch::{endpoint_body, endpoint_error},
     scope_choice::without_offline_access,
     token_request::body_in,
@@ -203,16 +203,13 @@ impl<'s> Machine<'s> for IdJagRequest<'s> {
         if !matches!(self.state, Err(IdJagError::Unfinished)) {
             return Output::Done;
         }
-        Output::Fetch(OutgoingRequest {
-            purpose: Purpose::TokenExchange,
-            method: Method::Post,
-            url: self.endpoint,
-            content_type: Some("application/x-www-form-urlencoded"),
-            authorization: self.authorization,
-            mcp_protocol_version: None,
-            body: self.body,
-            response_len_max: TOKEN_ANSWER_LEN_MAX,
-        })
+        Output::Fetch(OutgoingRequest::form(
+            Purpose::TokenExchange,
+            self.endpoint,
+            self.authorization,
+            self.body,
+            TOKEN_ANSWER_LEN_MAX,
+        ))
     }
 
     fn handle_response(

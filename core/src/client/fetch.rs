@@ -106,6 +106,28 @@ impl OutgoingRequest<'_> {
     pub const ACCEPT: &'static str = "application/json";
 }
 
+impl<'m> OutgoingRequest<'m> {
+    /// A form for an endpoint of an authorization server.
+    pub(super) const fn form(
+        purpose: Purpose,
+        url: &'m str,
+        authorization: Option<&'m str>,
+        body: &'m [u8],
+        response_len_max: usize,
+    ) -> Self {
+        Self {
+            purpose,
+            method: Method::Post,
+            url,
+            content_type: Some("application/x-www-form-urlencoded"),
+            authorization,
+            mcp_protocol_version: None,
+            body,
+            response_len_max,
+        }
+    }
+}
+
 impl core::fmt::Debug for OutgoingRequest<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         // Body and authorization hold codes, verifiers and secrets (INV-6).
@@ -121,8 +143,11 @@ impl core::fmt::Debug for OutgoingRequest<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FetchFailure {
-    /// No connection, or it broke, or TLS did not accept the certificate.
+    /// No connection, or it broke.
     Unreachable,
+    /// TLS did not accept the server's certificate: of whom is unknown, or the name or the time is another
+    /// (RFC 9110 §4.3.4). An adapter that cannot tell says [`FetchFailure::Unreachable`].
+    Certificate,
     /// No whole answer in time.
     TimedOut,
     /// The body was longer than the request allowed, and was thrown away.
@@ -133,6 +158,7 @@ impl core::fmt::Display for FetchFailure {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             Self::Unreachable => "server not reachable",
+            Self::Certificate => "TLS certificate of the server is not accepted",
             Self::TimedOut => "no answer in time",
             Self::TooLarge => "answer too large",
         })

@@ -1,7 +1,7 @@
 //! The revocation request: tokens that are not wanted any more (RFC 7009 §2).
 
 use super::{
-    Client, Discovered, FetchFailure, Freshness, Machine, Method, OutgoingRequest, Output, Purpose,
+    Client, Discovered, FetchFailure, Freshness, Machine, OutgoingRequest, Output, Purpose,
     SignError, TOKEN_ANSWER_LEN_MAX, UrlPolicy, UrlRefusal, fetch::Answered,
     token_request::body_in,
 };
@@ -124,16 +124,13 @@ impl<'s> Machine<'s> for Revocation<'s> {
         if self.state != Err(RevocationError::Unfinished) {
             return Output::Done;
         }
-        Output::Fetch(OutgoingRequest {
-            purpose: Purpose::Revocation,
-            method: Method::Post,
-            url: self.endpoint,
-            content_type: Some("application/x-www-form-urlencoded"),
-            authorization: self.authorization,
-            mcp_protocol_version: None,
-            body: self.body,
-            response_len_max: TOKEN_ANSWER_LEN_MAX,
-        })
+        Output::Fetch(OutgoingRequest::form(
+            Purpose::Revocation,
+            self.endpoint,
+            self.authorization,
+            self.body,
+            TOKEN_ANSWER_LEN_MAX,
+        ))
     }
 
     fn handle_response(
@@ -167,6 +164,7 @@ mod tests {
     use std::{format, string::String};
 
     use super::*;
+    use crate::client::Method;
     use crate::client::testkit::{Answer, ISSUER, Site, keep, public_client, scratch};
 
     fn discovered(endpoint: Option<&str>) -> Discovered<'static> {

@@ -1,7 +1,7 @@
 //! The token request: a code, or a refresh token, against tokens (RFC 6749 §4.1.3, §6).
 
 use super::{
-    Client, CodeGrant, Discovered, ErrorResponse, FetchFailure, Freshness, Grant, Machine, Method,
+    Client, CodeGrant, Discovered, ErrorResponse, FetchFailure, Freshness, Grant, Machine,
     OutgoingRequest, Output, Purpose, SignError, StoredTokens, Tokens,
     fetch::{endpoint_body, endpoint_error},
     tokens::TokenAnswer,
@@ -80,7 +80,9 @@ impl TokenRequestError {
             Self::Refused if words.is_some_and(|words| words.error == "invalid_client") => {
                 AfterRefresh::ForgetClient
             }
-            Self::Fetch(FetchFailure::Unreachable | FetchFailure::TimedOut)
+            Self::Fetch(
+                FetchFailure::Unreachable | FetchFailure::Certificate | FetchFailure::TimedOut,
+            )
             | Self::Trouble
             | Self::Sign(_)
             | Self::BufferFull
@@ -302,16 +304,13 @@ impl<'s> Machine<'s> for TokenRequest<'s> {
         if !matches!(self.state, Err(TokenRequestError::Unfinished)) {
             return Output::Done;
         }
-        Output::Fetch(OutgoingRequest {
-            purpose: self.ask.purpose,
-            method: Method::Post,
-            url: self.ask.endpoint,
-            content_type: Some("application/x-www-form-urlencoded"),
-            authorization: self.authorization,
-            mcp_protocol_version: None,
-            body: self.body,
-            response_len_max: TOKEN_ANSWER_LEN_MAX,
-        })
+        Output::Fetch(OutgoingRequest::form(
+            self.ask.purpose,
+            self.ask.endpoint,
+            self.authorization,
+            self.body,
+            TOKEN_ANSWER_LEN_MAX,
+        ))
     }
 
     fn handle_response(

@@ -1,8 +1,9 @@
 //! `portcullis login --list`: which logins there are.
 
+use portcullis_tokio::client::Options as ClientOptions;
 use serde::Serialize;
 
-use super::{Error, Shown, client_options, no_browser, run, stores};
+use super::{Error, Shown, no_browser, run, stores};
 use crate::output::{self, Rows};
 
 pub(super) fn run_with(options: &stores::StoreArguments, json: bool) -> Result<(), Error> {
@@ -26,7 +27,8 @@ async fn logins(options: &stores::StoreArguments) -> Result<Vec<Shown>, Error> {
     let mut shown = Vec::new();
     for (place, store) in options.all()? {
         for server in store.servers()? {
-            let authorizer = store.authorizer(&server, client_options(), no_browser)?;
+            let authorizer =
+                store.authorizer(&server, ClientOptions::new("portcullis"), no_browser)?;
             if let Some(login) = authorizer.stored_login().await? {
                 shown.push(Shown::of(&login, &server, place));
             }

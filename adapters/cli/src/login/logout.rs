@@ -6,7 +6,7 @@ use clap::Args;
 use portcullis_tokio::client::{AuthorizeError, LoggedOut, StoreError};
 use serde::Serialize;
 
-use super::{Error, client_options, no_browser, run, stores};
+use super::{Error, no_browser, run, stores, trust};
 use crate::output;
 
 /// What `portcullis logout` is told.
@@ -14,6 +14,8 @@ use crate::output;
 pub(crate) struct Options {
     /// The URL of the MCP server.
     url: String,
+    #[command(flatten)]
+    trust: trust::TrustArguments,
     #[command(flatten)]
     stores: stores::StoreArguments,
     /// Print one JSON object.
@@ -46,7 +48,7 @@ impl Options {
 
     async fn log_out(&self) -> Result<Outcome, Error> {
         let (_, store) = self.stores.for_server(&self.url)?;
-        let authorizer = store.authorizer(&self.url, client_options(), no_browser)?;
+        let authorizer = store.authorizer(&self.url, self.trust.client_options()?, no_browser)?;
         let not_revoked =
             |reason| Outcome { forgotten: true, revoked: false, reason: Some(reason) };
         Ok(match authorizer.log_out().await {

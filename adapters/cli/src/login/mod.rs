@@ -4,6 +4,7 @@ mod list;
 mod logout;
 mod stores;
 mod token;
+mod trust;
 
 use std::{
     fmt,
@@ -13,9 +14,12 @@ use std::{
 };
 
 use clap::Args;
-use portcullis_tokio::client::{
-    Access, AuthorizeError, ConfiguredClient, DeviceCode, Login, OpenBrowser, Opened,
-    Options as ClientOptions, Printable, StoreError, SystemBrowser,
+use portcullis_tokio::{
+    AuthoritiesError,
+    client::{
+        Access, AuthorizeError, ConfiguredClient, DeviceCode, Exchange, Login, Observer,
+        OpenBrowser, Opened, Options as ClientOptions, Printable, StoreError, SystemBrowser,
+    },
 };
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
@@ -63,6 +67,8 @@ pub(crate) struct Options {
     /// Log in with a browser on another machine: show a code to be typed there.
     #[arg(long, conflicts_with_all = ["no_browser", "redirect_port"])]
     device: bool,
+    #[command(flatten)]
+    trust: trust::TrustArguments,
     #[command(flatten)]
     stores: stores::StoreArguments,
     /// Print one JSON object.
@@ -114,14 +120,10 @@ impl Options {
             allowed_issuers: self.issuer.clone().map(|issuer| vec![issuer]),
             scope: self.scope.clone(),
             redirect_port: self.redirect_port,
-            ..client_options()
+            observer: Arc::new(Warning),
+            ..self.trust.client_options()?
         })
     }
-}
-
-/// The options of every command here.
-fn client_options() -> ClientOptions {
-    ClientOptions::new("portcullis")
 }
 
 /// Shows the login page to the user; nothing of it goes to standard output.
@@ -136,6 +138,20 @@ impl OpenBrowser for Browser {
         }
         eprintln!("Open this page to log in:\n{url}");
         Box::pin(async { Ok(()) })
+    }
+}
+
+/// Tells the user what is not as it was.
+struct Warning;
+
+impl Observer for Warning {
+    fn exchange(&self, _: &Exchange<'_>) {}
+
+    fn issuer_changed(&self, before: &str, now: &str) {
+        let (before, now) = (Printable(before), Printable(now));
+        eprintln!(
+            "The server sends you to another authorization server than before: {now} instead of {before}."
+        );
     }
 }
 
@@ -216,6 +232,7 @@ fn run<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
 #[derive(Debug)]
 pub(crate) enum Error {
     Authorize(AuthorizeError),
+    Ca(AuthoritiesError),
     Store(StoreError),
     File(FileError),
     Output(OutputError),
@@ -230,6 +247,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Authorize(error) => error.fmt(f),
+            Self::Ca(error) => write!(f, "ca: {error}"),
             Self::Store(error) => error.fmt(f),
             Self::File(error) => error.fmt(f),
             Self::Output(error) => error.fmt(f),
@@ -248,6 +266,7 @@ impl std::error::Error for Error {}
 from_parts! {
     Error {
         Authorize(AuthorizeError);
+        Ca(AuthoritiesError);
         Store(StoreError);
         File(FileError);
         Output(OutputError);

@@ -9,7 +9,7 @@ use clap::Args;
 use portcullis_tokio::client::Login;
 use serde::Serialize;
 
-use super::{Error, client_options, no_browser, run, stores};
+use super::{Error, no_browser, run, stores, trust};
 use crate::output;
 
 /// Exit status when it is not known whether there is a login.
@@ -20,6 +20,8 @@ pub(crate) const TROUBLE: u8 = 2;
 pub(crate) struct Options {
     /// The URL of the MCP server.
     url: String,
+    #[command(flatten)]
+    trust: trust::TrustArguments,
     #[command(flatten)]
     stores: stores::StoreArguments,
     /// Print one JSON object, with the token's scope and when it ends.
@@ -51,7 +53,7 @@ impl Options {
 
     async fn token(&self) -> Result<Login, Error> {
         let (_, store) = self.stores.for_server(&self.url)?;
-        let authorizer = store.authorizer(&self.url, client_options(), no_browser)?;
+        let authorizer = store.authorizer(&self.url, self.trust.client_options()?, no_browser)?;
         let login = authorizer.fresh_login().await?;
         let login = login.filter(|login| login.expires_at() > SystemTime::now());
         login.ok_or_else(|| Error::NoLogin(self.url.clone()))

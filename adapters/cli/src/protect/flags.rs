@@ -5,7 +5,9 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::Args;
 use portcullis_tokio::{
     proxy::{Credential, Identity, UpstreamSettings},
-    resource_server::{IntrospectionSettings, Issuer, Secret, Settings, Verification},
+    resource_server::{
+        IntrospectionSettings, Issuer, JwksSettings, Secret, Settings, Verification,
+    },
 };
 
 use super::{Error, configuration::Configuration};
@@ -45,6 +47,9 @@ pub(crate) struct Flags {
     /// The file with the secret that goes with the name.
     #[arg(long, value_name = "FILE", requires = "introspection")]
     client_secret_file: Option<PathBuf>,
+    /// The certificates that are trusted where keys are read or questions asked, and no others.
+    #[arg(long, value_name = "FILE", conflicts_with = "key_file")]
+    issuer_ca: Option<PathBuf>,
     /// Scopes that every call needs, with blanks between them.
     #[arg(long, value_name = "SCOPES", default_value = "")]
     scopes: String,
@@ -86,15 +91,18 @@ pub(crate) struct Flags {
 impl Flags {
     /// The configuration that a file would hold.
     pub(super) fn configuration(self) -> Result<Configuration, Error> {
+        let ca_file = self.issuer_ca;
         let verification = match (self.jwks, self.key_file, self.introspection) {
-            (Some(url), _, _) => Verification::jwks(url),
             (_, Some(file), _) => Verification::offline(self.key_id, Secret::file(file)),
             (_, _, Some(endpoint)) => {
                 let client_id = self.client_id.unwrap_or_default();
                 let secret = Secret::file(self.client_secret_file.unwrap_or_default());
-                Verification::Introspection(IntrospectionSettings::new(endpoint, client_id, secret))
+                let asked = IntrospectionSettings::new(endpoint, client_id, secret);
+                Verification::Introspection(IntrospectionSettings { ca_file, ..asked })
             }
-            (None, None, None) => Verification::jwks_of_issuer(),
+            (url, None, None) => {
+                Verification::Jwks(JwksSettings { url, ca_file, ..JwksSettings::default() })
+            }
         };
         // That these three are there clap has seen to; an empty one is refused like any that is no URL.
         let [upstream, resource, issuer] =

@@ -7,4 +7,5 @@ mod harness;
 mod key;
 mod login;
 mod protect;
+mod tls;
 mod token;

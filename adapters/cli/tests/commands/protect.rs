@@ -8,14 +8,15 @@ use std::{
 };
 
 use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
+    ClientConnection, ServerConfig, ServerConnection, StreamOwned,
     crypto::aws_lc_rs,
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 
 use crate::{
     authorization_server::{configured, process::*},
     harness::*,
+    tls,
 };
 
 const MESSAGE: &str =
@@ -23,10 +24,10 @@ const MESSAGE: &str =
 
 /// An MCP server in some other language: it records what it gets and answers each request alike.
 #[derive(Clone, Default)]
-struct Upstream(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Upstream(Arc<Mutex<Vec<String>>>);
 
 impl Upstream {
-    fn start(tls: Option<Arc<ServerConfig>>) -> (Self, u16) {
+    pub(crate) fn start(tls: Option<Arc<ServerConfig>>) -> (Self, u16) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (upstream, port) = (Self::default(), listener.local_addr().unwrap().port());
         let own = upstream.clone();
@@ -58,12 +59,12 @@ impl Upstream {
         let _ = stream.flush();
     }
 
-    fn requests(&self) -> Vec<String> {
+    pub(crate) fn requests(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
     }
 }
 
-fn call(stream: impl Read + Write, token: Option<&str>) -> Answer {
+pub(crate) fn call(stream: impl Read + Write, token: Option<&str>) -> Answer {
     let authorization = token.map(|token| format!("Bearer {token}"));
     let mut fields = vec![
         ("content-type", "application/json"),
@@ -175,24 +176,12 @@ fn server_config(folder: &Folder, name: &str) -> Arc<ServerConfig> {
 }
 
 /// A connection to whoever shows a certificate of this authority.
-fn tls(
+fn trusting(
     folder: &Folder,
     authority: &str,
     port: u16,
 ) -> Option<StreamOwned<ClientConnection, TcpStream>> {
-    let authority = std::fs::read(folder.path(&format!("{authority}/authority.pem"))).unwrap();
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(&authority).unwrap()).unwrap();
-    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let name = ServerName::try_from("localhost").unwrap();
-    let mut connection = ClientConnection::new(Arc::new(config), name).unwrap();
-    let mut stream = connect(port);
-    connection.complete_io(&mut stream).ok()?;
-    Some(StreamOwned::new(connection, stream))
+    tls::connect(&folder.path(&format!("{authority}/authority.pem")), port)
 }
 
 #[cfg(unix)]
@@ -213,9 +202,9 @@ fn rs_14_tls_on_both_sides() {
         let mut arguments = arguments.clone();
         arguments.push(format!("{authority}/authority.pem"));
         let proxy = start(&folder, port, &arguments);
-        let answer = call(tls(&folder, "front", port).unwrap(), Some(&token));
+        let answer = call(trusting(&folder, "front", port).unwrap(), Some(&token));
         assert_eq!(answer.status, status, "{answer:?}");
-        assert!(tls(&folder, "next", port).is_none());
+        assert!(trusting(&folder, "next", port).is_none());
         if status == 200 {
             for file in ["server.pem", "server.key"] {
                 let path = |name: &str| folder.path(&format!("{name}/{file}"));
@@ -223,7 +212,10 @@ fn rs_14_tls_on_both_sides() {
             }
             proxy.signal("HUP");
             proxy.wait_for_log("certificate read again");
-            assert!(tls(&folder, "front", port).is_none() && tls(&folder, "next", port).is_some());
+            assert!(
+                trusting(&folder, "front", port).is_none()
+                    && trusting(&folder, "next", port).is_some()
+            );
         }
         proxy.terminate().ok();
     }

@@ -162,6 +162,7 @@ impl Flow<'_> {
         let scratch = &mut storage.scratch();
         let discovered =
             self.discover(challenges, &known, Grant::AuthorizationCode, scratch).await?;
+        self.look_at_issuer(earlier, &discovered);
         let client = self.register(&discovered, &known, Some(&redirect_uri), scratch).await?;
         let grant = self
             .ask_user(&discovered, &client, wish, (redirect, &redirect_uri), browser, scratch)
@@ -237,6 +238,15 @@ impl Flow<'_> {
         let discovered = discovery.finish().map_err(AuthorizeError::Discovery)?;
         self.wanted.look(challenges, &discovered);
         Ok(discovered)
+    }
+
+    /// Tells whoever watches when the login will be with another authorization server than the one before.
+    pub(super) fn look_at_issuer(&self, earlier: Option<&Login>, discovered: &Discovered<'_>) {
+        let now = discovered.issuer();
+        if let Some(before) = earlier.map(Login::issuer).filter(|before| *before != now) {
+            tracing::warn!(before, now, "the server names another authorization server");
+            self.options.observer.issuer_changed(before, now);
+        }
     }
 
     pub(super) async fn register<'s>(

@@ -64,7 +64,8 @@ impl Authorizer {
         options: Options,
         browser: impl OpenBrowser + 'static,
     ) -> Result<Self, AuthorizeError> {
-        let fetcher = Fetcher::new().ok_or(AuthorizeError::Setup("no usable TLS"))?;
+        let fetcher =
+            Fetcher::new(&options.authorities).ok_or(AuthorizeError::Setup("no usable TLS"))?;
         Ok(Self {
             server_url: server_url.into().into(),
             options: Arc::new(options),

@@ -1,6 +1,6 @@
 //! Sending one request, within limits of time and length.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use bytes::Bytes;
 use http::{
@@ -22,8 +22,13 @@ use portcullis_core::{
 #[cfg(feature = "dpop")]
 use portcullis_core::{client::dpop::token_endpoint_wants_nonce, encoding::scratch::Scratch};
 
-use crate::connector::{Connector, Network, connector};
+use crate::{
+    Authorities,
+    connector::{Connector, Network, connector},
+};
 
+/// Most reasons under an error that are looked at.
+const REASONS_MAX: usize = 16;
 /// Longest header section of an answer in bytes.
 const HEAD_LEN_MAX: usize = 64 * 1024;
 
@@ -41,12 +46,12 @@ pub(super) struct Received {
 
 impl Fetcher {
     /// `None` when there is no usable TLS.
-    pub(super) fn new() -> Option<Self> {
+    pub(super) fn new(authorities: &Authorities) -> Option<Self> {
         let pooled = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(30))
             .http1_max_buf_size(HEAD_LEN_MAX)
-            .build(connector(&Network::system())?);
+            .build(connector(&Network::system(), authorities)?);
         Some(Self { pooled })
     }
 
@@ -116,9 +121,26 @@ impl Fetcher {
         *request.headers_mut() = fields;
         self.pooled.request(request).await.map_err(|error| {
             tracing::debug!(%error, "no answer");
-            FetchFailure::Unreachable
+            failure(&error)
         })
     }
+}
+
+/// Whether it was the certificate: the reason stands under those of the layers above.
+fn failure(error: &hyper_util::client::legacy::Error) -> FetchFailure {
+    let mut next: Option<&(dyn Error + 'static)> = error.source();
+    for _ in 0..REASONS_MAX {
+        let Some(reason) = next else { break };
+        if matches!(reason.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))) {
+            return FetchFailure::Certificate;
+        }
+        next = match reason.downcast_ref::<std::io::Error>() {
+            // Its own source is that of what it wraps.
+            Some(wrapping) => wrapping.get_ref().map(|wrapped| wrapped as _),
+            None => reason.source(),
+        };
+    }
+    FetchFailure::Unreachable
 }
 
 impl Received {

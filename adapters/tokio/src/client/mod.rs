@@ -79,7 +79,8 @@ pub async fn authorize(
     options: &Options,
     browser: &dyn OpenBrowser,
 ) -> Result<Login, AuthorizeError> {
-    let fetcher = fetcher::Fetcher::new().ok_or(AuthorizeError::Setup("no usable TLS"))?;
+    let fetcher = fetcher::Fetcher::new(&options.authorities)
+        .ok_or(AuthorizeError::Setup("no usable TLS"))?;
     let wanted = dpop::Wanted::new(options);
     let flow = authorize::Flow { server_url, options, fetcher: &fetcher, wanted };
     flow.authorize(&[], None, None, browser).await

@@ -68,10 +68,17 @@ impl fmt::Display for Exchange<'_> {
     }
 }
 
-/// Is told of every exchange after it happened.
+/// Is told of every exchange after it happened, and of what the user should know.
 pub trait Observer: Send + Sync {
     /// One more exchange.
     fn exchange(&self, exchange: &Exchange<'_>);
+
+    /// The server names another authorization server, `now`, than the one that gave the tokens there were, `before`:
+    /// it is about to be asked for a login. Told before its page is shown, so that the user can think twice (CL-09,
+    /// SEC-172). Both are a stranger's text: [`Printable`](super::Printable) is for showing it.
+    fn issuer_changed(&self, before: &str, now: &str) {
+        let _ = (before, now);
+    }
 }
 
 impl<F: Fn(&Exchange<'_>) + Send + Sync> Observer for F {

@@ -12,6 +12,7 @@ use super::EnterpriseManaged;
 #[cfg(feature = "workload-identity")]
 use super::WorkloadIdentity;
 use super::{Observer, ShowCode};
+use crate::Authorities;
 
 /// A client id that the user got from an authorization server by other means (CL-31).
 #[derive(Clone)]
@@ -130,6 +131,9 @@ pub struct Options {
     pub offline_access: bool,
     /// The port of the redirect URI on 127.0.0.1; 0, the default, is any free one.
     pub redirect_port: u16,
+    /// Whose TLS certificates are accepted, of the server and of authorization servers. Default: those that browsers
+    /// trust.
+    pub authorities: Authorities,
     /// Which URLs may be used; by default loopback http only if the server itself is there.
     pub url_policy: Option<UrlPolicy>,
     /// How near the metadata's `resource` must be to the server's URL.
@@ -172,6 +176,7 @@ impl Options {
             step_up: true,
             offline_access: true,
             redirect_port: 0,
+            authorities: Authorities::public(),
             url_policy: None,
             resource_match: ResourceMatch::default(),
             legacy: None,

@@ -10,15 +10,11 @@ use std::{
 
 use http::Uri;
 use hyper_rustls::HttpsConnector;
-use rustls::{
-    RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject as _},
-};
 use tower_service::Service;
 
 use super::{UpstreamError, UpstreamSettings};
 use crate::{
-    Network,
+    Authorities, Network,
     connector::{self, Connector},
 };
 
@@ -38,23 +34,9 @@ impl Timed {
         settings: &UpstreamSettings,
         network: &Network,
     ) -> Result<Self, UpstreamError> {
-        let inner = match &settings.ca_file {
-            None => connector::connector(network),
-            Some(path) => {
-                let pem = std::fs::read(path)
-                    .map_err(|error| UpstreamError::CaFile(path.clone(), error.kind()))?;
-                let refused = || UpstreamError::Certificates(path.clone());
-                let mut roots = RootCertStore::empty();
-                for certificate in CertificateDer::pem_slice_iter(&pem) {
-                    let certificate = certificate.map_err(|_| refused())?;
-                    roots.add(certificate).map_err(|_| refused())?;
-                }
-                if roots.is_empty() {
-                    return Err(refused());
-                }
-                connector::connector_trusting(network, roots)
-            }
-        };
+        let authorities = Authorities::from_file_or_public(settings.ca_file.as_deref())
+            .map_err(UpstreamError::CaFile)?;
+        let inner = connector::connector(network, &authorities);
         let time = Duration::from_millis(settings.limits.connect_millis);
         Ok(Self { inner: inner.ok_or(UpstreamError::Tls)?, time })
     }

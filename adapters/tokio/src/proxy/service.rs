@@ -289,6 +289,7 @@ fn credential(
 mod tests {
     use super::*;
     use crate::{
+        AuthoritiesError,
         proxy::{Credential, Identity},
         resource_server::Secret,
     };
@@ -339,11 +340,11 @@ mod tests {
             assert_eq!(error, Err(UpstreamError::Limit(name)));
         }
         let error = made(|settings| settings.ca_file = Some("/nowhere/ca.pem".into()));
-        assert!(matches!(error, Err(UpstreamError::CaFile(..))));
+        assert!(matches!(error, Err(UpstreamError::CaFile(AuthoritiesError::File(..)))));
         let error = made(|settings| {
             settings.ca_file = Some(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml").into())
         });
-        assert!(matches!(error, Err(UpstreamError::Certificates(_))));
+        assert!(matches!(error, Err(UpstreamError::CaFile(AuthoritiesError::Certificates(_)))));
     }
 
     #[test]

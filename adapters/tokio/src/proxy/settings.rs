@@ -7,7 +7,10 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::resource_server::{Secret, SecretError};
+use crate::{
+    AuthoritiesError,
+    resource_server::{Secret, SecretError},
+};
 
 /// The MCP server behind a [`Proxy`](super::Proxy). All names in TOML; only `url` must be there:
 ///
@@ -183,10 +186,8 @@ pub enum UpstreamError {
     Url,
     /// Not a host with an optional port.
     Host,
-    /// The CA file cannot be read.
-    CaFile(PathBuf, std::io::ErrorKind),
-    /// The CA file is not a list of certificates in PEM.
-    Certificates(PathBuf),
+    /// The CA file cannot be read, or is not a list of certificates in PEM.
+    CaFile(AuthoritiesError),
     /// A field that never passes, or no field name; with its name.
     Field(String),
     /// A secret cannot be had; with the setting that names it.
@@ -208,10 +209,7 @@ impl fmt::Display for UpstreamError {
                 "url: not an absolute https URL without userinfo and fragment (http is for loopback, or with plain_http)",
             ),
             Self::Host => f.write_str("host: not a host with an optional port"),
-            Self::CaFile(path, kind) => write!(f, "ca_file: cannot read {}: {kind}", path.display()),
-            Self::Certificates(path) => {
-                write!(f, "ca_file: {} holds no certificates in PEM", path.display())
-            }
+            Self::CaFile(error) => write!(f, "ca_file: {error}"),
             Self::Field(name) => write!(f, "fields: {name:?} never passes, or is no field name"),
             Self::Secret(setting, error) => write!(f, "{setting}: {error}"),
             Self::Credential => f.write_str("credential: no text that a field can carry"),

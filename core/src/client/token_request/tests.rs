@@ -6,7 +6,8 @@ use std::{
 
 use super::*;
 use crate::client::{
-    Authorization, Callback, ClientAuthentication, ClientSecret, Entropy, RefreshToken, Wish,
+    Authorization, Callback, ClientAuthentication, ClientSecret, Entropy, Method, RefreshToken,
+    Wish,
     testkit::{Answer, ISSUER, REDIRECT, SERVER, Site, public_client, scratch},
 };
 

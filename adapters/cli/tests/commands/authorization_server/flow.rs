@@ -3,17 +3,11 @@
 use std::{
     io::{Read, Write},
     net::TcpStream,
-    sync::Arc,
     time::Instant,
 };
 
-use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
-    crypto::aws_lc_rs,
-    pki_types::{CertificateDer, ServerName, pem::PemObject},
-};
-
 use super::{postgresql::Postgresql, *};
+use crate::tls;
 
 #[test]
 fn an_empty_folder_becomes_a_server() {
@@ -183,19 +177,7 @@ fn sec_320_no_secret_in_log_audit_or_metrics() {
 
 /// The metadata over TLS, for whoever trusts this authority alone.
 fn metadata_over_tls(folder: &Folder, authority: &str, port: u16) -> Option<Answer> {
-    let authority = std::fs::read(folder.path(authority)).unwrap();
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(&authority).unwrap()).unwrap();
-    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let name = ServerName::try_from("localhost").unwrap();
-    let mut connection = ClientConnection::new(Arc::new(config), name).unwrap();
-    let mut stream = connect(port);
-    connection.complete_io(&mut stream).ok()?;
-    let stream = StreamOwned::new(connection, stream);
+    let stream = tls::connect(&folder.path(authority), port)?;
     Some(exchange(stream, "GET", "/.well-known/oauth-authorization-server", &[], ""))
 }
 

@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
+    path::PathBuf,
     process::{Child, Command},
     sync::{Arc, Mutex},
     thread::{self, JoinHandle},
@@ -11,7 +12,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::harness::*;
+use crate::{harness::*, tls};
 
 pub(crate) const REDIRECT: &str = "http://127.0.0.1:3030/callback";
 pub(crate) const PASSWORD: &str = "correct horse battery";
@@ -23,6 +24,8 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 pub(crate) struct Server {
     child: Child,
     pub(crate) port: u16,
+    /// Whose certificate it shows; it speaks plain HTTP without.
+    authority: Option<PathBuf>,
     shown: Reader,
     logged: Reader,
 }
@@ -69,7 +72,7 @@ impl Server {
         let mut child = folder.command(arguments).spawn().unwrap();
         let shown = Reader::new(child.stdout.take().unwrap());
         let logged = Reader::new(child.stderr.take().unwrap());
-        let mut server = Self { child, port, shown, logged };
+        let mut server = Self { child, port, authority: None, shown, logged };
         let deadline = Instant::now() + DEADLINE;
         while !server.shown.so_far().contains(sign) {
             let ended = server.child.try_wait().unwrap().is_some();
@@ -77,6 +80,19 @@ impl Server {
             thread::sleep(Duration::from_millis(5));
         }
         server
+    }
+
+    /// The same server, which shows certificates of this authority.
+    pub(crate) fn behind_tls(mut self, authority: PathBuf) -> Self {
+        self.authority = Some(authority);
+        self
+    }
+
+    fn connect(&self) -> Box<dyn tls::Stream> {
+        match &self.authority {
+            Some(authority) => Box::new(tls::connect(authority, self.port).expect("trusted")),
+            None => Box::new(connect(self.port)),
+        }
     }
 
     /// Asks for the end, as whoever runs services does.
@@ -121,7 +137,7 @@ impl Server {
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {
-        exchange(connect(self.port), "GET", path, &[], "")
+        exchange(self.connect(), "GET", path, &[], "")
     }
 
     pub(crate) fn post(
@@ -132,7 +148,7 @@ impl Server {
     ) -> Answer {
         let body = encoded(form);
         let form = ("content-type", "application/x-www-form-urlencoded");
-        exchange(connect(self.port), "POST", path, &[&[form], fields].concat(), &body)
+        exchange(self.connect(), "POST", path, &[&[form], fields].concat(), &body)
     }
 
     /// Registers a public client; gives its id.
@@ -142,7 +158,7 @@ impl Server {
             "grant_types": ["authorization_code", "refresh_token"],
         });
         let fields = [("content-type", "application/json")];
-        let answer = exchange(connect(self.port), "POST", "/register", &fields, &body.to_string());
+        let answer = exchange(self.connect(), "POST", "/register", &fields, &body.to_string());
         assert_eq!(answer.status, 201, "{answer:?}");
         answer.json()["client_id"].as_str().unwrap().to_owned()
     }
@@ -159,8 +175,13 @@ impl Server {
             ("scope", "user"),
             ("resource", RESOURCE),
         ]);
+        self.sign_in_at(&format!("/authorize?{query}"), user, password)
+    }
+
+    /// The same with a request of somebody's.
+    fn sign_in_at(&self, request: &str, user: &str, password: &str) -> (Browser, Answer) {
         let mut browser = Browser::default();
-        let answer = browser.keep(self.get(&format!("/authorize?{query}")));
+        let answer = browser.keep(self.get(request));
         let page = browser.get(self, answer.location());
         assert_eq!(page.status, 200, "{page:?}");
         let typed = [("username", user), ("password", password)];
@@ -170,15 +191,26 @@ impl Server {
 
     /// A code for `client`, agreed to by `user`.
     pub(crate) fn code(&self, client: &str, user: &str, secrets: &mut Vec<String>) -> String {
-        let (mut browser, answer) = self.sign_in(client, user, PASSWORD);
+        let (browser, answer) = self.sign_in(client, user, PASSWORD);
+        let back = self.agree(browser, &answer, secrets);
+        let (_, query) = back.split_once('?').unwrap();
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        pairs.find(|(name, _)| name == "code").unwrap().1.into_owned()
+    }
+
+    /// Has `user` sign in and agree to a request; where the browser is sent back to.
+    pub(crate) fn visit(&self, request: &str, user: &str) -> String {
+        let (browser, answer) = self.sign_in_at(request, user, PASSWORD);
+        self.agree(browser, &answer, &mut Vec::new())
+    }
+
+    fn agree(&self, mut browser: Browser, answer: &Answer, secrets: &mut Vec<String>) -> String {
         let page = browser.get(self, answer.location());
         assert_eq!(page.status, 200, "{page:?}");
         secrets.extend([page.hidden("request"), page.hidden("form_token")]);
         secrets.push(browser.cookie.split_once('=').unwrap().1.to_owned());
         let answer = browser.post(self, "/consent", &page, &[("decision", "approve")]);
-        let (_, query) = answer.location().split_once('?').unwrap();
-        let mut pairs = form_urlencoded::parse(query.as_bytes());
-        pairs.find(|(name, _)| name == "code").unwrap().1.into_owned()
+        answer.location().to_owned()
     }
 
     pub(crate) fn redeem(&self, client: &str, code: &str) -> Answer {
@@ -269,7 +301,7 @@ impl Browser {
 
     fn get(&mut self, server: &Server, path: &str) -> Answer {
         let fields = [("cookie", self.cookie.as_str())];
-        let answer = exchange(connect(server.port), "GET", path, &fields, "");
+        let answer = exchange(server.connect(), "GET", path, &fields, "");
         self.keep(answer)
     }
 

@@ -99,6 +99,7 @@ impl Flow<'_> {
         let mut storage = Storage::new();
         let scratch = &mut storage.scratch();
         let discovered = self.discover(challenges, &known, Grant::DeviceCode, scratch).await?;
+        self.look_at_issuer(earlier, &discovered);
         let client = self.register(&discovered, &known, None, scratch).await?;
         let failed = |error| AuthorizeError::Device(error, None);
         let fresh = freshness();

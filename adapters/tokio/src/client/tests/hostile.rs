@@ -1,9 +1,15 @@
 //! Servers that lie, stall, redirect and overflow.
 
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
+};
+
+use http::HeaderMap;
 use portcullis_core::client::DiscoveryError;
 
 use super::*;
-use crate::client::tests::world::Seen;
+use crate::client::{Exchange, Observer, tests::world::Seen};
 
 async fn outcome(world: &World) -> McpError {
     world.client().list_tools().await.unwrap_err()
@@ -269,4 +275,56 @@ async fn sec_461_a_server_url_that_must_not_be_used() {
     let strict = McpClient::new(world.resource.as_str(), options, browse).unwrap();
     assert!(matches!(strict.list_tools().await, Err(McpError::ServerUrl(UrlRefusal::Scheme))));
     assert!(world.paths().is_empty());
+}
+
+/// Notes which authorization server took the place of which.
+#[derive(Default)]
+struct Changes(Mutex<Vec<[String; 2]>>);
+
+impl Observer for Changes {
+    fn exchange(&self, _: &Exchange<'_>) {}
+
+    fn issuer_changed(&self, before: &str, now: &str) {
+        self.0.lock().unwrap().push([before, now].map(str::to_owned));
+    }
+}
+
+#[tokio::test]
+async fn sec_172_another_authorization_server_is_told_of_and_shown_nothing_of_the_first() {
+    let other = World::honest().await;
+    let (issuer, known) = (other.issuer.clone(), Arc::clone(&other.known));
+    let has_moved = Arc::new(AtomicBool::new(false));
+    let moved = Arc::clone(&has_moved);
+    let world = World::with(move |world, seen| {
+        let takes = format!("Bearer at-{}", known.lock().unwrap().tokens);
+        match seen.path.as_str() {
+            _ if !moved.load(Ordering::SeqCst) => None,
+            "/.well-known/oauth-protected-resource/mcp" => {
+                Some(json_body(200, world.resource_document().replace(&world.issuer, &issuer)))
+            }
+            // Tokens of the other one alone.
+            "/mcp" if seen.field("authorization") == Some(&takes) => None,
+            "/mcp" => Some(world.mcp(&Seen { fields: HeaderMap::new(), ..seen.clone() })),
+            _ => None,
+        }
+    })
+    .await;
+    let changes = Arc::new(Changes::default());
+    let observer = Arc::clone(&changes);
+    let options = Options { observer, ..world.options() };
+    let client = McpClient::new(world.resource.as_str(), options, browse).unwrap();
+    client.list_tools().await.unwrap();
+    assert_eq!(*changes.0.lock().unwrap(), Vec::<[String; 2]>::new());
+
+    has_moved.store(true, Ordering::SeqCst);
+    let before = world.paths().len();
+    client.list_tools().await.unwrap();
+    let login = client.login().await.unwrap();
+    assert_eq!(login.issuer(), other.issuer);
+    assert_eq!(*changes.0.lock().unwrap(), [[world.issuer.clone(), other.issuer.clone()]]);
+    // A client id of its own there, and no refresh token of here; and here nothing is asked any more.
+    assert!(other.paths().contains(&"/register".to_owned()));
+    let shown = other.seen("/token");
+    assert!(!shown.is_empty() && shown.iter().all(|seen| !seen.body.contains("refresh_token")));
+    assert!(world.paths()[before..].iter().all(|path| path == "/mcp" || path == PRM));
 }

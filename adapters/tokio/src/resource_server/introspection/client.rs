@@ -22,7 +22,7 @@ use portcullis_core::{
 use zeroize::Zeroizing;
 
 use crate::{
-    Network,
+    Authorities, Network,
     connector::{Connector, connector},
     resource_server::{Facts, IntrospectionSettings, SettingsError},
 };
@@ -99,7 +99,10 @@ impl Client {
         if settings.deadline_millis == 0 {
             return Err(SettingsError::Limit("deadline_millis"));
         }
-        let connector = connector(network).ok_or(SettingsError::System("no usable TLS"))?;
+        let authorities = Authorities::from_file_or_public(settings.ca_file.as_deref())
+            .map_err(SettingsError::CaFile)?;
+        let connector =
+            connector(network, &authorities).ok_or(SettingsError::System("no usable TLS"))?;
         let http = PooledClient::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(IDLE_SECS_MAX))

@@ -23,7 +23,7 @@ use portcullis_core::{
 
 use super::{JwksSettings, SettingsError};
 use crate::{
-    Network,
+    Authorities, Network,
     connector::{Connector, connector},
     public_keys::{PublicKeys, PublicKeysError},
 };
@@ -102,7 +102,10 @@ impl Source {
         // Where the settings name no key set, the issuer's own address is asked.
         permitted(url.unwrap_or(issuer), plain_http).ok_or(SettingsError::KeySetUrl)?;
         let url = url.map(|url| permitted(url, plain_http).ok_or(SettingsError::KeySetUrl));
-        let connector = connector(network).ok_or(SettingsError::System("no usable TLS"))?;
+        let authorities = Authorities::from_file_or_public(settings.ca_file.as_deref())
+            .map_err(SettingsError::CaFile)?;
+        let connector =
+            connector(network, &authorities).ok_or(SettingsError::System("no usable TLS"))?;
         let http = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(30))

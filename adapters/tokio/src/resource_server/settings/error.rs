@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf};
 
-use crate::public_keys::PublicKeysError;
+use crate::{AuthoritiesError, public_keys::PublicKeysError};
 use portcullis_core::{jwt::KeyError, resource_server::ConfigurationError, scope::ScopeError};
 
 use super::SecretError;
@@ -36,6 +36,8 @@ pub enum SettingsError {
     PublicKeySource,
     /// The key set is not at an absolute `https` URL (`http` on loopback only).
     KeySetUrl,
+    /// `ca_file` cannot be read, or holds no certificates in PEM.
+    CaFile(AuthoritiesError),
     /// A secret cannot be had; with the setting that names it.
     Secret(String, SecretError),
     /// A number is out of its bounds; with its setting.
@@ -76,6 +78,7 @@ impl fmt::Display for SettingsError {
             Self::KeySetUrl => f.write_str(
                 "the key set is not at an absolute https URL (http is for loopback only)",
             ),
+            Self::CaFile(error) => write!(f, "ca_file: {error}"),
             Self::Secret(setting, error) => write!(f, "{setting}: {error}"),
             Self::Limit(setting) => write!(f, "{setting} is out of its bounds"),
             Self::Endpoint => f.write_str(

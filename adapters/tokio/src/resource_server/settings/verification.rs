@@ -110,18 +110,25 @@ impl Verification {
     /// Has paths of files count from `folder`.
     pub(super) fn make_relative_to(&mut self, folder: &Path) {
         let at = |secret: &mut Secret| *secret = secret.clone().relative_to(folder);
+        let file = |path: &mut Option<PathBuf>| *path = path.take().map(|path| folder.join(path));
+        let asking = |introspection: &mut IntrospectionSettings| {
+            at(&mut introspection.client_secret);
+            file(&mut introspection.ca_file);
+        };
         match self {
             Self::Offline { keys } => keys.iter_mut().for_each(|key| at(&mut key.secret)),
-            Self::Introspection(introspection)
-            | Self::JwksOrIntrospection { introspection, .. } => {
-                at(&mut introspection.client_secret)
-            }
+            Self::Introspection(introspection) => asking(introspection),
             Self::JwtOrIntrospection { keys, introspection } => {
                 keys.iter_mut().for_each(|key| at(&mut key.secret));
-                at(&mut introspection.client_secret);
+                asking(introspection);
             }
-            Self::PublicKeys(keys) => keys.file = keys.file.take().map(|path| folder.join(path)),
-            Self::Jwks(_) | Self::Custom(_) => {}
+            Self::PublicKeys(keys) => file(&mut keys.file),
+            Self::Jwks(jwks) => file(&mut jwks.ca_file),
+            Self::JwksOrIntrospection { jwks, introspection } => {
+                file(&mut jwks.ca_file);
+                asking(introspection);
+            }
+            Self::Custom(_) => {}
         }
     }
 
@@ -193,6 +200,8 @@ pub struct JwksSettings {
     pub refresh_secs: u64,
     /// How long keys are used on in seconds when they cannot be read again; then tokens get 503.
     pub stale_secs_max: u64,
+    /// Certificates in PEM that are trusted instead of the roots that browsers trust.
+    pub ca_file: Option<PathBuf>,
     /// Read over `http` beyond loopback: whoever can change the answer can then make tokens (SEC-372).
     pub plain_http: bool,
 }
@@ -205,6 +214,7 @@ impl Default for JwksSettings {
             interval_secs_min: 10,
             refresh_secs: 300,
             stale_secs_max: 3_600,
+            ca_file: None,
             plain_http: false,
         }
     }
@@ -239,6 +249,9 @@ pub struct IntrospectionSettings {
     /// Most questions asked at once (SEC-368); sixteen times as many may wait, the rest get 503.
     #[serde(default = "defaults::parallel_max")]
     pub parallel_max: usize,
+    /// Certificates in PEM that are trusted instead of the roots that browsers trust.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
     /// Ask over `http` beyond loopback: token and secret then travel in clear (SEC-372).
     #[serde(default)]
     pub plain_http: bool,
@@ -261,6 +274,7 @@ impl IntrospectionSettings {
             active_entries_max: defaults::active_entries_max(),
             inactive_entries_max: defaults::inactive_entries_max(),
             parallel_max: defaults::parallel_max(),
+            ca_file: None,
             plain_http: false,
         }
     }
