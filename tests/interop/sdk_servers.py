@@ -1,5 +1,5 @@
-"""Servers on the official SDKs that are their own authorization servers. Only our client meets them: how the SDKs'
-clients get on with the SDKs' servers is not ours to test.
+"""Servers on the official SDKs that are their own authorization servers. Only our client and the doctor meet them: how
+the SDKs' clients get on with the SDKs' servers is not ours to test.
 """
 
 from __future__ import annotations
