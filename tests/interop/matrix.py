@@ -17,7 +17,14 @@ COLUMNS = (
     Column("desktop-offline", "desktop server offline × ours on SQLite", desktop_server.start, OURS_ON_SQLITE, "hs256"),
     Column("desktop-asking", "desktop server introspection × ours on SQLite", desktop_server.start, OURS_ON_SQLITE, "opaque"),
     Column("desktop-keys", "desktop server, published keys × oidc-provider", desktop_server.start, OTHERS, "jwt"),
-    Column("desktop-asking-others", "desktop server introspection × oidc-provider", desktop_server.start, OTHERS, "opaque"),
+    Column(
+        "desktop-asking-others",
+        "desktop server introspection × oidc-provider",
+        desktop_server.start,
+        OTHERS,
+        "opaque",
+        asks_oidc_provider=True,
+    ),
     Column("demo-legacy", "demo --legacy", demo.start, legacy=True),
     Column("demo-hidden", "demo --legacy, RFC 9728 hidden", demo.start, legacy=True, hidden=True),
     Column("demo-offline", "demo --verify offline", demo.start),
@@ -85,6 +92,7 @@ def table(cells: Cells) -> list[str]:
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
     lines += [f"{letter}   {column.title}" for column, letter in letters.items()]
     lines += [f"-{number}  {reason.why}" for number, reason in enumerate(ABSENT, 1)]
+    lines.append("either  2026-07-28, or the handshake with a server that has no more")
     return lines + [f"{letters[column]}   has no further tool: {column.one_scope}" for column in COLUMNS if column.one_scope]
 
 
