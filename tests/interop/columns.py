@@ -45,6 +45,11 @@ class Column:
     theirs: bool = False
     """Nothing in it is ours: what it does is for its makers to test."""
 
+    @property
+    def asks_oidc_provider(self) -> bool:
+        """Its server asks `oidc-provider` about tokens."""
+        return (self.issuer, self.token_format) == ("oidc-provider", "opaque")
+
 
 @dataclass
 class Means:
@@ -54,6 +59,8 @@ class Means:
     """The program portcullis."""
     cache: Path
     """Where environments, logs and databases are kept."""
+    examples: Path
+    """The folder with the programs of `examples`, and `interop_rmcp`."""
     node: Path
     """The folder with the programs in JavaScript and their packages."""
     python: Path

@@ -63,9 +63,9 @@ def drive_all(servers: dict[Column, Server], commands: dict[Client, list[str]], 
     # What goes one after another takes longest, and has a thread that nobody waits for.
     patient = [column for column in COLUMNS if column.one_at_a_time]
     with ThreadPoolExecutor(RUNS_AT_ONCE + len(patient)) as pool:
-        clients = {column: [it for it in (*CLIENTS, OURS) if not absent(it, column)] for column in COLUMNS}
+        clients = {column: [it for it in (*CLIENTS, *OURS) if not absent(it, column)] for column in COLUMNS}
         runs = [pool.submit(drive_some, clients[column], column) for column in patient]
-        for client in (*CLIENTS, OURS):
+        for client in (*CLIENTS, *OURS):
             columns = [column for column in COLUMNS if client in clients[column] and not column.one_at_a_time]
             runs += [pool.submit(drive_some, [client], column) for column in columns]
         for run in as_completed(runs):
@@ -74,8 +74,8 @@ def drive_all(servers: dict[Column, Server], commands: dict[Client, list[str]], 
 
 
 def token_of(cells: Cells, column: Column) -> str:
-    """One that a client still has; ours has logged out."""
-    tokens = (cells[client, column].token for client in CLIENTS if (client, column) in cells)
+    """One that a client still has, of the youngest; ours has logged out."""
+    tokens = (cells[client, column].token for client in reversed(CLIENTS) if (client, column) in cells)
     return next(filter(None, tokens), "")
 
 
@@ -83,10 +83,8 @@ def check_servers(servers: dict[Column, Server], cells: Cells) -> None:
     """What no client can see alone."""
     # What others run is theirs to judge.
     ours = [column for column in COLUMNS if not column.theirs]
-    for here, there in zip(ours, [*ours[1:], ours[0]]):
-        title = f"a token for {here.title} is refused by {there.title}"
-        tools = here.open_tool, there.open_tool
-        report(title, foreign_token(servers[here], servers[there], tools, token_of(cells, here)))
+    for here in ours:
+        report(f"a token for {here.title} is refused by every other", foreign_token(servers, here, token_of(cells, here)))
         report(f"{here.title}: no code for another resource", other_resource(servers[here], here))
         title = f"{here.title}: endpoints at the MCP server's origin are opt-in"
         report(title, default_endpoints(servers[here], here.legacy))
@@ -108,12 +106,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", type=Path, required=True, help="the portcullis program")
     parser.add_argument("--cache", type=Path, required=True, help="where environments and logs are kept")
+    parser.add_argument("--examples", type=Path, required=True, help="the folder with the programs of examples, and interop_rmcp")
     options = parser.parse_args()
-    program, cache = options.program.resolve(), options.cache.resolve()
+    program, cache, examples = options.program.resolve(), options.cache.resolve(), options.examples.resolve()
     cache.mkdir(parents=True, exist_ok=True)
-    commands = install(cache, program)
+    commands = install(cache, program, examples)
     ports = dict(zip((column.name for column in COLUMNS), free_ports(len(COLUMNS))))
-    means = Means(program, cache, node_modules(cache), sdk_python(cache, "2.3.0"), ports)
+    means = Means(program, cache, examples, node_modules(cache), sdk_python(cache, "2.3.0"), ports)
     running: list[Programs] = []
     try:
         servers = start_all(means, running)

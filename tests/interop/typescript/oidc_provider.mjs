@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import Provider, { errors } from "oidc-provider";
 
 const { port, user, password, resources } = JSON.parse(readFileSync(process.argv[2], "utf8"));
+const TOKEN_SECS = 3600;
 const scopes = new Set(resources.flatMap(({ scope }) => scope.split(" ")));
 const records = new Map();
 
@@ -69,7 +70,7 @@ const provider = new Provider(`http://localhost:${port}`, {
       getResourceServerInfo: (_, asked) => {
         const known = resources.find(({ identifier }) => identifier === asked);
         if (!known) throw new errors.InvalidTarget();
-        return { scope: known.scope, audience: asked, accessTokenFormat: known.format, accessTokenTTL: 600 };
+        return { scope: known.scope, audience: asked, accessTokenFormat: known.format, accessTokenTTL: TOKEN_SECS };
       },
     },
   },
