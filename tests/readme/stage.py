@@ -123,16 +123,15 @@ class Stage:
             )
         self._running.append((command, process, ends))
         deadline = time.monotonic() + START_SECS_MAX
-        said = ""
         while time.monotonic() < deadline and process.poll() is None:
-            said = log.read_text("utf-8", "replace")
             try:
-                if says in said and fetch(ready, trust=trust):
+                if says in log.read_text("utf-8", "replace") and fetch(ready, trust=trust):
                     return
             except OSError:
                 pass
             time.sleep(0.1)
-        raise Untrue(f"nothing answers at {ready}, or {says!r} is not said: {said[-800:]}")
+        said = log.read_text("utf-8", "replace")[-800:]
+        raise Untrue(f"nothing answers at {ready}, or {says!r} is not said: {said}")
 
     def login_of(self, command: str) -> Ended:
         """Runs a command that prints a page for its user, who opens it and logs in."""

@@ -97,7 +97,7 @@ def desktop_server(stage: Stage, command: str) -> None:
         url = CLOCK.replace("8001", "8002")
         settings = (stage.root / "examples" / "desktop_server" / "settings.toml").read_text()
         (stage.work / "settings.toml").write_text(settings.replace(CLOCK, url))
-        here = here.replace("env ", f"env MCP_KEY={'A' * 43} ")
+        here = here.replace("env ", f"env MCP_KEY={'QUJD' * 10 + 'QUI'} ")
     # It has no signal of its own to end at.
     stage.serve(here, url, ends=-15)
     expect(call(url, None)[0] == 401, "a call without a token is refused")
