@@ -10,7 +10,7 @@ import json
 import queue
 from typing import Any
 
-from demo import PASSWORD, USER
+from servers import PASSWORD, USER
 from user_agent import FlowStopped, LoginRefused, RedirectListener, UserAgent
 
 ASKED = "authorize "

@@ -1,4 +1,4 @@
-"""The clients: how each is installed from its pins, and taken through the flow against a demo."""
+"""The clients: how each is installed from its pins, and taken through the flow at a server."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from browsers import ASKED, Browsers
-from demo import Demo
-from others import Others
-from sdk_servers import ONE_SCOPE
+from columns import Column
+from servers import Server
 from upstream import BROKEN
 
 HERE = Path(__file__).resolve().parent
@@ -35,7 +34,7 @@ class Client:
     language: str
     """What its driver has to be: `python` and `typescript` use an SDK, `program` runs a command."""
     era: str
-    """`handshake` (2025-11-25) or `stateless` (2026-07-28)."""
+    """`handshake` (2025-11-25), `stateless` (2026-07-28), or `either`, as the server has it."""
     driver: str
 
     def __str__(self) -> str:
@@ -50,17 +49,23 @@ CLIENTS = (
     Client("fastmcp", "4.2.3", "python", "stateless", "drive_fastmcp.py"),
     Client("inspector", "2.12.0", "program", "handshake", "drive_inspector.py"),
     Client("inspector", "2.12.0", "program", "stateless", "drive_inspector.py"),
+    Client("rmcp", "3.11.0", "program", "handshake", "drive_rmcp.py"),
+    Client("rmcp", "3.11.0", "program", "stateless", "drive_rmcp.py"),
     Client("typescript 1.x", "1.32.2", "typescript", "handshake", "drive_1_x.mjs"),
     Client("typescript 2.x", "2.4.0", "typescript", "handshake", "drive_2_x.mjs"),
     Client("typescript 2.x", "2.4.0", "typescript", "stateless", "drive_2_x.mjs"),
 )
-# Gives a token to a script, which speaks as one of 2025-11-25 does.
-OURS = Client("portcullis", "login", "program", "handshake", "drive_portcullis.py")
+# The first gives a token to a script, which speaks as one of 2025-11-25 does.
+OURS = (
+    Client("portcullis", "login", "program", "handshake", "drive_portcullis.py"),
+    Client("portcullis desktop_client", "desktop_client", "program", "stateless", "drive_examples.py"),
+    Client("portcullis rmcp_client", "rmcp_client", "program", "either", "drive_examples.py"),
+)
 
 
 @dataclass
 class Outcome:
-    """What became of one client at one demo."""
+    """What became of one client in one column."""
 
     lines: list[str] = field(default_factory=list)
     """What is said of each case, and what else the driver said."""
@@ -86,10 +91,11 @@ class Outcome:
         return cases + (f" {self.failed} FAILED" if self.failed else "") + (f" {self.upstream} upstream" if self.upstream else "")
 
 
-def install(cache: Path, program: Path) -> dict[Client, list[str]]:
+def install(cache: Path, program: Path, examples: Path) -> dict[Client, list[str]]:
     """Makes what the clients run in, when it is missing or its pins changed; the command that runs each one."""
     drivers = node_modules(cache)
-    programs = {"portcullis": [program], "inspector": inspector(drivers)}
+    programs = {"portcullis": [program], "inspector": inspector(drivers), "rmcp": [examples / "interop_rmcp"]}
+    programs |= {f"portcullis {name}": [examples / name] for name in ("desktop_client", "rmcp_client")}
 
     def command(client: Client) -> list[str]:
         if client.language == "typescript":
@@ -98,7 +104,7 @@ def install(cache: Path, program: Path) -> dict[Client, list[str]]:
             return [str(sdk_python(cache, client.version)), str(HERE / client.driver)]
         return [sys.executable, str(HERE / client.driver), "--program", *map(str, programs[client.name])]
 
-    return {client: command(client) for client in (*CLIENTS, OURS)}
+    return {client: command(client) for client in (*CLIENTS, *OURS)}
 
 
 def inspector(drivers: Path) -> list[Path]:
@@ -148,19 +154,19 @@ def node_modules(cache: Path) -> Path:
     return home
 
 
-def drive(command: list[str], client: Client, demo: Demo | Others, hide_metadata: bool, cache: Path) -> Outcome:
+def drive(command: list[str], client: Client, column: Column, server: Server, cache: Path) -> Outcome:
     """Takes one client through the flow."""
-    label = f"{demo.options}{', RFC 9728 hidden' if hide_metadata else ''}, {client.era}"
-    file = f"report-{client.version}-{client.era}-{demo.mode}{'-hidden' if hide_metadata else ''}.json"
-    report = cache / file
+    label = f"{column.title}, {client.era}"
+    report = cache / f"report-{client.name.replace(' ', '-')}-{client.era}-{column.name}.json"
     report.unlink(missing_ok=True)
     browsers = Browsers()
-    command = command + ["--server-url", demo.resource, "--era", client.era, f"--label={label}"]
-    command += ["--report", str(report)] + (["--hide-metadata"] if hide_metadata else [])
+    command = command + ["--server-url", server.resource, "--era", client.era, f"--label={label}"]
+    command += ["--open-tool", column.open_tool, "--report", str(report)]
+    command += ["--hide-metadata"] if column.hidden else []
     # Those in Python are the browser, too; programs have a listener of their own.
     redirect = {"python": ["--redirect-port", "0"], "typescript": ["--redirect-uri", browsers.listener.redirect_uri]}
     command += redirect.get(client.language, [])
-    command += ["--one-scope"] if demo.mode in ONE_SCOPE else []
+    command += ["--one-scope"] if column.one_scope else []
     status, lines = _converse(command, browsers)
     browsers.close()
     outcome = judge(client, label, lines)

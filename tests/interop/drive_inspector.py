@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any, Iterator
 
 from commands import Commands, Ended, expect, options, some_arguments
-from others import free_ports
+from servers import free_ports
 
-OPEN_TOOL = "get_time"
 SECRETS = ("access_token", "refresh_token", "client_secret", "registration_access_token", "code_verifier", "codeVerifier")
 ERAS = {"handshake": "legacy", "stateless": "modern"}
 
@@ -63,8 +62,8 @@ class Run(Commands):
         ended = self.does("tools/list")
         expect((ended.status, ended.logins), (0, 1), f"status and logins, {ended.log[-400:]}")
         tools = result(ended)["tools"]
-        self.open = next(tool for tool in tools if tool["name"] == OPEN_TOOL)
-        self.further = next(tool for tool in tools if tool["name"] != OPEN_TOOL)
+        self.open = next(tool for tool in tools if tool["name"] == self.options.open_tool)
+        self.further = next(tool for tool in tools if tool["name"] != self.options.open_tool)
         ended = self.call(self.open)
         self.succeeds(ended)
         return f"the next command asks the user {'again' if ended.logins else 'no more'}"

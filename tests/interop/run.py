@@ -1,9 +1,7 @@
-"""Runs the unmodified official SDK clients, Python and TypeScript, against the demo and `portcullis protect`, and
-our own client against these and the SDKs' servers.
+"""Takes every client through its flow in every column of the matrix, and prints the matrix.
 
-Starts a demo for each way to verify tokens and one for older clients, and proxies between a server of others and an
-authorization server of others or ours; takes each client through its flow on all of them, then checks what needs two demos and what their logs must not contain. Prints `ok - …` and
-`not ok - …: why` lines, and a table of clients and servers.
+Starts the authorization servers of others and ours and the servers of all columns; then checks what needs two servers
+and what their logs must not contain. Prints `ok - …` and `not ok - …: why` lines, and the table.
 """
 
 from __future__ import annotations
@@ -14,34 +12,15 @@ import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-import behind_proxy
-import sdk_servers
+from authorization import OURS as OURS_ON_SQLITE, OTHERS, AuthorizationServer
 from checks import default_endpoints, foreign_token, leaks, other_resource, search_is_blind
-from clients import CLIENTS, OURS, Client, Outcome, drive, install, node_modules, sdk_python
-from demo import MODES, Demo, start
-from others import Others
+from clients import CLIENTS, OURS, Client, drive, install, node_modules, sdk_python
+from columns import Column, Means
+from matrix import COLUMNS, Cells, absent, table
+from servers import Programs, Server, free_ports
 from upstream import BROKEN
 
 RUNS_AT_ONCE = 4
-PROXIES = (behind_proxy.OTHERS, behind_proxy.OURS)
-# The columns of the table: a server, and whether what RFC 9728 adds is hidden from the client.
-Column = tuple[str, bool]
-COLUMNS: dict[Column, str] = {
-    **{(mode, False): mode for mode in MODES if mode != "hidden"},
-    ("hidden", True): "legacy, no RFC 9728",
-    (behind_proxy.OTHERS, False): "protect, TypeScript server × oidc-provider",
-    (behind_proxy.OURS, False): "protect, TypeScript server × ours on SQLite",
-    (sdk_servers.PYTHON, False): "Python SDK 2.x server × its own",
-    (sdk_servers.TYPESCRIPT, False): "TypeScript SDK 1.x server × its own",
-}
-SDK_SERVERS = (sdk_servers.PYTHON, sdk_servers.TYPESCRIPT)
-# Why a client does not meet a server.
-ABSENT = {
-    "hidden": "nothing is between a client that is a program and the server to hide what RFC 9728 adds",
-    **{mode: "the SDKs' clients and the SDKs' servers are for their makers to test" for mode in SDK_SERVERS},
-}
-Server = Demo | Others
-Outcomes = dict[tuple[Client, Column], Outcome]
 
 failures = 0
 
@@ -52,81 +31,100 @@ def report(title: str, why: str | None) -> None:
     print(f"ok - {title}" if why is None else f"not ok - {title}: {why}", flush=True)
 
 
-def meets(client: Client, mode: str) -> bool:
-    if mode in SDK_SERVERS:
-        return client is OURS
-    return mode != "hidden" or client.language != "program"
-
-
-def drive_all(demos: dict[str, Server], commands: dict[Client, list[str]], cache: Path) -> Outcomes:
-    """Takes every client through the flow at every demo, some at once; the lines of a run stay together."""
-    global failures
-    outcomes: Outcomes = {}
+def start_all(means: Means, running: list[Programs]) -> dict[Column, Server]:
+    """All that clients meet; what has started is in `running`, whatever happens."""
     with ThreadPoolExecutor(RUNS_AT_ONCE) as pool:
-        runs = {
-            pool.submit(drive, commands[client], client, demos[mode], hidden, cache): (client, (mode, hidden))
-            for client in (*CLIENTS, OURS)
-            for mode, hidden in COLUMNS
-            if meets(client, mode)
-        }
-        for run in as_completed(runs):
-            outcome = outcomes[runs[run]] = run.result()
+
+        def issuer(kind: str) -> None:
+            served = [column for column in COLUMNS if column.issuer == kind]
+            means.issuers[kind] = AuthorizationServer(kind, means, served)
+            running.append(means.issuers[kind])
+
+        def server(column: Column) -> Server:
+            running.append(column.start(means, column))
+            return running[-1]
+
+        list(pool.map(issuer, (OURS_ON_SQLITE, OTHERS)))
+        return dict(zip(COLUMNS, pool.map(server, COLUMNS)))
+
+
+def drive_all(servers: dict[Column, Server], commands: dict[Client, list[str]], cache: Path) -> Cells:
+    """Takes every client through the flow in every column, some at once; the lines of a run stay together."""
+    cells: Cells = {}
+
+    def drive_some(clients: list[Client], column: Column) -> None:
+        global failures
+        for client in clients:
+            outcome = cells[client, column] = drive(commands[client], client, column, servers[column], cache)
             failures += outcome.failed
             print("\n".join(outcome.lines), flush=True)
-    return outcomes
+
+    # What goes one after another takes longest, and has a thread that nobody waits for.
+    patient = [column for column in COLUMNS if column.one_at_a_time]
+    with ThreadPoolExecutor(RUNS_AT_ONCE + len(patient)) as pool:
+        clients = {column: [it for it in (*CLIENTS, *OURS) if not absent(it, column)] for column in COLUMNS}
+        runs = [pool.submit(drive_some, clients[column], column) for column in patient]
+        for client in (*CLIENTS, *OURS):
+            columns = [column for column in COLUMNS if client in clients[column] and not column.one_at_a_time]
+            runs += [pool.submit(drive_some, [client], column) for column in columns]
+        for run in as_completed(runs):
+            run.result()
+    return cells
 
 
-def table(outcomes: Outcomes) -> str:
-    """Client × server × result."""
-    rows = [["", *COLUMNS.values()]]
-    rows += [[str(client), *(str(outcomes.get((client, column), "-")) for column in COLUMNS)] for client in (*CLIENTS, OURS)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
-    lines += [f"-  {COLUMNS[column]}: {ABSENT[column[0]]}" for column in COLUMNS if column[0] in ABSENT]
-    lines += [f"   {COLUMNS[mode, False]}: no further tool, for {why}" for mode, why in sdk_servers.ONE_SCOPE.items()]
-    listed = [f"{broken.client}, {broken.case}: {broken.why}" for broken in BROKEN]
-    return "\n".join(lines + [f"upstream  {line}" for line in listed])
+def token_of(cells: Cells, column: Column) -> str:
+    """One that a client still has, of the youngest; ours has logged out."""
+    tokens = (cells[client, column].token for client in reversed(CLIENTS) if (client, column) in cells)
+    return next(filter(None, tokens), "")
+
+
+def check_servers(servers: dict[Column, Server], cells: Cells) -> None:
+    """What no client can see alone."""
+    # What others run is theirs to judge.
+    ours = [column for column in COLUMNS if not column.theirs]
+    for here in ours:
+        report(f"a token for {here.title} is refused by every other", foreign_token(servers, here, token_of(cells, here)))
+        report(f"{here.title}: no code for another resource", other_resource(servers[here], here))
+        title = f"{here.title}: endpoints at the MCP server's origin are opt-in"
+        report(title, default_endpoints(servers[here], here.legacy))
+
+
+def check_logs(servers: dict[Column, Server], means: Means, cells: Cells) -> None:
+    """SEC-320, when everything has ended."""
+    report("the search for secrets finds a planted one", search_is_blind())
+    for column in COLUMNS:
+        if column.theirs:
+            continue
+        secrets = set[str]().union(*(outcome.secrets for (_, where), outcome in cells.items() if where == column))
+        log = servers[column].said() + (means.issuers[column.issuer].said() if column.issuer else "")
+        why = leaks(log, secrets) if secrets else "no secrets were reported"
+        report(f"{column.title}: {len(secrets)} secrets, none in {len(log)} characters of trace log (SEC-320)", why)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", type=Path, required=True, help="the portcullis program")
     parser.add_argument("--cache", type=Path, required=True, help="where environments and logs are kept")
+    parser.add_argument("--examples", type=Path, required=True, help="the folder with the programs of examples, and interop_rmcp")
     options = parser.parse_args()
-    program = options.program.resolve()
-    options.cache.mkdir(parents=True, exist_ok=True)
-    demos: dict[str, Server] = {}
+    program, cache, examples = options.program.resolve(), options.cache.resolve(), options.examples.resolve()
+    cache.mkdir(parents=True, exist_ok=True)
+    commands = install(cache, program, examples)
+    ports = dict(zip((column.name for column in COLUMNS), free_ports(len(COLUMNS))))
+    means = Means(program, cache, examples, node_modules(cache), sdk_python(cache, "2.3.0"), ports)
+    running: list[Programs] = []
     try:
-        commands = install(options.cache, program)
-        node, python = node_modules(options.cache), sdk_python(options.cache, "2.3.0")
-        for mode in PROXIES:
-            demos[mode] = behind_proxy.start(program, mode, options.cache, node)
-            report(f"{demos[mode].options}: all three start", None)
-        for mode in SDK_SERVERS:
-            demos[mode] = sdk_servers.start(mode, options.cache, python, node)
-            report(f"{demos[mode].options} starts", None)
-        for mode in MODES:
-            demos[mode] = start(program, mode, options.cache)
-            report(f"demo {demos[mode].options} starts", None)
-        outcomes = drive_all(demos, commands, options.cache)
-        # What others run is theirs to judge.
-        ours = [demo for mode, demo in demos.items() if mode not in SDK_SERVERS]
-        for here, there in zip(ours, [*ours[1:], ours[0]]):
-            token = outcomes[CLIENTS[-1], (here.mode, here.mode == "hidden")].token
-            title = f"a token for demo {here.options} is refused by the one with {there.options}"
-            report(title, foreign_token(here, there, token))
-            report(f"demo {here.options}: no code for another resource", other_resource(here))
-            report(f"demo {here.options}: endpoints at the MCP server's origin are opt-in", default_endpoints(here))
+        servers = start_all(means, running)
+        report(f"all {len(running)} servers and authorization servers start", None)
+        cells = drive_all(servers, commands, cache)
+        check_servers(servers, cells)
     finally:
-        for demo in demos.values():
-            demo.stop()
-    report("the search for secrets finds a planted one", search_is_blind())
-    for demo in ours:
-        secrets = set[str]().union(*(outcome.secrets for (_, (mode, _)), outcome in outcomes.items() if mode == demo.mode))
-        log = demo.log.read_text("utf-8", "replace")
-        why = leaks(log, secrets) if secrets else "no secrets were reported"
-        report(f"demo {demo.options}: {len(secrets)} secrets, none in {len(log)} characters of trace log (SEC-320)", why)
-    print("\n" + table(outcomes))
+        for programs in running:
+            programs.stop()
+    check_logs(servers, means, cells)
+    print("\n" + "\n".join(table(cells)))
+    for broken in BROKEN:
+        print(f"upstream  {broken.client}, {broken.case}: {broken.why}")
     sys.exit(1 if failures else 0)
 
 

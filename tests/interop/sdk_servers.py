@@ -6,27 +6,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from demo import PASSWORD, USER
-from others import BASE, FURTHER, Others, free_ports
+from columns import Column, Means
+from servers import PASSWORD, USER, Server
 
 PYTHON, TYPESCRIPT = "python-sdk", "typescript-sdk"
-# Those where no tool needs a further scope, and why.
-ONE_SCOPE = {PYTHON: "the SDK's middleware asks the same scopes of every call"}
 
 
-def start(mode: str, cache: Path, python: Path, node: Path) -> Others:
-    """Starts one on a free port; `node` is the folder with the programs in JavaScript and their packages."""
-    (port,) = free_ports(1)
+def start(means: Means, column: Column) -> Server:
+    port = means.ports[column.name]
     origin = f"http://localhost:{port}"
-    server = Others(mode, cache / f"demo-{mode}.log", origin, f"{origin}/mcp", f"{mode} server")
-    server.log.unlink(missing_ok=True)
+    server = Server(column.name, means.cache, origin, f"{origin}/mcp")
     here = Path(__file__).resolve().parent
     commands = {
-        PYTHON: [str(python), str(here / "server_2_x.py"), str(port), BASE, USER, PASSWORD],
-        TYPESCRIPT: ["node", str(node / "server_1_x.mjs"), str(port), BASE, FURTHER, USER, PASSWORD],
+        PYTHON: [str(means.python), str(here / "server_2_x.py"), str(port), column.base, USER, PASSWORD],
+        TYPESCRIPT: ["node", str(means.node / "server_1_x.mjs"), str(port), column.base, column.further, USER, PASSWORD],
     }
     try:
-        server.run(commands[mode])
+        server.run(commands[column.name])
         server.answers(f"{origin}/.well-known/oauth-authorization-server")
         return server
     except BaseException:

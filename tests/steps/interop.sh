@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# the official SDKs' clients, FastMCP and the Inspector, unmodified, complete the flow, ours at the SDKs' servers too; no secret is in any log
+# the official SDKs' clients, rmcp, FastMCP and the Inspector, unmodified, complete the flow, ours at the SDKs' servers too; no secret is in any log
 set -u
 . tests/steps/lib.sh
 
@@ -8,5 +8,9 @@ for test in tests/interop/test_*.py; do
     python3 "$test" 2>&1 || status=1
 done
 cargo build --quiet --locked --release || exit 1
-python3 tests/interop/run.py --program "$CARGO_TARGET_DIR/release/portcullis" --cache "$CACHE/interop" || status=1
+# The programs of the examples come with their tests; built as in the step `test`, so that what that has built is used.
+cargo test --quiet --locked --workspace --all-features --no-run --test desktop_server --test rmcp_client || exit 1
+cargo build --quiet --locked --manifest-path tests/interop/rmcp/Cargo.toml || exit 1
+python3 tests/interop/run.py --program "$CARGO_TARGET_DIR/release/portcullis" --examples "$CARGO_TARGET_DIR/debug" \
+    --cache "$CACHE/interop" || status=1
 exit $status

@@ -1,9 +1,14 @@
-// An authorization server that is not ours: npm's `oidc-provider`, with registration, and JWT access tokens for
-// one resource. Arguments: its port, the resource, the scopes, the user's name, the password.
+// An authorization server that is not ours: npm's `oidc-provider`, with registration, and access tokens for some
+// resources, as JWTs or opaque. Argument: a file with `port`, `user`, `password` and `resources`, each of which has
+// `identifier`, `scope`, `format`, and `client` with the id and secret that its server introspects with.
+
+import { readFileSync } from "node:fs";
 
 import Provider, { errors } from "oidc-provider";
 
-const [port, resource, scope, user, password] = process.argv.slice(2);
+const { port, user, password, resources } = JSON.parse(readFileSync(process.argv[2], "utf8"));
+const TOKEN_SECS = 3600;
+const scopes = new Set(resources.flatMap(({ scope }) => scope.split(" ")));
 const records = new Map();
 
 /** What `oidc-provider` asks of its storage, for one kind of record. */
@@ -43,10 +48,11 @@ class Memory {
 
 const provider = new Provider(`http://localhost:${port}`, {
   adapter: Memory,
-  scopes: ["openid", "offline_access", ...scope.split(" ")],
+  scopes: ["openid", "offline_access", ...scopes],
+  clients: resources.map(({ client }) => ({ ...client, redirect_uris: [], response_types: [], grant_types: [] })),
   // SDKs of 1.x name no application type, and wait on http://localhost.
   clientDefaults: { application_type: "native" },
-  routes: { authorization: "/authorize", token: "/token", registration: "/register" },
+  routes: { authorization: "/authorize", token: "/token", registration: "/register", introspection: "/introspect" },
   pkce: { required: () => true },
   rotateRefreshToken: true,
   issueRefreshToken: (_, client) => client.grantTypeAllowed("refresh_token"),
@@ -56,13 +62,15 @@ const provider = new Provider(`http://localhost:${port}`, {
   features: {
     devInteractions: { enabled: false },
     registration: { enabled: true },
+    // Who asks has a secret; clients that registered themselves learn nothing.
+    introspection: { enabled: true, allowedPolicy: (_, client) => resources.some((it) => it.client.client_id === client.clientId) },
     resourceIndicators: {
       enabled: true,
-      defaultResource: () => resource,
       useGrantedResource: () => true,
       getResourceServerInfo: (_, asked) => {
-        if (asked !== resource) throw new errors.InvalidTarget();
-        return { scope, audience: resource, accessTokenFormat: "jwt", accessTokenTTL: 600 };
+        const known = resources.find(({ identifier }) => identifier === asked);
+        if (!known) throw new errors.InvalidTarget();
+        return { scope: known.scope, audience: asked, accessTokenFormat: known.format, accessTokenTTL: TOKEN_SECS };
       },
     },
   },
