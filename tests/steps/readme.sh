@@ -5,8 +5,8 @@ set -u
 
 debian curl iproute2 || command -v curl >/dev/null || exit 1
 cargo build --quiet --locked --release || exit 1
-# The examples' programs. With the tests, as step test has built them, so that only what is new is built.
-cargo build --quiet --locked --workspace --all-features --tests --bin desktop_server --bin desktop_client --bin rmcp_client || exit 1
+# The programs of the examples come with their tests; built as in the step `test`, so that what that has built is used.
+cargo test --quiet --locked --workspace --all-features --no-run --test desktop_server --test rmcp_client || exit 1
 # The ports are those of the text: in a network of their own where that can be made, else on this machine's loopback.
 alone=()
 if [ "$(id -u)" -eq 0 ] && unshare --net ip link set lo up 2>/dev/null; then

@@ -21,6 +21,8 @@
 //! A machine says what to send ([`Machine::poll`]) and takes what arrived ([`Machine::handle_response`]);
 //! texts that outlive a response are copied to the caller's buffer. Issuers, resource identifiers and
 //! URLs stay the strings that were received: nothing is normalised.
+//!
+#![doc = include_str!("requirements.md")]
 
 mod attempts;
 mod authorization;

@@ -2,6 +2,8 @@
 //! open, and whatever it names is there.
 #![forbid(unsafe_code)]
 
+mod requirements;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
