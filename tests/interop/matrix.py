@@ -57,7 +57,7 @@ ABSENT = (
         lambda client, column: column.name == sdk_servers.TYPESCRIPT and client.version == "desktop_client",
     ),
     Absent(
-        "columns A to D show the same for this client",
+        "the columns of the desktop server show the same for this client",
         lambda client, column: column.name in ("demo-offline", "demo-jwks") and not _at_demo(client),
     ),
 )
