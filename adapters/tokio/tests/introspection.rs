@@ -57,16 +57,26 @@ async fn sec_360_whoever_cannot_be_asked_is_a_503_and_is_not_remembered() {
         Script::Raw("HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n{\"active\":true".to_owned()),
         Script::Raw("nonsense\r\n\r\n".to_owned()),
     ];
-    for (asked, trouble) in troubles.into_iter().enumerate() {
+    let mut asked = 0;
+    for trouble in troubles {
+        // A connection that is closed unanswered may have been an old one: the question is asked once more.
+        asked += if matches!(trouble, Script::Reset) { 2 } else { 1 };
         server.script(trouble);
         let response = bench.check(call_with("opaque", "get_time"), 503).await;
         field(&response, "retry-after").parse::<u32>().unwrap();
         assert!(!response.headers().contains_key("www-authenticate"));
-        assert_eq!(server.asked(), asked + 1);
+        assert_eq!(server.asked(), asked);
     }
     // INV-7: as soon as it can be asked, the same token is judged.
     server.script(good());
     bench.check(call_with("opaque", "get_time"), 200).await;
+}
+
+#[tokio::test]
+async fn sec_360_a_connection_that_ends_unanswered_is_no_outage() {
+    let (bench, server) = bench(Script::ResetThen(Box::new(good()))).await;
+    bench.check(call_with("opaque", "get_time"), 200).await;
+    assert_eq!(server.asked(), 2);
 }
 
 #[tokio::test]

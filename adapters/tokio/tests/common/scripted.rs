@@ -25,6 +25,8 @@ pub enum Script {
     Raw(String),
     /// Closes without a word.
     Reset,
+    /// Closes without a word, and does this with the question after it.
+    ResetThen(Box<Self>),
     /// Says nothing for this long, then closes.
     Silent(Duration),
     /// Waits for [`Scripted::open`], then sends these bytes.
@@ -139,6 +141,10 @@ async fn answer(mut stream: TcpStream, shared: Arc<Shared>) {
     let text = match script {
         Script::Raw(text) => text,
         Script::Reset => return,
+        Script::ResetThen(next) => {
+            *shared.script.lock().unwrap() = *next;
+            return;
+        }
         Script::Silent(time) => {
             tokio::time::sleep(time).await;
             return;

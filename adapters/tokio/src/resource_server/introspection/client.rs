@@ -1,6 +1,6 @@
 //! The HTTP side of one question: pooled connections, a deadline, a limit, and no redirects.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{error::Error as _, fmt::Write as _, time::Duration};
 
 use base64ct::{Base64, Encoding};
 use bytes::Bytes;
@@ -157,7 +157,13 @@ impl Client {
             HeaderValue::from_static("application/x-www-form-urlencoded"),
         );
         fields.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        let response = self.http.request(request).await.map_err(|error| {
+        let again = request.clone();
+        let mut response = self.http.request(request).await;
+        // A connection that was kept may be closed just when it is used again. To ask twice changes nothing.
+        if response.as_ref().is_err_and(was_closed) {
+            response = self.http.request(again).await;
+        }
+        let response = response.map_err(|error| {
             tracing::debug!(%error, "introspection endpoint not reached");
             AskError::Connection
         })?;
@@ -170,6 +176,12 @@ impl Client {
         })?;
         Ok((head, body.to_bytes()))
     }
+}
+
+/// Whether the connection was closed with no byte of an answer.
+fn was_closed(error: &hyper_util::client::legacy::Error) -> bool {
+    let reason = error.source().and_then(|reason| reason.downcast_ref::<hyper::Error>());
+    reason.is_some_and(hyper::Error::is_incomplete_message)
 }
 
 /// TLS is required, plain text only on loopback unless permitted by name (SEC-372).
