@@ -3,13 +3,16 @@
 //! [`serve`] speaks plain HTTP/1.1: on loopback, or with something in front that speaks TLS (RS-14,
 //! RS-50). [`serve_over`] takes the handshake of a TLS library.
 
+mod front;
+mod strict;
+
 use std::{
     collections::HashMap,
     convert::Infallible,
     error::Error,
     future::{Future, ready},
     io,
-    net::{IpAddr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv6Addr},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -30,6 +33,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tower_service::Service;
+
+use self::{front::Front, strict::Strict};
 
 /// After an accept that failed, usually for want of file descriptors (SEC-444).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -60,7 +65,11 @@ impl Default for ListenerLimits {
 }
 
 /// Answers `listener` with `service` until `shutdown` is ready, then lets open requests end within
-/// [`ListenerLimits::shutdown_time`]. A head is within LIM-2 and LIM-3, or answered with 431.
+/// [`ListenerLimits::shutdown_time`]. A head is within LIM-2 and LIM-3, or answered with 431; a request
+/// line within LIM-1, or with 414; an expectation is known (RFC 9110 §10.1.1), or answered with 417.
+///
+/// What two readers could take for different requests is answered with 400 and ends the connection:
+/// [`Framing`](portcullis_core::framing::Framing) sees the bytes before hyper does (SEC-400 … 418).
 ///
 /// The address of the peer is in each request's extensions, as a [`SocketAddr`].
 pub async fn serve<S, B>(
@@ -118,7 +127,7 @@ pub async fn serve_over<H, F, T, S, B>(
         let Some(place) = open.enter(peer.ip(), &limits) else { continue };
         let _ = stream.set_nodelay(true);
         let shaken = timeout(limits.header_time, handshake(stream));
-        let service = WithPeer { inner: service.clone(), peer };
+        let service = Front { inner: service.clone(), peer };
         let (watcher, mut ended) = (graceful.watcher(), ended.clone());
         tokio::spawn(async move {
             tokio::select! {
@@ -136,7 +145,7 @@ pub async fn serve_over<H, F, T, S, B>(
     let _ = timeout(limits.shutdown_time, graceful.shutdown()).await;
 }
 
-async fn answer<T, S, B>(stream: T, service: WithPeer<S>, header_time: Duration, watcher: Watcher)
+async fn answer<T, S, B>(stream: T, service: Front<S>, header_time: Duration, watcher: Watcher)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
@@ -151,34 +160,9 @@ where
         .header_read_timeout(header_time)
         .max_headers(HEADER_FIELDS_MAX_DESKTOP)
         .max_buf_size(HEADER_SECTION_LEN_MAX_DESKTOP)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        .serve_connection(TokioIo::new(Strict::new(stream)), TowerToHyperService::new(service));
     // A connection that breaks has no one left to tell.
     let _ = watcher.watch(connection).await;
-}
-
-/// Puts the peer's address into each request.
-#[derive(Clone)]
-struct WithPeer<S> {
-    inner: S,
-    peer: SocketAddr,
-}
-
-impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for WithPeer<S> {
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
-    fn poll_ready(
-        &mut self,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, mut request: Request<Incoming>) -> S::Future {
-        request.extensions_mut().insert(self.peer);
-        self.inner.call(request)
-    }
 }
 
 /// The connections that are open, by peer.
