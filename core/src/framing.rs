@@ -127,6 +127,12 @@ impl Framing {
         Self { place: REQUEST_LINE, head }
     }
 
+    /// Whether the next byte begins a request: all of those before it have ended.
+    pub fn is_at_start(&self) -> bool {
+        // No byte of a request line is zero.
+        matches!(self.place, Place::RequestLine { tail: [.., 0] })
+    }
+
     /// Looks at the next bytes, however they are cut. Behind a violation nothing is in order.
     pub fn accept(&mut self, bytes: &[u8]) -> Result<(), Violation> {
         let mut rest = bytes;
