@@ -3,6 +3,8 @@
 //! [`serve`] speaks plain HTTP/1.1: on loopback, or with something in front that speaks TLS (RS-14,
 //! RS-50). [`serve_over`] takes the handshake of a TLS library.
 
+mod reading_peer;
+
 use std::{
     collections::HashMap,
     convert::Infallible,
@@ -31,6 +33,8 @@ use tokio::{
 };
 use tower_service::Service;
 
+use reading_peer::ReadingPeer;
+
 /// After an accept that failed, usually for want of file descriptors (SEC-444).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -44,6 +48,9 @@ pub struct ListenerLimits {
     /// Time for a whole header section, also for the next one of a kept connection (LIM-13); and for a
     /// handshake before the first one (SEC-447).
     pub header_time: Duration,
+    /// Longest time in which a peer takes nothing of what waits to be written to it; then it is cut off
+    /// (SEC-440, SEC-449). A stream in which nothing waits may be silent for longer.
+    pub write_time: Duration,
     /// How long open requests and streams may go on after the end was asked for.
     pub shutdown_time: Duration,
 }
@@ -54,6 +61,7 @@ impl Default for ListenerLimits {
             connections: 1024,
             connections_per_peer: 64,
             header_time: Duration::from_secs(10),
+            write_time: Duration::from_secs(30),
             shutdown_time: Duration::from_secs(5),
         }
     }
@@ -125,7 +133,7 @@ pub async fn serve_over<H, F, T, S, B>(
                 // Nothing was asked yet that could be left to end.
                 _ = ended.changed() => {}
                 shaken = shaken => if let Ok(Ok(stream)) = shaken {
-                    answer(stream, service, limits.header_time, watcher).await;
+                    answer(stream, service, limits, watcher).await;
                 }
             }
             drop(place);
@@ -136,7 +144,7 @@ pub async fn serve_over<H, F, T, S, B>(
     let _ = timeout(limits.shutdown_time, graceful.shutdown()).await;
 }
 
-async fn answer<T, S, B>(stream: T, service: WithPeer<S>, header_time: Duration, watcher: Watcher)
+async fn answer<T, S, B>(stream: T, service: WithPeer<S>, limits: ListenerLimits, watcher: Watcher)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
@@ -146,9 +154,10 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
+    let stream = ReadingPeer::new(stream, limits.write_time);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(header_time)
+        .header_read_timeout(limits.header_time)
         .max_headers(HEADER_FIELDS_MAX_DESKTOP)
         .max_buf_size(HEADER_SECTION_LEN_MAX_DESKTOP)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
