@@ -4,6 +4,7 @@
 //! RS-50). [`serve_over`] takes the handshake of a TLS library.
 
 mod front;
+mod reading_peer;
 mod strict;
 
 use std::{
@@ -34,7 +35,7 @@ use tokio::{
 };
 use tower_service::Service;
 
-use self::{front::Front, strict::Strict};
+use self::{front::Front, reading_peer::ReadingPeer, strict::Strict};
 
 /// After an accept that failed, usually for want of file descriptors (SEC-444).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -49,6 +50,9 @@ pub struct ListenerLimits {
     /// Time for a whole header section, also for the next one of a kept connection (LIM-13); and for a
     /// handshake before the first one (SEC-447).
     pub header_time: Duration,
+    /// Longest time in which a peer takes nothing of what waits to be written to it; then it is cut off
+    /// (SEC-440, SEC-449). A stream in which nothing waits may be silent for longer.
+    pub write_time: Duration,
     /// How long open requests and streams may go on after the end was asked for.
     pub shutdown_time: Duration,
 }
@@ -59,6 +63,7 @@ impl Default for ListenerLimits {
             connections: 1024,
             connections_per_peer: 64,
             header_time: Duration::from_secs(10),
+            write_time: Duration::from_secs(30),
             shutdown_time: Duration::from_secs(5),
         }
     }
@@ -134,7 +139,7 @@ pub async fn serve_over<H, F, T, S, B>(
                 // Nothing was asked yet that could be left to end.
                 _ = ended.changed() => {}
                 shaken = shaken => if let Ok(Ok(stream)) = shaken {
-                    answer(stream, service, limits.header_time, watcher).await;
+                    answer(stream, service, limits, watcher).await;
                 }
             }
             drop(place);
@@ -145,7 +150,7 @@ pub async fn serve_over<H, F, T, S, B>(
     let _ = timeout(limits.shutdown_time, graceful.shutdown()).await;
 }
 
-async fn answer<T, S, B>(stream: T, service: Front<S>, header_time: Duration, watcher: Watcher)
+async fn answer<T, S, B>(stream: T, service: Front<S>, limits: ListenerLimits, watcher: Watcher)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
@@ -155,12 +160,13 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
+    let stream = ReadingPeer::new(Strict::new(stream), limits.write_time);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(header_time)
+        .header_read_timeout(limits.header_time)
         .max_headers(HEADER_FIELDS_MAX_DESKTOP)
         .max_buf_size(HEADER_SECTION_LEN_MAX_DESKTOP)
-        .serve_connection(TokioIo::new(Strict::new(stream)), TowerToHyperService::new(service));
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     // A connection that breaks has no one left to tell.
     let _ = watcher.watch(connection).await;
 }

@@ -14,6 +14,7 @@ const LIMITS: ListenerLimits = ListenerLimits {
     connections: 4,
     connections_per_peer: 3,
     header_time: Duration::from_millis(300),
+    write_time: Duration::from_secs(30),
     shutdown_time: Duration::from_secs(5),
 };
 
