@@ -29,6 +29,7 @@ pub mod client;
 pub mod dpop;
 pub mod encoding;
 pub mod error;
+pub mod framing;
 pub mod introspection;
 pub mod jwk;
 pub mod jwt;

@@ -77,6 +77,7 @@ impl AuthorizationServer {
         let mut limits = ListenerLimits {
             connections: own.connections,
             header_time: own.header_time,
+            write_time: own.write_time,
             ..ListenerLimits::default()
         };
         if !proxies.is_empty() {

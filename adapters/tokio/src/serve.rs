@@ -3,13 +3,17 @@
 //! [`serve`] speaks plain HTTP/1.1: on loopback, or with something in front that speaks TLS (RS-14,
 //! RS-50). [`serve_over`] takes the handshake of a TLS library.
 
+mod front;
+mod reading_peer;
+mod strict;
+
 use std::{
     collections::HashMap,
     convert::Infallible,
     error::Error,
     future::{Future, ready},
     io,
-    net::{IpAddr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv6Addr},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -31,6 +35,8 @@ use tokio::{
 };
 use tower_service::Service;
 
+use self::{front::Front, reading_peer::ReadingPeer, strict::Strict};
+
 /// After an accept that failed, usually for want of file descriptors (SEC-444).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -44,6 +50,9 @@ pub struct ListenerLimits {
     /// Time for a whole header section, also for the next one of a kept connection (LIM-13); and for a
     /// handshake before the first one (SEC-447).
     pub header_time: Duration,
+    /// Longest time in which a peer takes nothing of what waits to be written to it; then it is cut off
+    /// (SEC-440, SEC-449). A stream in which nothing waits may be silent for longer.
+    pub write_time: Duration,
     /// How long open requests and streams may go on after the end was asked for.
     pub shutdown_time: Duration,
 }
@@ -54,13 +63,18 @@ impl Default for ListenerLimits {
             connections: 1024,
             connections_per_peer: 64,
             header_time: Duration::from_secs(10),
+            write_time: Duration::from_secs(30),
             shutdown_time: Duration::from_secs(5),
         }
     }
 }
 
 /// Answers `listener` with `service` until `shutdown` is ready, then lets open requests end within
-/// [`ListenerLimits::shutdown_time`]. A head is within LIM-2 and LIM-3, or answered with 431.
+/// [`ListenerLimits::shutdown_time`]. A head is within LIM-2 and LIM-3, or answered with 431; a request
+/// line within LIM-1, or with 414; an expectation is known (RFC 9110 §10.1.1), or answered with 417.
+///
+/// What two readers could take for different requests is answered with 400 and ends the connection:
+/// [`Framing`](portcullis_core::framing::Framing) sees the bytes before hyper does (SEC-400 … 418).
 ///
 /// The address of the peer is in each request's extensions, as a [`SocketAddr`].
 pub async fn serve<S, B>(
@@ -118,14 +132,14 @@ pub async fn serve_over<H, F, T, S, B>(
         let Some(place) = open.enter(peer.ip(), &limits) else { continue };
         let _ = stream.set_nodelay(true);
         let shaken = timeout(limits.header_time, handshake(stream));
-        let service = WithPeer { inner: service.clone(), peer };
+        let service = Front { inner: service.clone(), peer };
         let (watcher, mut ended) = (graceful.watcher(), ended.clone());
         tokio::spawn(async move {
             tokio::select! {
                 // Nothing was asked yet that could be left to end.
                 _ = ended.changed() => {}
                 shaken = shaken => if let Ok(Ok(stream)) = shaken {
-                    answer(stream, service, limits.header_time, watcher).await;
+                    answer(stream, service, limits, watcher).await;
                 }
             }
             drop(place);
@@ -136,7 +150,7 @@ pub async fn serve_over<H, F, T, S, B>(
     let _ = timeout(limits.shutdown_time, graceful.shutdown()).await;
 }
 
-async fn answer<T, S, B>(stream: T, service: WithPeer<S>, header_time: Duration, watcher: Watcher)
+async fn answer<T, S, B>(stream: T, service: Front<S>, limits: ListenerLimits, watcher: Watcher)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
@@ -146,39 +160,15 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
+    let stream = ReadingPeer::new(Strict::new(stream), limits.write_time);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(header_time)
+        .header_read_timeout(limits.header_time)
         .max_headers(HEADER_FIELDS_MAX_DESKTOP)
         .max_buf_size(HEADER_SECTION_LEN_MAX_DESKTOP)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     // A connection that breaks has no one left to tell.
     let _ = watcher.watch(connection).await;
-}
-
-/// Puts the peer's address into each request.
-#[derive(Clone)]
-struct WithPeer<S> {
-    inner: S,
-    peer: SocketAddr,
-}
-
-impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for WithPeer<S> {
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
-    fn poll_ready(
-        &mut self,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, mut request: Request<Incoming>) -> S::Future {
-        request.extensions_mut().insert(self.peer);
-        self.inner.call(request)
-    }
 }
 
 /// The connections that are open, by peer.

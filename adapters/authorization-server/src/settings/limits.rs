@@ -114,6 +114,8 @@ pub struct Limits {
     pub connections: usize,
     /// Time for the head of a request, and for a TLS handshake (LIM-13, SEC-447).
     pub header_time: Duration,
+    /// Longest time in which a peer takes nothing of an answer that waits for it (SEC-440, SEC-449).
+    pub write_time: Duration,
     /// Time for the body of a request and its answer (LIM-14).
     pub request_time: Duration,
 }
@@ -140,6 +142,7 @@ impl Default for Limits {
             requests_per_peer_per_second: 100,
             connections: 1_024,
             header_time: Duration::from_secs(10),
+            write_time: Duration::from_secs(30),
             request_time: Duration::from_secs(30),
         }
     }

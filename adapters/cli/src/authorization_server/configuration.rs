@@ -130,6 +130,7 @@ struct LifetimesSecs {
 struct Limits {
     connections: Option<usize>,
     header_time_secs: Option<u64>,
+    write_time_secs: Option<u64>,
     request_time_secs: Option<u64>,
     requests_per_peer_per_second: Option<u32>,
     wrong_secrets_per_minute: Option<u32>,
@@ -387,6 +388,7 @@ impl Configuration {
         let (mut limits, own) = (ServerLimits::default(), &self.limits);
         set(&mut limits.connections, own.connections);
         set(&mut limits.header_time, own.header_time_secs.map(Duration::from_secs));
+        set(&mut limits.write_time, own.write_time_secs.map(Duration::from_secs));
         set(&mut limits.request_time, own.request_time_secs.map(Duration::from_secs));
         set(&mut limits.requests_per_peer_per_second, own.requests_per_peer_per_second);
         set(&mut limits.wrong_secrets_per_minute, own.wrong_secrets_per_minute);

@@ -64,6 +64,7 @@ struct Limits {
     connections: Option<usize>,
     connections_per_peer: Option<usize>,
     header_time_secs: Option<u64>,
+    write_time_secs: Option<u64>,
     shutdown_secs: Option<u64>,
 }
 
@@ -115,6 +116,7 @@ impl Configuration {
             *field = secs.map_or(*field, Duration::from_secs);
         };
         set(&mut limits.header_time, own.header_time_secs);
+        set(&mut limits.write_time, own.write_time_secs);
         set(&mut limits.shutdown_time, own.shutdown_secs);
         limits.connections = own.connections.unwrap_or(limits.connections);
         limits.connections_per_peer =
@@ -181,6 +183,9 @@ impl Configuration {
         }
         if limits.header_time.is_zero() {
             problems.push("limits.header_time_secs: no header would be in time".into());
+        }
+        if limits.write_time.is_zero() {
+            problems.push("limits.write_time_secs: no answer would be read in time".into());
         }
         problems
     }

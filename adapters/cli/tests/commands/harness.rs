@@ -96,8 +96,13 @@ impl Folder {
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-        command.current_dir(self.0.path()).args(arguments);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(arguments);
+        self.at_home(command)
+    }
+
+    /// The command, run in this folder, with its outputs piped.
+    pub(crate) fn at_home(&self, mut command: Command) -> Command {
+        command.current_dir(self.0.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 

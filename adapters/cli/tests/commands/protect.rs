@@ -1,5 +1,9 @@
 //! `portcullis protect` as an operator runs it: with our authorization server, before an upstream.
 
+// It asks the system what a process holds.
+#[cfg(target_os = "linux")]
+mod crowd;
+
 use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},

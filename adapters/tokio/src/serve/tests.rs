@@ -1,3 +1,5 @@
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use http_body_util::Full;
 use tokio::{
@@ -12,6 +14,7 @@ const LIMITS: ListenerLimits = ListenerLimits {
     connections: 4,
     connections_per_peer: 3,
     header_time: Duration::from_millis(300),
+    write_time: Duration::from_secs(30),
     shutdown_time: Duration::from_secs(5),
 };
 
@@ -89,6 +92,36 @@ async fn lim_2_lim_3_a_head_beyond_its_limits_is_431() {
     let long = format!("GET / HTTP/1.1\r\nHost: x\r\nx: {}\r\n\r\n", "x".repeat(20_000));
     let (answer, _) = exchange(&mut TcpStream::connect(address).await.unwrap(), &long).await;
     assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+}
+
+#[tokio::test]
+async fn lim_1_a_longer_request_line_is_414() {
+    let (address, _stop, _serving) = start(ListenerLimits::default()).await;
+    let rest = "GET / HTTP/1.1".len();
+    for (len, status) in [(4096, "200"), (4097, "414"), (10_000, "414")] {
+        let head = format!(
+            "GET /{} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+            "x".repeat(len - rest)
+        );
+        let (answer, closed) =
+            exchange(&mut TcpStream::connect(address).await.unwrap(), &head).await;
+        assert!(closed && answer.starts_with(&format!("HTTP/1.1 {status} ")), "{len}: {answer}");
+    }
+    // Past what is read of a head at all.
+    let long = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(20_000));
+    let (answer, _) = exchange(&mut TcpStream::connect(address).await.unwrap(), &long).await;
+    assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+}
+
+#[tokio::test]
+async fn lim_14_an_idle_connection_is_closed() {
+    let (address, _stop, _serving) = start(LIMITS).await;
+    let mut idle = TcpStream::connect(address).await.unwrap();
+    let (answer, closed) = exchange(&mut idle, "").await;
+    assert_eq!((answer.as_str(), closed), ("", true), "before its first request");
+    let mut idle = TcpStream::connect(address).await.unwrap();
+    let (answer, closed) = exchange(&mut idle, "GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    check_ok((answer, closed));
 }
 
 #[tokio::test]

@@ -132,6 +132,15 @@ impl Peer {
         within(self.stream.write_all(text.as_bytes())).await.unwrap();
     }
 
+    /// Sends `text` again and again until the other end breaks the connection; gives how many bytes went.
+    pub(crate) async fn send_until_broken(&mut self, text: &str) -> usize {
+        let mut sent = 0;
+        while within(self.stream.write_all(text.as_bytes())).await.is_ok() {
+            sent += text.len();
+        }
+        sent
+    }
+
     /// Reads on until `text` has been read, and gives what was read up to and with it.
     pub(crate) async fn until(&mut self, text: &str) -> String {
         loop {
@@ -191,6 +200,14 @@ impl Proxied {
     }
 
     pub(crate) async fn start(settings: Settings, upstream: UpstreamSettings) -> Self {
+        Self::with_write_time(settings, upstream, DEADLINE).await
+    }
+
+    pub(crate) async fn with_write_time(
+        settings: Settings,
+        upstream: UpstreamSettings,
+        write_time: Duration,
+    ) -> Self {
         let clock = TestClock::new();
         let layer = ProtectLayer::with_clock(settings, clock.clone()).unwrap();
         let network = Network::system();
@@ -201,6 +218,7 @@ impl Proxied {
         let (stop, stopped) = oneshot::channel();
         let limits = ListenerLimits {
             header_time: DEADLINE,
+            write_time,
             shutdown_time: DEADLINE,
             ..ListenerLimits::default()
         };

@@ -1,5 +1,7 @@
 //! Streams: each piece as it comes, until somebody goes away or the token has ended.
 
+use std::time::Duration;
+
 use portcullis_tokio::proxy::UpstreamSettings;
 
 use crate::{
@@ -54,6 +56,31 @@ async fn sec_391_a_client_that_goes_away_cancels_its_request() {
     let mut client = proxied.call("").await;
     upstream.request().await.answer("200 OK", "{}").await;
     assert_eq!(client.answer().await.0, 200);
+}
+
+#[tokio::test]
+async fn sec_440_sec_449_a_reader_that_stops_is_cut_off_and_a_silent_stream_is_not() {
+    /// More than the operating system holds for both connections.
+    const HELD_MAX: usize = 64 << 20;
+    let upstream = Upstream::start().await;
+    let with = UpstreamSettings::new(upstream.url());
+    let proxied = Proxied::with_write_time(settings(), with, Duration::from_secs(1)).await;
+    let mut silent = proxied.call("").await;
+    let mut silent_request = upstream.request().await;
+    silent_request.peer.send(&format!("{STREAM}{}", chunk("data: 1\n\n"))).await;
+    silent.until("data: 1\n\n").await;
+
+    let stopped = proxied.call("").await;
+    let mut request = upstream.request().await;
+    request.peer.send(STREAM).await;
+    let event = chunk(&format!("data: {}\n\n", "x".repeat(60_000)));
+    let sent = request.peer.send_until_broken(&event).await;
+    assert!(sent < HELD_MAX, "{sent}");
+
+    // The other one was silent for as long, and goes on.
+    silent_request.peer.send(&chunk("data: 2\n\n")).await;
+    silent.until("data: 2\n\n").await;
+    drop(stopped);
 }
 
 #[tokio::test]

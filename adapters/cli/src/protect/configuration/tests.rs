@@ -94,6 +94,7 @@ fn mistakes_are_found_before_anything_is_served() {
     refused(&with("metrics = { listen = '127.0.0.1:8080' }"), "metrics.listen");
     refused(&with("limits = { connections = 0 }"), "no connection");
     refused(&with("limits = { header_time_secs = 0 }"), "header_time_secs");
+    refused(&with("limits = { write_time_secs = 0 }"), "write_time_secs");
     let tls = "tls = { certificate = '/nowhere', key = '/nowhere' }";
     refused(&with(tls), "tls: /nowhere");
     refused(&with(&format!("plain_http = true\n{tls}")), "it contradicts tls");

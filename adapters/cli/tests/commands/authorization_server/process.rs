@@ -69,7 +69,12 @@ impl Server {
 
     /// Starts a command that serves, and waits until it prints `sign`.
     pub(crate) fn run(folder: &Folder, port: u16, arguments: &[&str], sign: &str) -> Self {
-        let mut child = folder.command(arguments).spawn().unwrap();
+        Self::spawn(folder.command(arguments), port, sign)
+    }
+
+    /// Starts what serves, with its outputs piped, and waits until it prints `sign`.
+    pub(crate) fn spawn(mut command: Command, port: u16, sign: &str) -> Self {
+        let mut child = command.spawn().unwrap();
         let shown = Reader::new(child.stdout.take().unwrap());
         let logged = Reader::new(child.stderr.take().unwrap());
         let mut server = Self { child, port, authority: None, shown, logged };
@@ -100,8 +105,13 @@ impl Server {
         self.signal("TERM");
     }
 
+    /// Of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
+        let pid = self.id().to_string();
         let sent = Command::new("kill").args([&format!("-{name}"), &pid]).status();
         assert!(sent.unwrap().success());
     }

@@ -1,0 +1,80 @@
+//! What is decided of a head before the service: its request line and its expectation.
+
+use std::{
+    convert::Infallible,
+    error::Error,
+    future::Future,
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use http::{HeaderValue, Request, Response, StatusCode, Uri, header, request::Parts};
+use http_body::Body;
+use http_body_util::{Either, Empty};
+use hyper::body::Incoming;
+use portcullis_core::limits::REQUEST_LINE_LEN_MAX_DESKTOP;
+use tower_service::Service;
+
+/// The service, behind these decisions; each request tells it the peer's address.
+#[derive(Clone)]
+pub(super) struct Front<S> {
+    pub(super) inner: S,
+    pub(super) peer: SocketAddr,
+}
+
+impl<S, B> Service<Request<Incoming>> for Front<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    S::Future: Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    type Response = Response<Either<B, Empty<B::Data>>>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        let (head, body) = request.into_parts();
+        if let Some(status) = refusal(&head) {
+            return Box::pin(async move { Ok(bare(status)) });
+        }
+        let mut request = Request::from_parts(head, body);
+        request.extensions_mut().insert(self.peer);
+        let answering = self.inner.call(request);
+        Box::pin(async move { Ok(answering.await?.map(Either::Left)) })
+    }
+}
+
+/// The status that a head is refused with, whatever the service is.
+fn refusal(head: &Parts) -> Option<StatusCode> {
+    // LIM-1: the blanks and the version are nine bytes and one.
+    let line_len = head.method.as_str().len() + uri_len(&head.uri) + " ".len() + " HTTP/1.1".len();
+    if line_len > REQUEST_LINE_LEN_MAX_DESKTOP {
+        return Some(StatusCode::URI_TOO_LONG);
+    }
+    // SEC-417. What waits for another word would wait for ever.
+    let mut expectations = head.headers.get_all(header::EXPECT).iter();
+    let is_known = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    (!expectations.all(is_known)).then_some(StatusCode::EXPECTATION_FAILED)
+}
+
+/// Its length in the request line.
+fn uri_len(uri: &Uri) -> usize {
+    let scheme = uri.scheme_str().map_or(0, |scheme| scheme.len() + "://".len());
+    let authority = uri.authority().map_or(0, |authority| authority.as_str().len());
+    scheme + authority + uri.path_and_query().map_or(0, |target| target.as_str().len())
+}
+
+/// The last answer of its connection: the body is not read.
+fn bare<B: Body>(status: StatusCode) -> Response<Either<B, Empty<B::Data>>> {
+    let mut response = Response::new(Either::Right(Empty::new()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}

@@ -1,0 +1,84 @@
+//! A connection of which nothing is read that two readers could take for different requests.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use portcullis_core::framing::{Framing, Part, Violation};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Put in the place of what is wrong in a head: no head goes on like this, so that hyper answers with 400
+/// when it is that request's turn, and the empty line makes it look.
+const NO_HEAD: &[u8] = b"\0\r\n\r\n";
+
+/// Reads what is in order; then, if there is something that is not, the end (SEC-400 … 418).
+pub(super) struct Strict<T> {
+    inner: T,
+    framing: Framing,
+    /// What is read once something was wrong.
+    instead: Option<&'static [u8]>,
+}
+
+impl<T> Strict<T> {
+    pub(super) const fn new(inner: T) -> Self {
+        Self { inner, framing: Framing::new(), instead: None }
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Strict<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.instead.is_none() {
+            let before = buffer.filled().len();
+            ready!(Pin::new(&mut this.inner).poll_read(context, buffer))?;
+            let read = buffer.filled().get(before..).unwrap_or_default();
+            let Err(Violation { at, part }) = this.framing.accept(read) else {
+                return Poll::Ready(Ok(()));
+            };
+            buffer.set_filled(before.saturating_add(at));
+            // A body that ends too early is broken, whatever its framing is.
+            this.instead = Some(if part == Part::Head { NO_HEAD } else { b"" });
+        }
+        let instead = this.instead.unwrap_or_default();
+        let (now, later) = instead.split_at(instead.len().min(buffer.remaining()));
+        buffer.put_slice(now);
+        this.instead = Some(later);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Strict<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+}
