@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_authorization_server::testing::{ProtectedServer, SampleService, User};
-use portcullis_authorization_server::{Dpop as Bound, TokenFormat};
+use portcullis_authorization_server::{Dpop as Bound, Settings, TokenFormat};
 use portcullis_tokio::client::{
     Dpop, Login, McpClient, OpenBrowser, Options, SigningAlgorithm, SigningKey,
 };
@@ -28,6 +28,16 @@ async fn protected(
     taken: Taken,
     nonces: bool,
 ) -> ProtectedServer {
+    protected_with(format, issued, taken, nonces, |settings| settings).await
+}
+
+async fn protected_with(
+    format: TokenFormat,
+    issued: Bound,
+    taken: Taken,
+    nonces: bool,
+    change: impl FnOnce(Settings) -> Settings + Send + 'static,
+) -> ProtectedServer {
     let server = ProtectedServer::of(SampleService)
         .base_scopes("user")
         .token_format(format)
@@ -37,8 +47,9 @@ async fn protected(
         })
         .authorization_server(move |mut settings| {
             settings.dpop = issued;
+            settings.dpop_nonces = nonces && issued != Bound::Off;
             settings.lifetimes.access_token = Duration::from_secs(60);
-            settings
+            change(settings)
         });
     server.start().await.unwrap()
 }

@@ -105,9 +105,10 @@ fn as_36_keys_go_with_private_key_jwt_and_with_nothing_else() {
         client(url, document.to_string().as_bytes(), &settings())
     };
     let uri = json!("https://app.example/jwks");
-    let Described::Whole(client) = with(&[("jwks", set.clone())]).unwrap().described else { panic!() };
+    let found = with(&[("jwks", set.clone())]).unwrap().described;
+    let Described::Whole(client) = found else { panic!() };
     assert!(client.auth.is_confidential());
-    let found = with(&[("jwks_uri", uri.clone())]).unwrap();
+    let found = with(&[("jwks_uri", uri.clone())]).unwrap().described;
     assert!(matches!(found, Described::KeysElsewhere { jwks_uri, .. } if jwks_uri == uri));
     let method = |name: Value| ("token_endpoint_auth_method", name);
     for (changes, expected) in [
