@@ -41,8 +41,7 @@ impl Settings {
 
     pub(super) fn check_dpop(&self) -> Result<(), SettingsError> {
         let is_known = |id: &String| {
-            self.clients.iter().any(|client| client.client_id == *id)
-                || self.service(id).is_some()
+            self.clients.iter().any(|client| client.client_id == *id) || self.service(id).is_some()
         };
         let needs_proofs = self.dpop_nonces || !self.bound_clients.is_empty();
         if (needs_proofs && self.dpop == Dpop::Off) || !self.bound_clients.iter().all(is_known) {

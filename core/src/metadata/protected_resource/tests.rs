@@ -315,7 +315,8 @@ fn dp_14_what_is_said_of_proofs_is_written_and_read() {
     }
 
     let mut document = full();
-    document.dpop_signing_alg_values_supported = Some(crate::dpop::ALGORITHMS.into_iter().collect());
+    document.dpop_signing_alg_values_supported =
+        Some(crate::dpop::ALGORITHMS.into_iter().collect());
     document.dpop_bound_access_tokens_required = true;
     let text = written(&document);
     let mut buffer = [0; 1024];
