@@ -81,7 +81,7 @@ pub(crate) fn no_store(headers: &mut HeaderMap) {
 pub(crate) fn readable_by_scripts(mut response: Response) -> Response {
     let any = HeaderValue::from_static("*");
     response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
-    let exposed = HeaderValue::from_static("www-authenticate, retry-after");
+    let exposed = HeaderValue::from_static("www-authenticate, retry-after, dpop-nonce");
     response.headers_mut().insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     response
 }

@@ -24,9 +24,9 @@ mod keys;
 mod read;
 mod url;
 
-use cache::{Cache, Known};
+use cache::{Cache, DescribedClient, Known};
 use fetch::{DOCUMENT, FetchError, Fetcher, KEY_SET};
-use read::{Described, DocumentError};
+use read::{Described, DocumentError, Reading};
 pub(crate) use url::DocumentUrl;
 
 /// Fetches under way at once (SEC-290).
@@ -107,7 +107,12 @@ impl Documents {
 
     /// The client that was last looked up under this id.
     pub(crate) fn known(&self, client_id: &str) -> Option<Arc<Client>> {
-        self.cache().client(client_id)
+        self.cache().client(client_id).map(|described| Arc::clone(&described.client))
+    }
+
+    /// Whether the document that was last looked up under this id wants bound tokens alone (DP-07).
+    pub(crate) fn gets_bound_tokens_alone(&self, client_id: &str) -> bool {
+        self.cache().client(client_id).is_some_and(|described| described.is_bound)
     }
 
     /// Makes sure that [`Documents::known`] says what is true now: fetches the document unless a fresh one
@@ -176,7 +181,7 @@ impl Documents {
         match described {
             Ok((client, max_age)) => {
                 audit!(info, "client document fetched", client_id = url.as_str());
-                self.cache().keep(url.as_str(), Arc::new(client), max_age, now);
+                self.cache().keep(url.as_str(), client, max_age, now);
                 return true;
             }
             Err(Failure::Fetch(reason)) => {
@@ -195,9 +200,10 @@ impl Documents {
         &self,
         url: DocumentUrl<'_>,
         settings: &Settings,
-    ) -> Result<(Client, Option<Duration>), Failure> {
+    ) -> Result<(DescribedClient, Option<Duration>), Failure> {
         let fetched = self.fetcher.fetch(url, &DOCUMENT, settings.clock.now()).await?;
-        let (client, max_age) = match read::client(url, &fetched.body, settings)? {
+        let Reading { described, is_bound } = read::client(url, &fetched.body, settings)?;
+        let (client, max_age) = match described {
             Described::Whole(client) => (client, fetched.max_age),
             Described::KeysElsewhere { mut client, jwks_uri, algorithm } => {
                 // The same rules for where it is, and the same count of what its host is asked for.
@@ -212,11 +218,11 @@ impl Documents {
                 (client, ages.into_iter().flatten().min())
             }
         };
-        let has_keys = client.auth.is_confidential();
-        Ok((
-            client,
-            if has_keys { Some(max_age.unwrap_or(KEYS_AGE).min(KEYS_AGE)) } else { max_age },
-        ))
+        let max_age = match client.auth.is_confidential() {
+            true => Some(max_age.unwrap_or(KEYS_AGE).min(KEYS_AGE)),
+            false => max_age,
+        };
+        Ok((DescribedClient { client: Arc::new(client), is_bound }, max_age))
     }
 
     fn host(&self, authority: &str) -> Arc<AsyncMutex<()>> {

@@ -33,7 +33,8 @@
 //!
 //! A client may send its request to `POST /par` first (RFC 9126) and let the browser bring its name alone.
 //! Where [`Settings::dpop`] turns that on, it may prove that it has a key (RFC 9449), and gets tokens that
-//! are bound to it; resource servers take those with a proof where their setting `dpop` says so.
+//! are bound to it; resource servers take those with a proof where their setting `dpop` says so. A client whose
+//! metadata say `dpop_bound_access_tokens` gets no others, and [`Settings::dpop_nonces`] bounds the age of proofs.
 //!
 //! # Records
 //!

@@ -31,11 +31,15 @@ use crate::storage::{presented, with_redirect_uri};
 
 /// Keeps a client's request and names it, or says what is wrong with it (AS-150).
 pub(crate) async fn push(State(server): State<Arc<Inner>>, request: Request) -> Response {
-    let request = match ClientRequest::read(&server, request, identity).await {
+    dpop::with_nonce(&server, answer(&server, request).await)
+}
+
+async fn answer(server: &Inner, request: Request) -> Response {
+    let request = match ClientRequest::read(server, request, identity).await {
         Ok(request) => request,
         Err(refusal) => return refusal,
     };
-    if let Err(refusal) = request.meet_client(&server).await {
+    if let Err(refusal) = request.meet_client(server).await {
         return refusal;
     }
     let too_many = |wait| {
@@ -52,20 +56,20 @@ pub(crate) async fn push(State(server): State<Arc<Inner>>, request: Request) -> 
         // The last of them has expired then.
         Ok(true) => return too_many(server.settings.lifetimes.pushed_request),
         Err(_) => {
-            return request.answer_error(&server, &ErrorResponse::new(ErrorCode::ServerError));
+            return request.answer_error(server, &ErrorResponse::new(ErrorCode::ServerError));
         }
     }
-    let proof = match dpop::proof(&server, &request.headers, request.peer) {
+    let proof = match dpop::proof(server, &request.headers, request.peer) {
         Ok(proof) => proof,
         Err(refusal) => return *refusal,
     };
-    match keep(&server, &request, proof.as_deref()).await {
+    match keep(server, &request, proof.as_deref()).await {
         Ok(named) => {
             let client_id = printable(request.credentials.client_id.as_str());
             audit!(info, "authorization request pushed", %client_id, peer = %request.peer);
             answers::json(StatusCode::CREATED, &named)
         }
-        Err(error) => request.answer_error(&server, &error),
+        Err(error) => request.answer_error(server, &error),
     }
 }
 

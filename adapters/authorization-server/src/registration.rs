@@ -21,7 +21,7 @@ use crate::audit::{self, audit};
 use crate::clock::unix_secs;
 use crate::secrets::{EntropyError, random_text};
 use crate::server::{Inner, every_scope};
-use crate::settings::CLIENT_ID_PREFIX;
+use crate::settings::{BOUND_ID_PREFIX, CLIENT_ID_PREFIX};
 use crate::throttle::Peer;
 
 pub(crate) mod management;
@@ -166,7 +166,8 @@ async fn store(server: &Inner, accepted: Accepted, now: SystemTime) -> Response 
 
 /// A new client id, and a secret if the client is confidential.
 fn identity(accepted: &Accepted) -> Result<(ClientId, Option<String>), EntropyError> {
-    let client_id = ClientId::new(format!("{CLIENT_ID_PREFIX}{}", random_text()?));
+    let prefix = if accepted.is_bound() { BOUND_ID_PREFIX } else { CLIENT_ID_PREFIX };
+    let client_id = ClientId::new(format!("{prefix}{}", random_text()?));
     let secret = if accepted.is_public() { None } else { Some(random_text()?) };
     Ok((client_id, secret))
 }

@@ -6,6 +6,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use hmac::digest::InvalidLength;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
 
 /// The operating system gave no randomness: nothing may be issued (SEC-239).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +75,16 @@ impl fmt::Debug for Digest {
     }
 }
 
+/// A key of its own for each purpose: what is signed for one must never pass for anything else.
+pub(crate) fn derived_key(
+    master_key: &[u8; 32],
+    purpose: &str,
+) -> Result<Zeroizing<[u8; 32]>, InvalidLength> {
+    let mut derivation = Hmac::<Sha256>::new_from_slice(master_key)?;
+    derivation.update(purpose.as_bytes());
+    Ok(Zeroizing::new(derivation.finalize().into_bytes().into()))
+}
+
 /// Makes and checks form tokens. All processes with one master key accept each other's.
 ///
 /// A token is a MAC over the record and the browser session that it was made for, so it needs no
@@ -84,11 +95,8 @@ pub(crate) struct FormTokens {
 
 impl FormTokens {
     pub(crate) fn new(master_key: &[u8; 32]) -> Result<Self, InvalidLength> {
-        // A key of its own: what is signed here must never pass for anything else.
-        let mut derivation = Hmac::<Sha256>::new_from_slice(master_key)?;
-        derivation.update(b"portcullis form tokens");
-        let keyed = Hmac::new_from_slice(&derivation.finalize().into_bytes())?;
-        Ok(Self { keyed })
+        let key = derived_key(master_key, "portcullis form tokens")?;
+        Ok(Self { keyed: Hmac::new_from_slice(key.as_slice())? })
     }
 
     pub(crate) fn issue(&self, purpose: &str, record: &str, browser: &str) -> String {

@@ -28,7 +28,7 @@ use crate::audit::Audit;
 use crate::client_document::{Documents, LookUpError, is_document_id};
 use crate::clients::Clients;
 use crate::clock::{Clock, unix_secs};
-use crate::dpop::ProofRates;
+use crate::dpop::Proofs;
 use crate::mcp_server::McpServer;
 use crate::openid::{Provider, sign_in};
 use crate::peer_rate::{self, PeerRate};
@@ -86,7 +86,7 @@ pub(crate) struct Inner {
     pub(crate) wrong_user_codes: Throttle,
     pub(crate) devices_by_peer: Throttle,
     pub(crate) pushed_by_peer: Throttle,
-    pub(crate) proof_rates: ProofRates,
+    pub(crate) proofs: Proofs,
     pub(crate) registrations_by_peer: Option<PeerRate>,
     pub(crate) requests_by_peer: Option<PeerRate>,
 }
@@ -140,7 +140,7 @@ impl AuthorizationServer {
             wrong_user_codes: Throttle::new(limits.wrong_secrets_per_minute, minute),
             devices_by_peer: Throttle::new(limits.device_grants_per_peer_per_minute, minute),
             pushed_by_peer: Throttle::new(limits.pushed_requests_per_peer_per_minute, minute),
-            proof_rates: ProofRates::new(&limits, &settings.clock),
+            proofs: Proofs::new(&settings)?,
             registrations_by_peer: PeerRate::per_hour(
                 limits.registrations_per_peer_per_hour,
                 &settings.clock,
@@ -292,7 +292,7 @@ impl AuthorizationServer {
         let now = self.inner.settings.clock.now();
         let rates = [&self.inner.registrations_by_peer, &self.inner.requests_by_peer];
         rates.into_iter().flatten().for_each(PeerRate::forget_idle);
-        self.inner.proof_rates.forget_idle();
+        self.inner.proofs.forget_idle();
         // What fails now is done the next time.
         let _ = self.inner.sessions.sweep(now).await;
         if let Err(error) = self.inner.engine.store().sweep_expired(now).await {

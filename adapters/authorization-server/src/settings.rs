@@ -29,6 +29,7 @@ mod resource;
 pub use client_documents::ClientDocuments;
 pub use clients::ServiceAuthentication;
 pub(crate) use clients::{PublicClient, ServiceClient};
+pub(crate) use dpop::BOUND_ID_PREFIX;
 pub use dpop::Dpop;
 pub use limits::{Lifetimes, Limits};
 pub use resource::{IntrospectionCredentials, Resource, ScopeDescription, TokenFormat};
@@ -64,6 +65,8 @@ pub struct Settings {
     pub(crate) users: Vec<(String, PasswordHash)>,
     pub(crate) clients: Vec<PublicClient>,
     pub(crate) services: Vec<ServiceClient>,
+    /// Those of `clients` and `services` that get nothing but bound tokens.
+    pub(crate) bound_clients: Vec<String>,
     pub(crate) master_key: Zeroizing<[u8; 32]>,
     pub(crate) key_id: String,
     pub(crate) key_folder: Option<PathBuf>,
@@ -87,6 +90,8 @@ pub struct Settings {
     pub require_pushed_requests: bool,
     /// Whether tokens can be bound to a key of the client (RFC 9449).
     pub dpop: Dpop,
+    /// Whether proofs must carry a fresh nonce of this server (RFC 9449 §8). Off.
+    pub dpop_nonces: bool,
     /// Clients that are known by a document at a URL.
     pub client_documents: ClientDocuments,
     /// How long things live.
@@ -110,6 +115,7 @@ impl Settings {
             users: Vec::new(),
             clients: Vec::new(),
             services: Vec::new(),
+            bound_clients: Vec::new(),
             master_key: secrets::random_bytes().map_err(|_| SettingsError::Entropy)?.into(),
             key_id: DEFAULT_KEY_ID.to_owned(),
             key_folder: None,
@@ -123,6 +129,7 @@ impl Settings {
             registration: true,
             require_pushed_requests: false,
             dpop: Dpop::Off,
+            dpop_nonces: false,
             client_documents: ClientDocuments::default(),
             lifetimes: Lifetimes::default(),
             limits: Limits::default(),
@@ -284,6 +291,7 @@ impl Settings {
         }
         self.check_assertions()?;
         self.check_services()?;
+        self.check_dpop()?;
         self.check_legacy_clients()?;
         match &self.provider {
             Some(provider) => provider.check()?,
@@ -383,6 +391,8 @@ pub enum SettingsError {
     Client,
     /// A service's id, secret or keys cannot be used, or its scope is none of any resource.
     Service,
+    /// Nonces or clients with bound tokens alone need [`Settings::dpop`], and such a client is to be known.
+    Dpop,
     /// A user is unnamed, twice there, without password, or named like a client.
     User,
     /// The OpenID Connect provider cannot be asked at its issuer, or its registration or the rule about
@@ -432,6 +442,7 @@ impl fmt::Display for SettingsError {
                 "a service needs a free id that begins with service-, a secret of 32 characters or \
                  public keys of one kind, and scopes of the resources"
             }
+            Self::Dpop => "nonces and clients of bound tokens need dpop, and the clients to be known",
             Self::User => "a user needs a free, printable name unlike a client id, and a password",
             Self::OpenIdProvider => {
                 "an OpenID Connect provider needs an https issuer, a client id, a secret and a rule about \

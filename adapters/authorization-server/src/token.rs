@@ -31,21 +31,27 @@ const OFFLINE_ACCESS: &str = "offline_access";
 
 /// The grants of this server (AS-80 to AS-98).
 pub(crate) async fn token(State(server): State<Arc<Inner>>, request: Request) -> Response {
-    let request = match ClientRequest::read(&server, request, identity).await {
+    dpop::with_nonce(&server, answer(&server, request).await)
+}
+
+async fn answer(server: &Inner, request: Request) -> Response {
+    let request = match ClientRequest::read(server, request, identity).await {
         Ok(request) => request,
         Err(refusal) => return refusal,
     };
-    if let Err(refusal) = request.meet_client(&server).await {
+    if let Err(refusal) = request.meet_client(server).await {
         return refusal;
     }
-    let proof = match dpop::proof(&server, &request.headers, request.peer) {
+    let client_id = request.credentials.client_id.as_str();
+    let proof = dpop::proof_for_tokens(server, &request.headers, request.peer, client_id);
+    let proof = match proof {
         Ok(proof) => proof,
         Err(refusal) => return *refusal,
     };
     let shown = Shown { credentials: &request.credentials, proof: proof.as_deref() };
-    match claim_once(grant(&server, &request.form, shown)).await {
+    match claim_once(grant(server, &request.form, shown)).await {
         Ok(issued) => answers::json(StatusCode::OK, &issued),
-        Err(error) => request.answer_error(&server, &error),
+        Err(error) => request.answer_error(server, &error),
     }
 }
 

@@ -49,15 +49,7 @@ pub fn discovered<'s>(iss_promised: bool, scratch: &mut Scratch<'s>) -> Discover
 
 /// An application that nobody knows yet.
 pub const fn stranger() -> Identity<'static> {
-    Identity {
-        name: "Fuzz",
-        uri: None,
-        redirect_uri: Some(REDIRECT),
-        known: &[],
-        metadata_document: None,
-        metadata_key: None,
-        dynamic_registration: true,
-    }
+    Identity { redirect_uri: Some(REDIRECT), ..Identity::new("Fuzz") }
 }
 
 /// An authorization request that waits for its callback.

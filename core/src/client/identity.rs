@@ -75,6 +75,26 @@ pub struct Identity<'s> {
     pub metadata_key: Option<ClientKey<'s>>,
     /// Whether the client may register itself (RFC 7591).
     pub dynamic_registration: bool,
+    /// Whether it registers for tokens alone that are bound to a key (`dpop_bound_access_tokens`, RFC 9449 §5.2).
+    #[cfg(feature = "dpop")]
+    pub bound_tokens_alone: bool,
+}
+
+impl<'s> Identity<'s> {
+    /// An application of this name that may register itself, and that nobody knows yet.
+    pub const fn new(name: &'s str) -> Self {
+        Self {
+            name,
+            uri: None,
+            redirect_uri: None,
+            known: &[],
+            metadata_document: None,
+            metadata_key: None,
+            dynamic_registration: true,
+            #[cfg(feature = "dpop")]
+            bound_tokens_alone: false,
+        }
+    }
 }
 
 /// A client id at one authorization server. Only [`super::Registration`] and [`Client::configured`] make one.

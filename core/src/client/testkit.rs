@@ -152,15 +152,7 @@ impl Site {
 
 /// An application that knows nothing yet.
 pub(super) fn stranger() -> Identity<'static> {
-    Identity {
-        name: "Test client",
-        uri: None,
-        redirect_uri: Some(REDIRECT),
-        known: &[],
-        metadata_document: None,
-        metadata_key: None,
-        dynamic_registration: true,
-    }
+    Identity { redirect_uri: Some(REDIRECT), ..Identity::new("Test client") }
 }
 
 /// The client of a configured public id.

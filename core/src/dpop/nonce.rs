@@ -47,7 +47,7 @@ impl Nonces {
     }
 
     /// Whether `text` is a nonce of this key that has not ended.
-    pub(super) fn accept(&self, text: &str, now: UnixTime) -> bool {
+    pub fn accept(&self, text: &str, now: UnixTime) -> bool {
         let mut room = [0; LEN];
         let decoded = base64url::decode_into(text.as_bytes(), &mut room).unwrap_or_default();
         let Some((time, tag)) = decoded.split_first_chunk::<TIME_LEN>() else { return false };

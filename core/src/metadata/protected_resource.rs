@@ -18,6 +18,10 @@ pub const AUTHORIZATION_SERVERS_MAX: usize = 8;
 /// Issuers of access tokens for a resource, no one twice.
 pub type AuthorizationServers<'m> = heapless::Vec<&'m str, AUTHORIZATION_SERVERS_MAX>;
 
+/// The algorithms of DPoP proofs that are known here, of those that a resource takes.
+#[cfg(feature = "dpop")]
+pub type ProofAlgorithms = heapless::Vec<&'static str, { crate::dpop::ALGORITHMS.len() }>;
+
 /// How a token may be sent, as far as it concerns us (`bearer_methods_supported`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BearerMethods {
@@ -56,10 +60,10 @@ pub struct ProtectedResource<'m> {
     /// Its terms of service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource_tos_uri: Option<&'m str>,
-    /// The algorithms of DPoP proofs that it takes (DP-14); written, and not read.
+    /// The algorithms of DPoP proofs that it takes (DP-14); `None` where it says nothing.
     #[cfg(feature = "dpop")]
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    pub dpop_signing_alg_values_supported: &'m [&'m str],
+    #[serde(serialize_with = "write_algorithms", skip_serializing_if = "Option::is_none")]
+    pub dpop_signing_alg_values_supported: Option<ProofAlgorithms>,
     /// Whether it refuses tokens that are not bound to a key (DP-14).
     #[cfg(feature = "dpop")]
     #[serde(skip_serializing_if = "is_false")]
@@ -103,6 +107,16 @@ impl<'m> ProtectedResource<'m> {
                     found.bearer_methods_supported = read_methods(reader)?;
                     return Ok(());
                 }
+                #[cfg(feature = "dpop")]
+                () if name.eq_str("dpop_signing_alg_values_supported") => {
+                    found.dpop_signing_alg_values_supported = Some(read_algorithms(reader)?);
+                    return Ok(());
+                }
+                #[cfg(feature = "dpop")]
+                () if name.eq_str("dpop_bound_access_tokens_required") => {
+                    found.dpop_bound_access_tokens_required = reader.boolean()?;
+                    return Ok(());
+                }
                 () if name.eq_str("resource_name") => &mut found.resource_name,
                 () if name.eq_str("resource_documentation") => &mut found.resource_documentation,
                 () if name.eq_str("resource_policy_uri") => &mut found.resource_policy_uri,
@@ -116,6 +130,16 @@ impl<'m> ProtectedResource<'m> {
             return Err(MetadataError::Missing);
         }
         Ok(found)
+    }
+
+    /// Whether the document says that proofs of this algorithm are taken. It says nothing of algorithms where it
+    /// only says that no other tokens are: then any is (RFC 9728 §2).
+    #[cfg(feature = "dpop")]
+    pub fn takes_proofs(&self, algorithm: &str) -> bool {
+        match &self.dpop_signing_alg_values_supported {
+            Some(algorithms) => algorithms.iter().any(|listed| *listed == algorithm),
+            None => self.dpop_bound_access_tokens_required,
+        }
     }
 
     /// Whether the document may speak for the MCP server at this URL (CL-04, §8.2): same scheme,
@@ -198,6 +222,20 @@ fn read_scopes<'m>(
     Ok(ScopeSet::parse(joined)?)
 }
 
+#[cfg(feature = "dpop")]
+fn read_algorithms(reader: &mut Reader<'_>) -> Result<ProofAlgorithms, MetadataError> {
+    let mut algorithms = ProofAlgorithms::new();
+    read_strings(reader, |algorithm| {
+        let known = crate::dpop::ALGORITHMS.into_iter().find(|known| algorithm.eq_str(known));
+        if let Some(known) = known.filter(|known| !algorithms.contains(known)) {
+            // There is room for each of them once.
+            let _ = algorithms.push(known);
+        }
+        Ok(())
+    })?;
+    Ok(algorithms)
+}
+
 fn read_methods(reader: &mut Reader<'_>) -> Result<BearerMethods, MetadataError> {
     let mut methods = BearerMethods::WithoutHeader;
     read_strings(reader, |method| {
@@ -223,6 +261,14 @@ fn is_not_header(methods: &BearerMethods) -> bool {
 
 fn write_list<S: Serializer>(list: &[&str], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(list)
+}
+
+#[cfg(feature = "dpop")]
+fn write_algorithms<S: Serializer>(
+    algorithms: &Option<ProofAlgorithms>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(algorithms.iter().flatten())
 }
 
 fn write_scopes<S: Serializer>(scopes: &ScopeSet<'_>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -52,10 +52,9 @@ impl<'c> Published<'c> {
             resource_policy_uri: configuration.description.policy,
             resource_tos_uri: configuration.description.terms_of_service,
             #[cfg(feature = "dpop")]
-            dpop_signing_alg_values_supported: match configuration.dpop {
-                Some(_) => &crate::dpop::ALGORITHMS,
-                None => &[],
-            },
+            dpop_signing_alg_values_supported: configuration
+                .dpop
+                .map(|_| crate::dpop::ALGORITHMS.into_iter().collect()),
             #[cfg(feature = "dpop")]
             dpop_bound_access_tokens_required: configuration.dpop.is_some_and(|it| it.required),
         };

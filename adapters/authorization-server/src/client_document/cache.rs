@@ -30,9 +30,17 @@ pub(super) enum Known {
     Nothing,
 }
 
+/// A client as its document describes it.
+#[derive(Debug, Clone)]
+pub(super) struct DescribedClient {
+    pub(super) client: Arc<Client>,
+    /// It gets bound tokens alone (DP-07).
+    pub(super) is_bound: bool,
+}
+
 #[derive(Default)]
 pub(super) struct Cache {
-    clients: HashMap<String, (Arc<Client>, SystemTime)>,
+    clients: HashMap<String, (DescribedClient, SystemTime)>,
     failures: HashMap<String, SystemTime>,
 }
 
@@ -47,14 +55,14 @@ impl Cache {
     }
 
     /// The client that was found last, however long ago.
-    pub(super) fn client(&self, url: &str) -> Option<Arc<Client>> {
-        self.clients.get(url).map(|(client, _)| Arc::clone(client))
+    pub(super) fn client(&self, url: &str) -> Option<&DescribedClient> {
+        self.clients.get(url).map(|(client, _)| client)
     }
 
     pub(super) fn keep(
         &mut self,
         url: &str,
-        client: Arc<Client>,
+        client: DescribedClient,
         max_age: Option<Duration>,
         now: SystemTime,
     ) {
@@ -87,8 +95,8 @@ mod tests {
 
     use super::*;
 
-    fn client(url: &str) -> Arc<Client> {
-        Arc::new(Client {
+    fn client(url: &str) -> DescribedClient {
+        let client = Client {
             client_id: ClientId::new(url),
             auth: ClientAuth::Public,
             grant_types: Vec::new(),
@@ -97,7 +105,8 @@ mod tests {
             default_scopes: ScopeSet::empty(),
             name: None,
             registration: None,
-        })
+        };
+        DescribedClient { client: Arc::new(client), is_bound: false }
     }
 
     fn at(secs: u64) -> SystemTime {

@@ -57,6 +57,14 @@ pub(super) enum Described {
     },
 }
 
+/// What one document says.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) described: Described,
+    /// The client gets bound tokens alone (DP-07).
+    pub(super) is_bound: bool,
+}
+
 /// The client that `body`, fetched from `url`, describes.
 ///
 /// Its metadata are judged as at registration, with three differences. A client that has no secret is
@@ -68,7 +76,7 @@ pub(super) fn client(
     url: DocumentUrl<'_>,
     body: &[u8],
     settings: &Settings,
-) -> Result<Described, DocumentError> {
+) -> Result<Reading, DocumentError> {
     let document: Document<'_> = serde_json::from_slice(body).map_err(|_| DocumentError::Json)?;
     if document.client_id.as_deref() != Some(url.as_str()) {
         return Err(DocumentError::ClientId);
@@ -87,6 +95,7 @@ pub(super) fn client(
     if accepted.client_name.is_none() {
         return Err(DocumentError::Name);
     }
+    let is_bound = accepted.is_bound();
     let algorithm = document.token_endpoint_auth_signing_alg;
     // A client with keys that does not say what for is not taken for one that anybody can be.
     let (auth, elsewhere) = match (accepted.has_keys(), document.jwks, document.jwks_uri) {
@@ -107,10 +116,11 @@ pub(super) fn client(
         name: accepted.client_name,
         registration: None,
     };
-    Ok(match elsewhere {
+    let described = match elsewhere {
         Some(jwks_uri) => Described::KeysElsewhere { client, jwks_uri, algorithm },
         None => Described::Whole(client),
-    })
+    };
+    Ok(Reading { described, is_bound })
 }
 
 #[cfg(test)]

@@ -59,7 +59,8 @@ struct Update {
 }
 
 /// Replaces all metadata: what is not sent is gone (AS-131). A public client stays public, and a
-/// confidential one confidential: a new secret would be the first thing that a stolen token asks for.
+/// confidential one confidential: a new secret would be the first thing that a stolen token asks for. And bound
+/// tokens alone stay so, for whoever stole the token would ask for others next (DP-07).
 pub(crate) async fn update(
     State(server): State<Arc<Inner>>,
     Path(client_id): Path<String>,
@@ -98,6 +99,9 @@ pub(crate) async fn update(
     };
     if accepted.is_public() == managed.client.auth.is_confidential() {
         return refuse("a client cannot become public or confidential");
+    }
+    if accepted.is_bound() != metadata::is_bound(&managed.client) {
+        return refuse("dpop_bound_access_tokens cannot change");
     }
     replace(&server, &managed, &accepted).await
 }

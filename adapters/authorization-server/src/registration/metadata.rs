@@ -6,7 +6,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::redirect_uri::{self, RedirectUriError};
-use crate::settings::Settings;
+use crate::settings::{BOUND_ID_PREFIX, Dpop, Settings};
 
 /// Characters of a client's name that are kept.
 const CLIENT_NAME_CHARS_MAX: usize = 80;
@@ -34,6 +34,7 @@ struct Requested {
     software_statement: Option<IgnoredAny>,
     jwks: Option<IgnoredAny>,
     jwks_uri: Option<IgnoredAny>,
+    dpop_bound_access_tokens: Option<bool>,
 }
 
 /// What is registered: the public-client profile at most, whatever was asked for (SEC-256).
@@ -49,6 +50,8 @@ pub(crate) struct Accepted {
     pub(crate) client_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dpop_bound_access_tokens: Option<bool>,
 }
 
 impl Accepted {
@@ -59,6 +62,11 @@ impl Accepted {
     /// Whether it authenticates with keys of its own, which only a document can give.
     pub(crate) fn has_keys(&self) -> bool {
         self.token_endpoint_auth_method == PRIVATE_KEY_JWT
+    }
+
+    /// Whether it wants bound tokens alone, and gets them (DP-07).
+    pub(crate) fn is_bound(&self) -> bool {
+        self.dpop_bound_access_tokens == Some(true)
     }
 
     pub(super) fn method(&self) -> &str {
@@ -78,6 +86,7 @@ impl Accepted {
             application_type: None,
             client_name: client.name.clone(),
             scope: None,
+            dpop_bound_access_tokens: is_bound(client).then_some(true),
         }
     }
 
@@ -151,7 +160,16 @@ fn accept(
         application_type,
         client_name: requested.client_name.as_deref().and_then(shown_name),
         scope: requested.scope.as_deref().map(|scope| known_scope(scope, settings)).transpose()?,
+        // Where no token is bound the client is told so, which RFC 7591 §3.2.1 allows, and may go elsewhere.
+        dpop_bound_access_tokens: requested
+            .dpop_bound_access_tokens
+            .map(|wanted| wanted && settings.dpop != Dpop::Off),
     })
+}
+
+/// Whether a client registered itself for bound tokens alone.
+pub(super) fn is_bound(client: &Client) -> bool {
+    client.client_id.as_str().starts_with(BOUND_ID_PREFIX)
 }
 
 /// Absent stays absent, and then both kinds of redirect are fine: clients older than the parameter

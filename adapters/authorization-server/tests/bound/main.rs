@@ -9,7 +9,7 @@ use std::time::Duration;
 use portcullis_authorization_server::testing::{ProtectedServer, SampleService, User};
 use portcullis_authorization_server::{Dpop as Bound, TokenFormat};
 use portcullis_tokio::client::{
-    Dpop, Login, McpClient, OpenBrowser, Options, SigningAlgorithm, SigningKey,
+    self, Dpop, Login, McpClient, OpenBrowser, Options, SigningAlgorithm, SigningKey,
 };
 use portcullis_tokio::resource_server::Dpop as Taken;
 
@@ -37,6 +37,7 @@ async fn protected(
         })
         .authorization_server(move |mut settings| {
             settings.dpop = issued;
+            settings.dpop_nonces = nonces && issued != Bound::Off;
             settings.lifetimes.access_token = Duration::from_secs(60);
             settings
         });
@@ -127,5 +128,31 @@ async fn dp_03_a_key_of_the_application() {
         let client = client_at(&server, options);
         client.list_tools().await.unwrap();
         assert!(login_of(&client).await.is_bound(), "{algorithm:?}");
+    }
+}
+
+/// A client that takes no other tokens registers itself so (DP-07). In both cases the authorization server asks
+/// for a nonce, which the client answers by itself (DP-04).
+#[tokio::test]
+async fn dp_04_dp_07_a_client_that_takes_bound_tokens_alone() {
+    for (wanted, is_bound_alone) in [(Dpop::Required, true), (Dpop::WhenOffered, false)] {
+        let server = protected(TokenFormat::Es256, Bound::Offered, Taken::Accepted, true).await;
+        let client = client_at(&server, options(wanted));
+        client.list_tools().await.unwrap();
+        let login = login_of(&client).await;
+        assert!(login.is_bound(), "{wanted:?}");
+        let id = login.client_id();
+        assert_eq!(id.starts_with("client-dpop."), is_bound_alone, "{wanted:?}: {id}");
+    }
+}
+
+/// What the MCP server says of itself is enough where its challenge is not there (RFC 9728 §2).
+#[tokio::test]
+async fn dp_14_the_metadata_offer_bound_tokens_before_any_challenge() {
+    for (taken, is_bound) in [(Taken::Accepted, true), (Taken::Off, false)] {
+        let server = protected(TokenFormat::Es256, Bound::Offered, taken, false).await;
+        let options = options(Dpop::WhenOffered);
+        let login = client::authorize(server.url(), &options, &browser()).await.unwrap();
+        assert_eq!(login.is_bound(), is_bound, "{taken:?}");
     }
 }

@@ -35,7 +35,7 @@ pub(crate) fn thumbprint(key: &Key) -> String {
 }
 
 /// A good proof for `POST` of `path`, with changes to its header and claims; null removes.
-fn proof_with(
+pub(crate) fn proof_with(
     server: &Server,
     key: &Key,
     (path, id): (&str, &str),
@@ -77,11 +77,11 @@ pub(crate) async fn ask(
     server.send(asked).await
 }
 
-fn refreshing(token: &str) -> [(&str, &str); 2] {
+pub(crate) fn refreshing(token: &str) -> [(&str, &str); 2] {
     [("grant_type", "refresh_token"), ("refresh_token", token)]
 }
 
-fn refused() -> (u16, String) {
+pub(crate) fn refused() -> (u16, String) {
     (400, "invalid_dpop_proof".into())
 }
 

@@ -6,6 +6,8 @@ mod client_documents;
 mod databases;
 mod devices;
 mod dpop;
+mod dpop_clients;
+mod dpop_nonces;
 mod enterprise;
 mod enterprise_users;
 mod flow;

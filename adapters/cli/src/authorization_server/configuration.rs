@@ -50,6 +50,7 @@ pub(crate) struct Configuration {
     pub(super) registration: Option<bool>,
     pub(super) require_pushed_requests: bool,
     pub(super) dpop: Bound,
+    pub(super) dpop_nonces: bool,
     pub(super) default_resource: Option<String>,
     pub(super) trusted_proxies: Vec<IpNet>,
     database: DatabasePlace,
@@ -221,6 +222,8 @@ pub(super) struct Client {
     /// None for a device, whose user types in a code elsewhere (RFC 8628).
     #[serde(default)]
     pub(super) redirect_uris: Vec<String>,
+    #[serde(default)]
+    pub(super) dpop_bound_access_tokens: bool,
 }
 
 /// A program that acts for itself (the client credentials grant), and how it proves who it is: one of the two.
@@ -232,6 +235,8 @@ pub(super) struct Service {
     pub(super) scopes: Vec<String>,
     secret: Option<Secret>,
     public_keys: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) dpop_bound_access_tokens: bool,
 }
 
 impl Configuration {

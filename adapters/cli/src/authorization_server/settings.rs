@@ -78,6 +78,7 @@ fn build(configuration: &Configuration, problems: &mut Vec<Problem>) -> Option<S
         Bound::Offered => Dpop::Offered,
         Bound::Required => Dpop::Required,
     };
+    settings.dpop_nonces = configuration.dpop_nonces;
     for resource in &configuration.resources {
         let name = format!("resource {}", resource.identifier);
         match server_resource(configuration, resource) {
@@ -129,6 +130,11 @@ fn build(configuration: &Configuration, problems: &mut Vec<Problem>) -> Option<S
                 return None;
             }
         }
+    }
+    let clients = configuration.clients.iter().map(|it| (&it.id, it.dpop_bound_access_tokens));
+    let services = configuration.services.iter().map(|it| (&it.id, it.dpop_bound_access_tokens));
+    for (id, _) in clients.chain(services).filter(|(_, is_bound)| *is_bound) {
+        settings = settings.with_bound_tokens_alone(id);
     }
     if let Some(default) = &configuration.default_resource {
         settings = settings.with_default_resource(default);

@@ -202,15 +202,7 @@ impl<'c, T: Transport, H: Hosts, W: Watcher> Way<'_, 'c, T, H, W> {
             let client = ConfiguredClient { issuer: discovered.issuer(), id, secret: None };
             return Ok(ClientId::configured(discovered, &[client.known()], Some(self.now))?);
         }
-        let identity = Identity {
-            name,
-            uri: None,
-            redirect_uri: None,
-            known: &[],
-            metadata_document: None,
-            metadata_key: None,
-            dynamic_registration: true,
-        };
+        let identity = Identity::new(name);
         let mut registration = Registration::new(discovered, &identity, Some(self.now), scratch)?;
         drive(self.carrier, self.answer, self.now, &mut registration, scratch).await;
         tell(self.watcher, registration.error_response().as_ref());

@@ -446,6 +446,8 @@ impl Flow<'_> {
             metadata_document: self.options.metadata_document.as_deref(),
             metadata_key: self.options.metadata_key.as_ref().map(lent),
             dynamic_registration: self.options.dynamic_registration,
+            #[cfg(feature = "dpop")]
+            bound_tokens_alone: self.options.dpop == super::Dpop::Required,
         }
     }
 }

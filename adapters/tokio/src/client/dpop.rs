@@ -35,10 +35,11 @@ pub enum Dpop {
     /// No.
     #[default]
     Off,
-    /// Where both servers say that they can: the authorization server in its metadata, and the MCP server in
-    /// the challenge that led to the login. Else bearer tokens.
+    /// Where both servers say that they can: the authorization server in its metadata (RFC 9449 §5.1), and the
+    /// MCP server in its own (RFC 9728 §2) or in the challenge that led to the login. Else bearer tokens.
     WhenOffered,
-    /// Always: a bearer token is not taken (DP-01).
+    /// Always: a bearer token is not taken (DP-01), and where this client registers itself, it does so for bound
+    /// tokens alone (RFC 9449 §5.2).
     Required,
 }
 
@@ -155,10 +156,17 @@ impl Wanted {
     /// Notes whether the servers take proofs of this key.
     pub(super) fn look(&self, challenges: &[Vec<u8>], discovered: &Discovered<'_>) {
         let Some(prover) = &self.prover else { return };
-        let algorithms = discovered.server_metadata().dpop_signing_alg_values_supported;
-        let is_listed = algorithms.contains(prover.signer().algorithm().as_str());
-        let lines = challenges.iter().map(Vec::as_slice);
-        if is_listed && Challenges::parse(lines).any(|challenge| challenge.is("DPoP")) {
+        let algorithm = prover.signer().algorithm().as_str();
+        let server = discovered.server_metadata();
+        let resource = discovered.resource_metadata();
+        let is_challenged = || {
+            let lines = challenges.iter().map(Vec::as_slice);
+            Challenges::parse(lines).any(|challenge| challenge.is("DPoP"))
+        };
+        // What the MCP server lists is the whole of it; a challenge need not name algorithms.
+        let is_silent = resource.dpop_signing_alg_values_supported.is_none();
+        let is_taken = resource.takes_proofs(algorithm) || (is_silent && is_challenged());
+        if is_taken && server.dpop_signing_alg_values_supported.contains(algorithm) {
             self.is_offered.store(true, Ordering::Relaxed);
         }
     }

@@ -134,6 +134,20 @@ fn cl_34_36_what_is_sent() {
     assert_eq!(body, expected);
 }
 
+/// RFC 9449 §5.2.
+#[cfg(feature = "dpop")]
+#[test]
+fn dp_07_bound_tokens_alone_are_asked_for() {
+    for wanted in [true, false] {
+        let registration = register(OPEN, Identity { bound_tokens_alone: wanted, ..stranger() });
+        let registration = registration.unwrap();
+        let Output::Fetch(request) = registration.poll() else { panic!("nothing to send") };
+        let body: serde_json::Value = serde_json::from_slice(request.body).unwrap();
+        let said = body.get("dpop_bound_access_tokens");
+        assert_eq!(said, wanted.then_some(&serde_json::Value::Bool(true)));
+    }
+}
+
 #[test]
 fn cl_60_the_method_asked_for_is_one_the_server_lists() {
     for (listed, asked) in [

@@ -21,7 +21,7 @@ fn full() -> ProtectedResource<'static> {
         resource_policy_uri: Some("https://mcp.example.com/policy"),
         resource_tos_uri: Some("https://mcp.example.com/tos"),
         #[cfg(feature = "dpop")]
-        dpop_signing_alg_values_supported: &[],
+        dpop_signing_alg_values_supported: None,
         #[cfg(feature = "dpop")]
         dpop_bound_access_tokens_required: false,
     }
@@ -288,4 +288,38 @@ fn sec_166_another_resource() {
     check_match("https://h/api", "https://h/api/../admin", false);
     check_match("https://h", "https://u@h/mcp", false);
     check_match("urn:a", "urn:a", false);
+}
+
+#[cfg(feature = "dpop")]
+#[test]
+fn dp_14_what_is_said_of_proofs_is_written_and_read() {
+    let takes = |members: &str| {
+        let document = with(members);
+        let mut buffer = [0; 256];
+        let parsed = ProtectedResource::parse(document.as_bytes(), &mut Scratch::new(&mut buffer));
+        let parsed = parsed.unwrap();
+        crate::dpop::ALGORITHMS.map(|algorithm| parsed.takes_proofs(algorithm))
+    };
+    let list = |names: &str| format!(r#","dpop_signing_alg_values_supported":[{names}]"#);
+    let required = r#","dpop_bound_access_tokens_required":true"#;
+    assert_eq!(takes(""), [false; 3]);
+    assert_eq!(takes(required), [true; 3]);
+    assert_eq!(takes(&required.replace("true", "false")), [false; 3]);
+    assert_eq!(takes(&list(r#""PS256","RS256","ES256","RS256""#)), [true, false, true]);
+    // A list is the whole of it, whatever else is said.
+    for none in ["", r#""PS256""#, r#""ES256 ""#] {
+        assert_eq!(takes(&(list(none) + required)), [false; 3], "{none}");
+    }
+    for malformed in [list("1"), required.replace("true", "\"true\"")] {
+        assert!(issuers(&with(&malformed)).is_err(), "{malformed}");
+    }
+
+    let mut document = full();
+    document.dpop_signing_alg_values_supported =
+        Some(crate::dpop::ALGORITHMS.into_iter().collect());
+    document.dpop_bound_access_tokens_required = true;
+    let text = written(&document);
+    let mut buffer = [0; 1024];
+    let read = ProtectedResource::parse(text.as_bytes(), &mut Scratch::new(&mut buffer));
+    assert_eq!(read.unwrap(), document);
 }

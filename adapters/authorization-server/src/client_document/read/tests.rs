@@ -24,7 +24,8 @@ fn good() -> Value {
 }
 
 fn read(text: &str) -> Result<Client, DocumentError> {
-    match client(DocumentUrl::parse(URL, false).unwrap(), text.as_bytes(), &settings())? {
+    let url = DocumentUrl::parse(URL, false).unwrap();
+    match client(url, text.as_bytes(), &settings())?.described {
         Described::Whole(client) => Ok(client),
         Described::KeysElsewhere { .. } => panic!("the keys are elsewhere"),
     }
@@ -104,9 +105,10 @@ fn as_36_keys_go_with_private_key_jwt_and_with_nothing_else() {
         client(url, document.to_string().as_bytes(), &settings())
     };
     let uri = json!("https://app.example/jwks");
-    let Described::Whole(client) = with(&[("jwks", set.clone())]).unwrap() else { panic!() };
+    let found = with(&[("jwks", set.clone())]).unwrap().described;
+    let Described::Whole(client) = found else { panic!() };
     assert!(client.auth.is_confidential());
-    let found = with(&[("jwks_uri", uri.clone())]).unwrap();
+    let found = with(&[("jwks_uri", uri.clone())]).unwrap().described;
     assert!(matches!(found, Described::KeysElsewhere { jwks_uri, .. } if jwks_uri == uri));
     let method = |name: Value| ("token_endpoint_auth_method", name);
     for (changes, expected) in [

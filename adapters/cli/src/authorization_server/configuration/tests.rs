@@ -51,6 +51,7 @@ fn the_example_tells_what_is_meant_by_nothing() {
     assert_eq!(whole.log.format, nothing.log.format);
     assert_eq!(whole.registration, Some(true));
     assert_eq!(whole.dpop, nothing.dpop);
+    assert_eq!((whole.dpop_nonces, nothing.dpop_nonces), (false, false));
     assert_eq!(whole.require_pushed_requests, nothing.require_pushed_requests);
     assert_eq!((whole.plain_http, whole.trusted_proxies.len()), (false, 0));
 }

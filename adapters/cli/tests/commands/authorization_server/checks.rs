@@ -71,7 +71,11 @@ fn sec_325_one_mistake_is_enough() {
     check(&format!("{client}\"client-x\""), "client client-x");
     check(&format!("{client}\"https://a.example\""), "client https://a.example");
     let app = format!("{client}\"app\"");
-    for good in [&app, "[lifetimes]\naccess_token_secs = 60", "dpop = \"offered\""] {
+    let bound = format!("{app}\ndpop_bound_access_tokens = true");
+    check(&bound, "nonces and clients of bound tokens need dpop");
+    check("dpop_nonces = true", "nonces and clients of bound tokens need dpop");
+    let bound = format!("dpop = \"offered\"\ndpop_nonces = true\n{bound}");
+    for good in [&app, &bound, "[lifetimes]\naccess_token_secs = 60", "dpop = \"required\""] {
         let folder = Folder::new();
         folder.write("portcullis.toml", configuration(9000, good));
         folder.run("authorization-server --check").ok();
