@@ -9,4 +9,9 @@ for test in tests/interop/test_*.py; do
 done
 cargo build --quiet --locked --release || exit 1
 python3 tests/interop/run.py --program "$CARGO_TARGET_DIR/release/portcullis" --cache "$CACHE/interop" || status=1
+if debian dbus-daemon gnome-keyring >/dev/null; then
+    python3 tests/interop/keyring_login.py --program "$CARGO_TARGET_DIR/release/portcullis" || status=1
+else
+    echo "skip - keyring, Secret Service: the Debian packages dbus-daemon and gnome-keyring cannot be had"
+fi
 exit $status
