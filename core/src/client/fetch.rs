@@ -127,6 +127,8 @@ pub enum FetchFailure {
     TimedOut,
     /// The body was longer than the request allowed, and was thrown away.
     TooLarge,
+    /// One of its addresses is not of the public internet, where only such ones are asked (CL-93).
+    NotPublic,
 }
 
 impl core::fmt::Display for FetchFailure {
@@ -135,6 +137,7 @@ impl core::fmt::Display for FetchFailure {
             Self::Unreachable => "server not reachable",
             Self::TimedOut => "no answer in time",
             Self::TooLarge => "answer too large",
+            Self::NotPublic => "server not at a public address",
         })
     }
 }

@@ -80,7 +80,9 @@ impl TokenRequestError {
             Self::Refused if words.is_some_and(|words| words.error == "invalid_client") => {
                 AfterRefresh::ForgetClient
             }
-            Self::Fetch(FetchFailure::Unreachable | FetchFailure::TimedOut)
+            Self::Fetch(
+                FetchFailure::Unreachable | FetchFailure::TimedOut | FetchFailure::NotPublic,
+            )
             | Self::Trouble
             | Self::Sign(_)
             | Self::BufferFull

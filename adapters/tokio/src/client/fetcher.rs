@@ -22,7 +22,11 @@ use portcullis_core::{
 #[cfg(feature = "dpop")]
 use portcullis_core::{client::dpop::token_endpoint_wants_nonce, encoding::scratch::Scratch};
 
-use crate::connector::{Connector, Network, connector};
+use super::Options;
+use crate::{
+    connector::{Connector, Network, connector},
+    public_network::NotPublic,
+};
 
 /// Longest header section of an answer in bytes.
 const HEAD_LEN_MAX: usize = 64 * 1024;
@@ -41,12 +45,20 @@ pub(super) struct Received {
 
 impl Fetcher {
     /// `None` when there is no usable TLS.
-    pub(super) fn new() -> Option<Self> {
+    pub(super) fn new(options: &Options) -> Option<Self> {
+        let network = match options.public_addresses_only {
+            true => Network::public(),
+            false => Network::system(),
+        };
+        Self::over(&network)
+    }
+
+    fn over(network: &Network) -> Option<Self> {
         let pooled = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(30))
             .http1_max_buf_size(HEAD_LEN_MAX)
-            .build(connector(&Network::system())?);
+            .build(connector(network)?);
         Some(Self { pooled })
     }
 
@@ -116,7 +128,10 @@ impl Fetcher {
         *request.headers_mut() = fields;
         self.pooled.request(request).await.map_err(|error| {
             tracing::debug!(%error, "no answer");
-            FetchFailure::Unreachable
+            match NotPublic::is_cause_of(&error) {
+                true => FetchFailure::NotPublic,
+                false => FetchFailure::Unreachable,
+            }
         })
     }
 }
