@@ -8,6 +8,7 @@ pub(super) mod killed;
 mod layer;
 mod legacy;
 mod mirrored;
+mod other_issuer;
 mod private_addresses;
 mod refreshing;
 #[cfg(feature = "rmcp")]
