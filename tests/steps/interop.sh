@@ -13,4 +13,9 @@ cargo test --quiet --locked --workspace --all-features --no-run --test desktop_s
 cargo build --quiet --locked --manifest-path tests/interop/rmcp/Cargo.toml || exit 1
 python3 tests/interop/run.py --program "$CARGO_TARGET_DIR/release/portcullis" --examples "$CARGO_TARGET_DIR/debug" \
     --cache "$CACHE/interop" || status=1
+if debian dbus-daemon gnome-keyring >/dev/null; then
+    python3 tests/interop/keyring_login.py --program "$CARGO_TARGET_DIR/release/portcullis" || status=1
+else
+    echo "skip - keyring, Secret Service: the Debian packages dbus-daemon and gnome-keyring cannot be had"
+fi
 exit $status

@@ -20,7 +20,7 @@ use hyper_util::{
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service;
 
-use crate::Authorities;
+use crate::{Authorities, public_network};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 type Connecting<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
@@ -41,6 +41,13 @@ impl Network {
     #[must_use]
     pub fn system() -> Self {
         Self::default()
+    }
+
+    /// TCP of the operating system, to addresses of the public internet alone (CL-93, SEC-462): a name is looked
+    /// up once, and is refused if one of its addresses is not such.
+    #[must_use]
+    pub fn public() -> Self {
+        Self::from_fn(|url| public_network::connect(url, public_network::look_up))
     }
 
     /// Connections that `connect` makes to the host and port of a URL.

@@ -18,6 +18,8 @@ pub mod key_pair;
 pub mod proxy;
 #[cfg(feature = "resource-server")]
 pub mod public_keys;
+#[cfg(any(feature = "client", feature = "resource-server"))]
+mod public_network;
 #[cfg(feature = "resource-server")]
 pub mod resource_server;
 #[cfg(feature = "resource-server")]

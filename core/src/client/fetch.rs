@@ -152,6 +152,8 @@ pub enum FetchFailure {
     TimedOut,
     /// The body was longer than the request allowed, and was thrown away.
     TooLarge,
+    /// One of its addresses is not of the public internet, where only such ones are asked (CL-93).
+    NotPublic,
 }
 
 impl core::fmt::Display for FetchFailure {
@@ -161,6 +163,7 @@ impl core::fmt::Display for FetchFailure {
             Self::Certificate => "TLS certificate of the server is not accepted",
             Self::TimedOut => "no answer in time",
             Self::TooLarge => "answer too large",
+            Self::NotPublic => "server not at a public address",
         })
     }
 }

@@ -81,7 +81,10 @@ impl TokenRequestError {
                 AfterRefresh::ForgetClient
             }
             Self::Fetch(
-                FetchFailure::Unreachable | FetchFailure::Certificate | FetchFailure::TimedOut,
+                FetchFailure::Unreachable
+                | FetchFailure::Certificate
+                | FetchFailure::TimedOut
+                | FetchFailure::NotPublic,
             )
             | Self::Trouble
             | Self::Sign(_)

@@ -64,8 +64,7 @@ impl Authorizer {
         options: Options,
         browser: impl OpenBrowser + 'static,
     ) -> Result<Self, AuthorizeError> {
-        let fetcher =
-            Fetcher::new(&options.authorities).ok_or(AuthorizeError::Setup("no usable TLS"))?;
+        let fetcher = Fetcher::new(&options).ok_or(AuthorizeError::Setup("no usable TLS"))?;
         Ok(Self {
             server_url: server_url.into().into(),
             options: Arc::new(options),
@@ -184,6 +183,8 @@ impl Authorizer {
     }
 
     async fn save(&self, session: &mut Session) -> Result<(), AuthorizeError> {
+        // Not even when there is no lock to be had.
+        session.is_unsaved = true;
         let lock = self.lock_store().await?;
         self.save_locked(session, lock.as_ref()).await
     }

@@ -22,9 +22,11 @@ use portcullis_core::{
 #[cfg(feature = "dpop")]
 use portcullis_core::{client::dpop::token_endpoint_wants_nonce, encoding::scratch::Scratch};
 
+use super::Options;
 use crate::{
     Authorities,
     connector::{Connector, Network, connector},
+    public_network::NotPublic,
 };
 
 /// Most reasons under an error that are looked at.
@@ -49,12 +51,20 @@ pub(super) struct Received {
 
 impl Fetcher {
     /// `None` when there is no usable TLS.
-    pub(super) fn new(authorities: &Authorities) -> Option<Self> {
+    pub(super) fn new(options: &Options) -> Option<Self> {
+        let network = match options.public_addresses_only {
+            true => Network::public(),
+            false => Network::system(),
+        };
+        Self::over(&network, &options.authorities)
+    }
+
+    fn over(network: &Network, authorities: &Authorities) -> Option<Self> {
         let pooled = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(IDLE_SECS_MAX))
             .http1_max_buf_size(HEAD_LEN_MAX)
-            .build(connector(&Network::system(), authorities)?);
+            .build(connector(network, authorities)?);
         Some(Self { pooled })
     }
 
@@ -129,13 +139,16 @@ impl Fetcher {
     }
 }
 
-/// Whether it was the certificate: the reason stands under those of the layers above.
+/// Whether it was the certificate or the address: the reason stands under those of the layers above.
 fn failure(error: &hyper_util::client::legacy::Error) -> FetchFailure {
     let mut next: Option<&(dyn Error + 'static)> = error.source();
     for _ in 0..REASONS_MAX {
         let Some(reason) = next else { break };
         if matches!(reason.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))) {
             return FetchFailure::Certificate;
+        }
+        if reason.is::<NotPublic>() {
+            return FetchFailure::NotPublic;
         }
         next = match reason.downcast_ref::<std::io::Error>() {
             // Its own source is that of what it wraps.

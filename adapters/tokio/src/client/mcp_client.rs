@@ -22,12 +22,17 @@ use super::{
     authorizer::{bearer_challenge, challenge_buffer, challenges},
     event_stream::EventStream,
     fetcher::Received,
+    tool_parameters::{ToolParameters, WrongArgument},
 };
 
 /// The protocol revision that is spoken.
 pub const PROTOCOL_VERSION: &str = "2026-07-28";
 /// Longest answer in bytes.
 pub const ANSWER_LEN_MAX: usize = 4 * 1024 * 1024;
+/// The JSON-RPC error of a server that misses a field, or finds another value in it.
+const HEADER_MISMATCH: i64 = -32020;
+/// Most pages of a list of tools that are read by themselves.
+const PAGES_MAX: usize = 16;
 
 /// Why a request has no result.
 #[derive(Debug)]
@@ -50,7 +55,7 @@ pub enum McpError {
     },
     /// There was no answer.
     Fetch(FetchFailure),
-    /// The request cannot be written as HTTP.
+    /// The request cannot be written as HTTP, or an argument that a field repeats is not of its type (TS-47).
     Request,
     /// The answer is not the answer to this request.
     Answer,
@@ -89,6 +94,12 @@ impl fmt::Display for McpError {
 
 impl std::error::Error for McpError {}
 
+impl From<WrongArgument> for McpError {
+    fn from(_: WrongArgument) -> Self {
+        Self::Request
+    }
+}
+
 impl From<AuthorizeError> for McpError {
     fn from(error: AuthorizeError) -> Self {
         Self::Authorize(error)
@@ -104,9 +115,17 @@ impl From<FetchFailure> for McpError {
 /// A client of one MCP server.
 ///
 /// Its tokens go to that server and nowhere else (CL-71), in the header of every request (CL-70).
+///
+/// Parameters that a list of tools marks with `x-mcp-header` are repeated in `Mcp-Param-*` fields of later
+/// calls, and tools whose marks are wrong are not in the list (TC-04).
+///
+/// It is a small client: each request is one POST, of whose answer only the result is read. It opens no streams
+/// of its own, does not resume one that breaks off (`Last-Event-ID`), and passes on neither notifications nor
+/// what a server asks its client. For those there is [rmcp](super::AuthorizedHttpClient).
 pub struct McpClient {
     authorizer: Arc<Authorizer>,
     next_id: AtomicU64,
+    parameters: ToolParameters,
 }
 
 impl McpClient {
@@ -121,8 +140,8 @@ impl McpClient {
     }
 
     /// A client of the authorizer's server, with its login.
-    pub const fn with_authorizer(authorizer: Arc<Authorizer>) -> Self {
-        Self { authorizer, next_id: AtomicU64::new(1) }
+    pub fn with_authorizer(authorizer: Arc<Authorizer>) -> Self {
+        Self { authorizer, next_id: AtomicU64::new(1), parameters: ToolParameters::default() }
     }
 
     /// The login that is used now.
@@ -136,7 +155,7 @@ impl McpClient {
         self.authorizer.set_login(login).await;
     }
 
-    /// `tools/list`
+    /// `tools/list`, without tools that must not be called (SEC-484).
     pub async fn list_tools(&self) -> Result<Value, McpError> {
         self.request("tools/list", None, json!({})).await
     }
@@ -157,29 +176,80 @@ impl McpClient {
         name: Option<&str>,
         params: Value,
     ) -> Result<Value, McpError> {
+        let repeated = self.repeated(method, name, &params)?;
+        let outcome = self.request_with(method, name, params.clone(), &repeated).await;
+        let Err(McpError::Rpc { code: HEADER_MISMATCH, .. }) = &outcome else { return outcome };
+        // The server may want other parameters repeated than when its tools were listed, if they were (TC-04).
+        if method != "tools/call" || self.list_again().await.is_err() {
+            return outcome;
+        }
+        match self.repeated(method, name, &params)? {
+            same if same == repeated => outcome,
+            other => self.request_with(method, name, params, &other).await,
+        }
+    }
+
+    /// The arguments that fields of this request repeat.
+    fn repeated(
+        &self,
+        method: &str,
+        name: Option<&str>,
+        params: &Value,
+    ) -> Result<HeaderMap, McpError> {
+        let tool = name.filter(|_| method == "tools/call");
+        let fields = tool.map(|tool| self.parameters.fields(tool, params.get("arguments")));
+        Ok(fields.transpose()?.unwrap_or_default())
+    }
+
+    /// Reads the whole list of tools, for what it says of their parameters.
+    async fn list_again(&self) -> Result<(), McpError> {
+        let mut params = json!({});
+        for _ in 0..PAGES_MAX {
+            let none = HeaderMap::new();
+            let mut page = self.request_with("tools/list", None, params, &none).await?;
+            let Some(cursor @ Value::String(_)) = page.get_mut("nextCursor") else { break };
+            params = json!({ "cursor": cursor.take() });
+        }
+        Ok(())
+    }
+
+    async fn request_with(
+        &self,
+        method: &str,
+        name: Option<&str>,
+        params: Value,
+        repeated: &HeaderMap,
+    ) -> Result<Value, McpError> {
         let call = Call { id: self.next_id.fetch_add(1, Ordering::Relaxed), method, name };
         let body = Bytes::from(call.body(params).to_string());
         let mut operation = self.authorizer.operation();
-        loop {
-            let received = self.send(&call, body.clone(), &mut operation).await?;
+        let received = loop {
+            let received = self.send(&call, body.clone(), repeated, &mut operation).await?;
             let Parts { status, headers, .. } = &received.head;
             match operation.judge(*status, headers).await? {
-                Judgement::Deliver => return call.result(&received),
+                Judgement::Deliver => break received,
                 Judgement::Again => {}
                 Judgement::GiveUp => return Err(McpError::Unauthorized),
             }
+        };
+        let mut result = call.result(&received)?;
+        if method == "tools/list" {
+            self.parameters.learn(&mut result);
         }
+        Ok(result)
     }
 
     async fn send(
         &self,
         call: &Call<'_>,
         body: Bytes,
+        repeated: &HeaderMap,
         operation: &mut Operation<'_>,
     ) -> Result<Received, McpError> {
         let (server_url, options) = (self.authorizer.server_url(), self.authorizer.options());
         options.url_policy(server_url).admit(server_url).map_err(McpError::ServerUrl)?;
         let mut fields = call.fields()?;
+        fields.extend(repeated.clone());
         fields.extend(operation.fields(&Method::POST, server_url).await?);
         let (mut events, mut answered) = (EventStream::default(), false);
         let sent = self.authorizer.fetcher().send(

@@ -40,6 +40,7 @@ mod rmcp_http;
 mod session;
 mod signing_key;
 mod store;
+mod tool_parameters;
 
 pub use crate::key_pair::NoSigningKey;
 pub use authorize::AuthorizeError;
@@ -79,8 +80,7 @@ pub async fn authorize(
     options: &Options,
     browser: &dyn OpenBrowser,
 ) -> Result<Login, AuthorizeError> {
-    let fetcher = fetcher::Fetcher::new(&options.authorities)
-        .ok_or(AuthorizeError::Setup("no usable TLS"))?;
+    let fetcher = fetcher::Fetcher::new(options).ok_or(AuthorizeError::Setup("no usable TLS"))?;
     let wanted = dpop::Wanted::new(options);
     let flow = authorize::Flow { server_url, options, fetcher: &fetcher, wanted };
     flow.authorize(&[], None, None, browser).await

@@ -136,6 +136,13 @@ pub struct Options {
     pub authorities: Authorities,
     /// Which URLs may be used; by default loopback http only if the server itself is there.
     pub url_policy: Option<UrlPolicy>,
+    /// Whether connections are made to addresses of the public internet alone: for a client that runs on a
+    /// server, where a stranger's metadata must not lead it into that server's network (CL-92, CL-93). It counts
+    /// for all that this crate sends, to the MCP server itself as well (behind an
+    /// [`AuthorizationLayer`](super::AuthorizationLayer) the application's own client sends that). Each address is
+    /// looked at when it is connected to; another one is [`FetchFailure::NotPublic`](super::FetchFailure).
+    /// Default: no, since servers on a user's own machine or network are common.
+    pub public_addresses_only: bool,
     /// How near the metadata's `resource` must be to the server's URL.
     pub resource_match: ResourceMatch,
     /// Whether a server without any resource metadata may be its own authorization server, as in MCP
@@ -178,6 +185,7 @@ impl Options {
             redirect_port: 0,
             authorities: Authorities::public(),
             url_policy: None,
+            public_addresses_only: false,
             resource_match: ResourceMatch::default(),
             legacy: None,
             allowed_issuers: None,

@@ -30,6 +30,12 @@ async fn waiting() -> (String, JoinHandle<io::Result<String>>) {
 async fn sec_472_loopback_only_exact_path_get_only_then_closed() {
     let (uri, wait) = waiting().await;
     assert!(uri.starts_with("http://127.0.0.1:") && uri.ends_with("/callback"), "{uri}");
+    // Another address of this machine, which all of Linux's loopback network is.
+    #[cfg(target_os = "linux")]
+    {
+        let elsewhere = uri.replace("http://127.0.0.1", "127.0.0.2").replace("/callback", "");
+        assert!(TcpStream::connect(&elsewhere).await.is_err(), "{elsewhere}");
+    }
     for (request, status) in [
         ("GET /callback/ HTTP/1.1", "404"),
         ("GET /Callback?end=x HTTP/1.1", "404"),

@@ -12,6 +12,8 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::{RECORD_LEN_MAX, StoreError, StoreLock, TokenStore};
+#[cfg(all(test, unix))]
+use crate::client::tests::killed::Point;
 
 /// A folder (mode 0700) of files (mode 0600). Where others may read or change them nothing is read
 /// (SEC-481); on systems without such modes the folder must be in a place that is the user's own.
@@ -68,6 +70,8 @@ impl FileStore {
             Ok(()) | Err(_) => {}
         }
         let mut file = options.open(path)?;
+        #[cfg(all(test, unix))]
+        stopping_half_way(&mut file, record)?;
         file.write_all(record)?;
         file.sync_all()
     }
@@ -90,10 +94,19 @@ impl TokenStore for FileStore {
     }
 
     fn write(&self, server_url: &str, record: &[u8]) -> Result<(), StoreError> {
+        #[cfg(all(test, unix))]
+        Point::BeforeTheWrite.reached();
         self.make_folder()?;
         let [aside, path] = ["new", "json"].map(|extension| self.path(server_url, extension));
         Self::write_aside(&aside, record)
-            .and_then(|()| fs::rename(&aside, &path))
+            .and_then(|()| {
+                #[cfg(all(test, unix))]
+                Point::BeforeTheRename.reached();
+                fs::rename(&aside, &path)?;
+                #[cfg(all(test, unix))]
+                Point::AfterTheRename.reached();
+                Ok(())
+            })
             .and_then(|()| self.sync_folder())
             .map_err(|error| {
                 let _ = fs::remove_file(&aside);
@@ -146,6 +159,15 @@ impl TokenStore for FileStore {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         StoreLock::of(options.open(&path).map_err(at(&path))?, &path)
     }
+}
+
+/// Where a test has a process killed, half of the record is written.
+#[cfg(all(test, unix))]
+fn stopping_half_way(file: &mut File, record: &[u8]) -> io::Result<()> {
+    use std::io::Seek as _;
+    file.write_all(&record[..record.len() / 2])?;
+    Point::InTheWrite.reached();
+    file.rewind()
 }
 
 fn at(path: &Path) -> impl Fn(io::Error) -> StoreError {

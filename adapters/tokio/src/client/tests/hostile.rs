@@ -263,6 +263,42 @@ async fn sec_483_answers_to_other_requests_are_not_taken() {
 }
 
 #[tokio::test]
+async fn sec_483_answers_without_end_are_cut_off() {
+    for media_type in ["application/json", "text/event-stream"] {
+        let world = World::with(move |_, seen| {
+            seen.field("authorization")?;
+            Some(text(200, media_type, axum::body::Body::new(Endless)))
+        })
+        .await;
+        let error = outcome(&world).await;
+        assert!(matches!(error, McpError::Fetch(FetchFailure::TooLarge)), "{error:?}");
+
+        let world = World::with(move |_, seen| {
+            seen.field("authorization")?;
+            Some(text(200, media_type, futures_pending("data: {}\n\n")))
+        })
+        .await;
+        let options = Options { call_time_limit: Duration::from_millis(500), ..world.options() };
+        let client = McpClient::new(world.resource.as_str(), options, browse).unwrap();
+        let error = client.list_tools().await.unwrap_err();
+        assert!(matches!(error, McpError::Fetch(FetchFailure::TimedOut)), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn sec_483_of_two_answers_the_first_counts() {
+    let answer =
+        |n: u32| format!("data: {{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{{\"n\":{n}}}}}\n\n");
+    let both = answer(1) + &answer(2);
+    let world = World::with(move |_, seen| {
+        seen.field("authorization")?;
+        Some(text(200, "text/event-stream", both.clone()))
+    })
+    .await;
+    assert_eq!(world.client().list_tools().await.unwrap(), json!({ "n": 1 }));
+}
+
+#[tokio::test]
 async fn sec_461_a_server_url_that_must_not_be_used() {
     let world = World::honest().await;
     let far = world.resource.replace("127.0.0.1", "rs.example");

@@ -1,9 +1,15 @@
 //! The whole client against scripted servers: honest ones first, then each kind of bad one.
 
+mod faults;
 mod grants;
 mod hostile;
+#[cfg(unix)]
+pub(super) mod killed;
 mod layer;
 mod legacy;
+mod mirrored;
+mod other_issuer;
+mod private_addresses;
 mod refreshing;
 #[cfg(feature = "rmcp")]
 mod rmcp_http;
