@@ -63,7 +63,7 @@ fn statuses(answers: &[u8], some_are_without_body: bool) -> Vec<u16> {
         let (line, fields) = head.split_once("\r\n").unwrap_or((head, ""));
         let status = line.strip_prefix("HTTP/1.1 ").and_then(|line| line.get(..3));
         statuses.push(status.and_then(|status| status.parse().ok()).expect("a status"));
-        let length = fields.split("\r\n").find_map(|field| {
+        let length = fields.split("\r\n").filter(|field| !field.is_empty()).find_map(|field| {
             let (name, value) = field.split_once(':').expect("a field");
             name.eq_ignore_ascii_case("content-length")
                 .then(|| value.trim().parse().expect("a length"))
