@@ -76,7 +76,7 @@ fn sent<'m, 's>(machine: &'m impl Machine<'s>, path: &str, names: &[(&str, &str)
     assert!(pairs.iter().all(|(_, value)| value != SECRET));
 }
 
-/// Hands over an answer; what a server says beside a refusal can be shown on a terminal.
+/// Hands over the one answer that a machine asks for.
 fn answered<'s>(
     machine: &mut impl Machine<'s>,
     (status, body): Answer<'_>,
@@ -86,6 +86,7 @@ fn answered<'s>(
     assert!(matches!(machine.poll(), Output::Done));
 }
 
+/// What a server says beside a refusal is its own text, and can be shown on a terminal.
 fn words(words: Option<ErrorResponse<'_>>, (status, body): Answer<'_>) {
     let Some(words) = words else { return };
     assert!(matches!(status, 302 | 400), "{status}");
