@@ -94,9 +94,10 @@ fn head_of_the_first(input: &[u8], statuses: &[u16], bodies: &[Vec<u8>]) {
         is_clean(last) && inner.iter().all(|line| line.strip_suffix(b"\r").is_some_and(is_clean));
     let line = String::from_utf8_lossy(lines[0]);
     let target = line.split(' ').nth(1).unwrap_or_default().to_ascii_lowercase();
-    // SEC-412: a path, or the absolute form.
+    // SEC-412: a path, or the absolute form. What stands behind a path is never looked at.
+    let path = target.split('?').next().unwrap_or_default();
     let is_target = ["/", "http://", "https://"].iter().any(|start| target.starts_with(start))
-        && !target.contains(['#', '\\'])
+        && !path.contains(['#', '\\'])
         && target.is_ascii();
     let values = |wanted: &str| -> Vec<&[u8]> {
         let fields = lines.iter().skip(1).filter_map(|line| {
