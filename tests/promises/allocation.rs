@@ -1,8 +1,12 @@
-//! A counting allocator sees nothing while the core decides (INV-2).
+//! A counting allocator sees nothing while the core decides (INV-2), as a server or as a client.
 #![forbid(unsafe_code)]
 
 use allocation_counter::measure;
 use portcullis_core::{
+    client::{
+        Client, ClientSecret, Discovery, Grant, KnownClient, Machine, Origin, Preferences,
+        TokenRequest, Wish,
+    },
     encoding::scratch::Scratch,
     jwt::{HmacKey, KeyId, KeyRing, MintClaims, mint},
     limits::SCRATCH_LEN,
@@ -150,4 +154,51 @@ fn decide_allocates_nothing() {
     with_server(Verification::Introspection, |server| {
         assert_eq!(decide(server, "/mcp", "Bearer opaque", Some(NOW)), ("asked and allowed", 0));
     });
+}
+
+/// What the client of this test asks, in the order in which it asks.
+const ANSWERS: [&str; 3] = [
+    r#"{"resource":"https://mcp.example.com/mcp","authorization_servers":["https://as.example.com"]}"#,
+    r#"{"issuer":"https://as.example.com","authorization_endpoint":"https://as.example.com/a","token_endpoint":"https://as.example.com/t"}"#,
+    r#"{"access_token":"2YotnFZFEjr1zCsicMWpAA","token_type":"Bearer","scope":"us\u0065r"}"#,
+];
+
+fn give<'s>(machine: &mut impl Machine<'s>, body: &str, scratch: &mut Scratch<'s>) {
+    let content_type = Field::One(b"application/json");
+    let response = IncomingResponse { status: 200, content_type, body: body.as_bytes() };
+    machine.handle_response(Ok(response), scratch);
+}
+
+/// From the server's URL to tokens, as the client itself; the number of scopes that it got.
+fn client_credentials(scratch: &mut Scratch<'_>) -> Option<usize> {
+    let [resource, server, tokens] = ANSWERS;
+    let preferences = Preferences { grant: Grant::ClientCredentials, ..Preferences::default() };
+    let mut discovery = Discovery::new(RESOURCE, None, preferences, scratch).ok()?;
+    give(&mut discovery, resource, scratch);
+    give(&mut discovery, server, scratch);
+    let discovered = discovery.finish().ok()?;
+    let known = KnownClient {
+        issuer: ISSUER,
+        id: "c1",
+        secret: Some(ClientSecret::new("hush")),
+        secret_expires_at: None,
+        key: None,
+        authentication: None,
+        redirect_uri: None,
+        origin: Origin::Configured,
+    };
+    let client = Client::configured(&discovered, &[known], None).ok()?;
+    let wish = Wish::default();
+    let request = TokenRequest::client_credentials(&discovered, &client, &wish, None, scratch).ok();
+    let mut request = request?;
+    give(&mut request, tokens, scratch);
+    Some(request.finish().ok()?.scope().iter().count())
+}
+
+#[test]
+fn a_client_allocates_nothing() {
+    let mut buffer = [0; 4096];
+    let mut scopes = None;
+    let seen = measure(|| scopes = client_credentials(&mut Scratch::new(&mut buffer)));
+    assert_eq!((scopes, seen.count_total), (Some(1), 0));
 }

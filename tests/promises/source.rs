@@ -167,6 +167,31 @@ fn unsafe_breaches(source: &Source) -> Vec<String> {
     breaches
 }
 
+/// What signs and with it writes JSON by another project's serializer, so that the image is without it.
+const NOT_IN_THE_IMAGE: [&str; 2] = ["write_jws", "write_proof"];
+
+/// The machines and functions of a file that outside bytes reach, and that the image does not name.
+fn image_breaches(source: &Source, image: &str) -> Vec<String> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let named = |name: &str| {
+        image.match_indices(name).any(|(at, _)| {
+            !image[..at].ends_with(is_name) && !image[at + name.len()..].starts_with(is_name)
+        })
+    };
+    let after = |line: &str, words: &str| {
+        let rest = line.trim_start().strip_prefix(words)?;
+        Some(rest[..rest.find(|c| !is_name(c)).unwrap_or(rest.len())].to_owned())
+    };
+    let names = source.shipped().lines().filter_map(|line| {
+        // What only gives back what is there is `const`, and looks at no bytes.
+        after(line, "pub fn ").or_else(|| after(line, "impl<'s> Machine<'s> for "))
+    });
+    names
+        .filter(|name| !named(name) && !NOT_IN_THE_IMAGE.contains(&name.as_str()))
+        .map(|name| format!("{}: {name}", source.path))
+        .collect()
+}
+
 #[track_caller]
 fn none(breaches: Vec<String>) {
     assert!(breaches.is_empty(), "{breaches:#?}");
@@ -205,6 +230,25 @@ fn an_error_word_in_an_adapter_is_found() {
     assert_eq!(error_word_breaches(&Source::new("adapters/tokio/src/a.rs", text)).len(), 1);
     let test = format!("fn f() {{}}\n#[cfg(test)]\nmod tests {{ {text} }}");
     assert!(error_word_breaches(&Source::new("adapters/tokio/src/a.rs", &test)).is_empty());
+}
+
+#[test]
+fn the_image_calls_everything_of_the_client() {
+    let image = sources(&["tests/promises/bare_image/src"]);
+    let image: Vec<_> = image.iter().map(|file| file.text.as_str()).collect();
+    let image = image.concat();
+    let client = sources(&["core/src/client", "core/src/dpop"]);
+    none(client.iter().flat_map(|source| image_breaches(source, &image)).collect());
+}
+
+#[test]
+fn what_the_image_does_not_call_is_found() {
+    let text =
+        "impl<'s> Machine<'s> for Device<'s> {}\n    pub fn react(&self) {}\npub fn write_jws() {}";
+    let source = Source::new("core/src/client/device.rs", text);
+    assert!(image_breaches(&source, "Device::new(); attempts.react(x)").is_empty());
+    assert_eq!(image_breaches(&source, "DeviceGrant::new(); attempts.react(x)").len(), 1);
+    assert_eq!(image_breaches(&source, "Device::new(); reactor").len(), 1);
 }
 
 #[test]

@@ -2,12 +2,14 @@
 
 use portcullis_core::{
     client::{
-        Authorization, Discovered, Discovery, Entropy, Identity, Machine, Output, Preferences,
-        Registration, Wish,
+        Authorization, Discovered, Discovery, EXPIRES_IN_SECS_MAX, Entropy, Grant, Identity,
+        Machine, Output, Preferences, Registration, Tokens, Wish,
     },
     encoding::scratch::Scratch,
     message::{Field, IncomingResponse},
 };
+
+use crate::json::Tree;
 
 /// The URL that the user gave.
 pub const SERVER: &str = "https://rs.example/mcp";
@@ -26,6 +28,9 @@ fn server_document(iss_promised: bool) -> String {
     )
 }
 
+/// The metadata of an authorization server that has every other way to tokens, and takes them back.
+const MACHINES_DOCUMENT: &str = r#"{"issuer":"https://as.example","authorization_endpoint":"https://as.example/authorize","token_endpoint":"https://as.example/token","device_authorization_endpoint":"https://as.example/device","revocation_endpoint":"https://as.example/revoke","token_endpoint_auth_methods_supported":["client_secret_basic"]}"#;
+
 /// Hands a JSON answer to a machine.
 pub fn answer<'s>(
     machine: &mut impl Machine<'s>,
@@ -39,10 +44,19 @@ pub fn answer<'s>(
 
 /// What an honest discovery finds.
 pub fn discovered<'s>(iss_promised: bool, scratch: &mut Scratch<'s>) -> Discovered<'s> {
-    let mut discovery =
-        Discovery::new(SERVER, None, Preferences::default(), scratch).expect("a good URL");
+    found(Grant::AuthorizationCode, &server_document(iss_promised), scratch)
+}
+
+/// What it finds for one of the other ways to tokens.
+pub fn discovered_for<'s>(grant: Grant, scratch: &mut Scratch<'s>) -> Discovered<'s> {
+    found(grant, MACHINES_DOCUMENT, scratch)
+}
+
+fn found<'s>(grant: Grant, document: &str, scratch: &mut Scratch<'s>) -> Discovered<'s> {
+    let preferences = Preferences { grant, ..Preferences::default() };
+    let mut discovery = Discovery::new(SERVER, None, preferences, scratch).expect("a good URL");
     answer(&mut discovery, 200, RESOURCE_DOCUMENT.as_bytes(), scratch);
-    answer(&mut discovery, 200, server_document(iss_promised).as_bytes(), scratch);
+    answer(&mut discovery, 200, document.as_bytes(), scratch);
     assert!(matches!(discovery.poll(), Output::Done));
     discovery.finish().expect("an honest site")
 }
@@ -69,4 +83,17 @@ pub fn state_of(authorization: &Authorization<'_>) -> String {
     let query = authorization.url().split_once('?').expect("a query").1;
     let mut pairs = form_urlencoded::parse(query.as_bytes());
     pairs.find(|(name, _)| name == "state").expect("a state").1.into_owned()
+}
+
+/// Whether tokens are what another parser reads in the body they came from, and no more.
+pub fn are_of(tokens: &Tokens<'_>, body: &[u8], takes_refresh_token: bool) {
+    assert!((1..=EXPIRES_IN_SECS_MAX).contains(&tokens.expires_in_secs()));
+    assert_eq!((tokens.issuer(), tokens.resource()), (ISSUER, SERVER));
+    let Some(answer) = Tree::accepted(body) else { return };
+    let text = |name| answer.text_member(name);
+    assert!(text("token_type").is_some_and(|kind| kind.eq_ignore_ascii_case("bearer")));
+    assert_eq!(text("access_token"), Some(tokens.access_token().expose()));
+    let refresh_token = text("refresh_token").filter(|_| takes_refresh_token);
+    assert_eq!(refresh_token, tokens.refresh_token().map(|token| token.expose()));
+    assert_eq!(text("scope").unwrap_or("user"), tokens.scope().as_str());
 }

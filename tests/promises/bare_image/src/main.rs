@@ -5,6 +5,7 @@
 #![no_main]
 
 mod client;
+mod client_grants;
 mod concepts;
 mod encoding;
 mod inputs;
