@@ -52,6 +52,20 @@ pub(super) fn problems(configuration: &Configuration) -> Vec<Problem> {
     problems
 }
 
+/// Which tokens are bound to keys.
+fn with_dpop(mut settings: Settings, configuration: &Configuration) -> Settings {
+    settings.dpop = match configuration.dpop {
+        Bound::Off => Dpop::Off,
+        Bound::Offered => Dpop::Offered,
+        Bound::Required => Dpop::Required,
+    };
+    settings.dpop_nonces = configuration.dpop_nonces;
+    let clients = configuration.clients.iter().map(|it| (&it.id, it.dpop_bound_access_tokens));
+    let services = configuration.services.iter().map(|it| (&it.id, it.dpop_bound_access_tokens));
+    let bound = clients.chain(services).filter(|(_, is_bound)| *is_bound);
+    bound.fold(settings, |settings, (id, _)| settings.with_bound_tokens_alone(id))
+}
+
 /// `None` only when there is a problem, too.
 fn build(configuration: &Configuration, problems: &mut Vec<Problem>) -> Option<Settings> {
     let mut report = |what: &str, error: &dyn fmt::Display| {
@@ -73,12 +87,7 @@ fn build(configuration: &Configuration, problems: &mut Vec<Problem>) -> Option<S
     settings = settings.with_key_folder(configuration.signing_keys());
     settings.registration = configuration.registration.unwrap_or(true);
     settings.require_pushed_requests = configuration.require_pushed_requests;
-    settings.dpop = match configuration.dpop {
-        Bound::Off => Dpop::Off,
-        Bound::Offered => Dpop::Offered,
-        Bound::Required => Dpop::Required,
-    };
-    settings.dpop_nonces = configuration.dpop_nonces;
+    settings = with_dpop(settings, configuration);
     for resource in &configuration.resources {
         let name = format!("resource {}", resource.identifier);
         match server_resource(configuration, resource) {
@@ -130,11 +139,6 @@ fn build(configuration: &Configuration, problems: &mut Vec<Problem>) -> Option<S
                 return None;
             }
         }
-    }
-    let clients = configuration.clients.iter().map(|it| (&it.id, it.dpop_bound_access_tokens));
-    let services = configuration.services.iter().map(|it| (&it.id, it.dpop_bound_access_tokens));
-    for (id, _) in clients.chain(services).filter(|(_, is_bound)| *is_bound) {
-        settings = settings.with_bound_tokens_alone(id);
     }
     if let Some(default) = &configuration.default_resource {
         settings = settings.with_default_resource(default);
