@@ -16,7 +16,7 @@ from authorization import OURS as OURS_ON_SQLITE, OTHERS, AuthorizationServer
 from checks import default_endpoints, foreign_token, leaks, other_resource, search_is_blind
 from clients import CLIENTS, OURS, Client, drive, install, node_modules, sdk_python
 from columns import Column, Means
-from matrix import COLUMNS, Cells, absent, table
+from matrix import COLUMNS, Cells, Columns, absent, table
 from servers import Programs, Server, free_ports
 from upstream import BROKEN
 
@@ -31,12 +31,12 @@ def report(title: str, why: str | None) -> None:
     print(f"ok - {title}" if why is None else f"not ok - {title}: {why}", flush=True)
 
 
-def start_all(means: Means, running: list[Programs]) -> dict[Column, Server]:
+def start_all(columns: Columns, means: Means, running: list[Programs]) -> dict[Column, Server]:
     """All that clients meet; what has started is in `running`, whatever happens."""
     with ThreadPoolExecutor(RUNS_AT_ONCE) as pool:
 
         def issuer(kind: str) -> None:
-            served = [column for column in COLUMNS if column.issuer == kind]
+            served = [column for column in columns if column.issuer == kind]
             means.issuers[kind] = AuthorizationServer(kind, means, served)
             running.append(means.issuers[kind])
 
@@ -45,7 +45,7 @@ def start_all(means: Means, running: list[Programs]) -> dict[Column, Server]:
             return running[-1]
 
         list(pool.map(issuer, (OURS_ON_SQLITE, OTHERS)))
-        return dict(zip(COLUMNS, pool.map(server, COLUMNS)))
+        return dict(zip(columns, pool.map(server, columns)))
 
 
 def drive_all(servers: dict[Column, Server], commands: dict[Client, list[str]], cache: Path) -> Cells:
@@ -60,12 +60,12 @@ def drive_all(servers: dict[Column, Server], commands: dict[Client, list[str]], 
             print("\n".join(outcome.lines), flush=True)
 
     # What goes one after another takes longest, and has a thread that nobody waits for.
-    patient = [column for column in COLUMNS if column.one_at_a_time]
+    patient = [column for column in servers if column.one_at_a_time]
     with ThreadPoolExecutor(RUNS_AT_ONCE + len(patient)) as pool:
-        clients = {column: [it for it in (*CLIENTS, OURS) if not absent(it, column)] for column in COLUMNS}
+        clients = {column: [it for it in (*CLIENTS, OURS) if not absent(it, column)] for column in servers}
         runs = [pool.submit(drive_some, clients[column], column) for column in patient]
         for client in (*CLIENTS, OURS):
-            columns = [column for column in COLUMNS if client in clients[column] and not column.one_at_a_time]
+            columns = [column for column in servers if client in clients[column] and not column.one_at_a_time]
             runs += [pool.submit(drive_some, [client], column) for column in columns]
         for run in as_completed(runs):
             run.result()
@@ -81,7 +81,7 @@ def token_of(cells: Cells, column: Column) -> str:
 def check_servers(servers: dict[Column, Server], cells: Cells) -> None:
     """What no client can see alone."""
     # What others run is theirs to judge.
-    ours = [column for column in COLUMNS if not column.theirs]
+    ours = [column for column in servers if not column.theirs]
     for here, there in zip(ours, [*ours[1:], ours[0]]):
         title = f"a token for {here.title} is refused by {there.title}"
         tools = here.open_tool, there.open_tool
@@ -89,12 +89,15 @@ def check_servers(servers: dict[Column, Server], cells: Cells) -> None:
         report(f"{here.title}: no code for another resource", other_resource(servers[here], here))
         title = f"{here.title}: endpoints at the MCP server's origin are opt-in"
         report(title, default_endpoints(servers[here], here.legacy))
+        tokens = {column.title: token_of(cells, column) for column in ours if column is not here}
+        for title, why in servers[here].own_checks(tokens):
+            report(f"{here.title}: {title}", why)
 
 
 def check_logs(servers: dict[Column, Server], means: Means, cells: Cells) -> None:
     """SEC-320, when everything has ended."""
     report("the search for secrets finds a planted one", search_is_blind())
-    for column in COLUMNS:
+    for column in servers:
         if column.theirs:
             continue
         secrets = set[str]().union(*(outcome.secrets for (_, where), outcome in cells.items() if where == column))
@@ -107,15 +110,17 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", type=Path, required=True, help="the portcullis program")
     parser.add_argument("--cache", type=Path, required=True, help="where environments and logs are kept")
+    parser.add_argument("--images", type=Path, help="where the firmware is; without, its columns are left out")
     options = parser.parse_args()
     program, cache = options.program.resolve(), options.cache.resolve()
     cache.mkdir(parents=True, exist_ok=True)
     commands = install(cache, program)
-    ports = dict(zip((column.name for column in COLUMNS), free_ports(len(COLUMNS))))
-    means = Means(program, cache, node_modules(cache), sdk_python(cache, "2.3.0"), ports)
+    columns = tuple(column for column in COLUMNS if options.images or not column.image)
+    ports = dict(zip((column.name for column in columns), free_ports(len(columns))))
+    means = Means(program, cache, node_modules(cache), sdk_python(cache, "2.3.0"), options.images or cache, ports)
     running: list[Programs] = []
     try:
-        servers = start_all(means, running)
+        servers = start_all(columns, means, running)
         report(f"all {len(running)} servers and authorization servers start", None)
         cells = drive_all(servers, commands, cache)
         check_servers(servers, cells)
@@ -123,7 +128,7 @@ def main() -> None:
         for programs in running:
             programs.stop()
     check_logs(servers, means, cells)
-    print("\n" + "\n".join(table(cells)))
+    print("\n" + "\n".join(table(columns, cells)))
     for broken in BROKEN:
         print(f"upstream  {broken.client}, {broken.case}: {broken.why}")
     sys.exit(1 if failures else 0)

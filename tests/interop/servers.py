@@ -11,7 +11,11 @@ import urllib.error
 import urllib.request
 from email.message import Message
 from pathlib import Path
+from typing import TYPE_CHECKING, Iterable
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from clients import Outcome
 
 START_SECS_MAX = 60
 STOP_SECS_MAX = 10
@@ -71,6 +75,13 @@ class Server(Programs):
     def __init__(self, name: str, cache: Path, issuer: str, resource: str) -> None:
         super().__init__(name, cache)
         self.issuer, self.resource = issuer, resource
+
+    def when_left(self, outcome: Outcome, label: str) -> None:
+        """Adds what only this server shows about a client that has gone; `label` begins the titles of its cases."""
+
+    def own_checks(self, _foreign: dict[str, str]) -> Iterable[tuple[str, str | None]]:
+        """Cases beside those of clients, and why they failed; `foreign` are tokens for other servers."""
+        return ()
 
 
 def metadata_url(resource: str) -> str:
