@@ -60,8 +60,8 @@ class Means:
     """The folder with the programs in JavaScript and their packages."""
     python: Path
     """An interpreter with the Python SDK 2.x."""
-    images: Path
-    """The folder with firmware."""
+    images: Path | None = None
+    """The folder with firmware; without, no column has a device."""
     ports: dict[str, int] = field(default_factory=dict)
     """Where each column's server listens, by name."""
     issuers: dict[str, AuthorizationServer] = field(default_factory=dict)

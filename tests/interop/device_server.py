@@ -23,6 +23,7 @@ from report import Failure, expect
 from wire import Caller, ask
 
 from authorization import KEY_ID
+from checks import is_refused, refusal
 from columns import Column, Means
 from servers import START_SECS_MAX, Server, free_ports, metadata_url
 
@@ -37,6 +38,8 @@ class DeviceServer(Server):
     """One device with its flash."""
 
     def __init__(self, means: Means, column: Column) -> None:
+        if means.images is None:
+            raise RuntimeError(f"{column.title}: there is no firmware")
         self._means, self._column = means, column
         self._issuer = means.issuers[column.issuer]
         super().__init__(column.name, means.cache, self._issuer.issuer, means.resource(column))
@@ -110,24 +113,28 @@ class DeviceServer(Server):
     def own_checks(self, foreign: dict[str, str]) -> Iterator[tuple[str, str | None]]:
         """Tokens that are good elsewhere, by what they are for, and those that are nearly good here."""
         for title, token in foreign.items():
-            yield f"a token for {title} is refused", self._answers(token, 401) if token else "there is none"
+            why = self._refuses(token) if token else "there is none"
+            yield f"a token for {title} is refused", why
         if self._asks:
             return
         # Signed here with the key that it shares with the authorization server.
-        yield "a token of its own is accepted", self._answers(self._device.token(READ), 200)
+        status, challenge = self._answer(self._device.token(READ))
+        yield "a token of its own is accepted", None if status == 200 else f"{status} {challenge}"
         other = {"audience": {"aud": f"{self.resource}/other"}, "issuer": {"iss": f"{self.issuer}/other"}}
         for what, claim in other.items():
-            yield f"the same with another {what} is refused", self._answers(self._device.token(READ, **claim), 401)
+            yield f"the same with another {what} is refused", self._refuses(self._device.token(READ, **claim))
 
-    def _answers(self, token: str, status: int) -> str | None:
-        """Nothing when a call with this token has this outcome, else why not."""
+    def _refuses(self, token: str) -> str | None:
+        status, challenge = self._answer(token)
+        return None if is_refused(refusal(self._column, token), status, challenge) else f"{status} {challenge}"
+
+    def _answer(self, token: str) -> tuple[int, str]:
+        """Status and challenge of a call with this token; status 0 with the reason when there is no answer."""
         try:
             answer = ask(self._device.port, Caller(urlsplit(self.resource).netloc, token).tools_list())
         except Failure as error:
-            return str(error)
-        challenge = answer.field("www-authenticate") or ""
-        as_expected = answer.status == status and ('error="invalid_token"' in challenge) == (status == 401)
-        return None if as_expected else f"{answer.status} {challenge}"
+            return 0, str(error)
+        return answer.status, answer.field("www-authenticate") or ""
 
 
 def start(means: Means, column: Column) -> DeviceServer:

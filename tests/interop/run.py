@@ -84,8 +84,7 @@ def check_servers(servers: dict[Column, Server], cells: Cells) -> None:
     ours = [column for column in servers if not column.theirs]
     for here, there in zip(ours, [*ours[1:], ours[0]]):
         title = f"a token for {here.title} is refused by {there.title}"
-        tools = here.open_tool, there.open_tool
-        report(title, foreign_token(servers[here], servers[there], tools, token_of(cells, here)))
+        report(title, foreign_token(servers[here], servers[there], (here, there), token_of(cells, here)))
         report(f"{here.title}: no code for another resource", other_resource(servers[here], here))
         title = f"{here.title}: endpoints at the MCP server's origin are opt-in"
         report(title, default_endpoints(servers[here], here.legacy))
@@ -110,14 +109,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", type=Path, required=True, help="the portcullis program")
     parser.add_argument("--cache", type=Path, required=True, help="where environments and logs are kept")
-    parser.add_argument("--images", type=Path, help="where the firmware is; without, its columns are left out")
+    parser.add_argument("--images", type=Path, help="where the firmware is; without it its columns are left out")
     options = parser.parse_args()
     program, cache = options.program.resolve(), options.cache.resolve()
     cache.mkdir(parents=True, exist_ok=True)
     commands = install(cache, program)
     columns = tuple(column for column in COLUMNS if options.images or not column.image)
     ports = dict(zip((column.name for column in columns), free_ports(len(columns))))
-    means = Means(program, cache, node_modules(cache), sdk_python(cache, "2.3.0"), options.images or cache, ports)
+    means = Means(program, cache, node_modules(cache), sdk_python(cache, "2.3.0"), options.images, ports)
     running: list[Programs] = []
     try:
         servers = start_all(columns, means, running)

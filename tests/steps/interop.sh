@@ -2,11 +2,16 @@
 # the official SDKs' clients, FastMCP and the Inspector, unmodified, complete the flow, ours at the SDKs' servers too; no secret is in any log
 set -u
 . tests/steps/lib.sh
+. tests/device/images.sh
 
 status=0
 for test in tests/interop/test_*.py; do
     python3 "$test" 2>&1 || status=1
 done
 cargo build --quiet --locked --release || exit 1
-python3 tests/interop/run.py --program "$CARGO_TARGET_DIR/release/portcullis" --cache "$CACHE/interop" || status=1
+arguments=(--program "$CARGO_TARGET_DIR/release/portcullis" --cache "$CACHE/interop")
+if can_emulate "the columns of the microcontroller"; then
+    example_images && arguments+=(--images "$images") || status=1
+fi
+python3 tests/interop/run.py "${arguments[@]}" || status=1
 exit $status
