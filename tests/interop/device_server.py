@@ -6,7 +6,6 @@ It has few connections and one light. Clients come one after another, and each o
 
 from __future__ import annotations
 
-import base64
 import json
 import socket
 import sys
@@ -17,7 +16,7 @@ from urllib.parse import urlsplit
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "device"))
 
-from identity import READ, WRITE, Identity, base64url
+from identity import READ, WRITE, Identity, base64url, from_base64url
 from qemu import Device
 from report import Failure, expect
 from wire import Caller, ask
@@ -50,7 +49,10 @@ class DeviceServer(Server):
         self._secrets: set[str] = set()
 
     def start(self) -> None:
-        self._device.start()
+        try:
+            self._device.start()
+        except Failure as failure:
+            raise RuntimeError(f"{self._column.title}: {failure}") from failure
         self.answers(metadata_url(self.resource))
 
     def alive(self) -> bool:
@@ -64,7 +66,7 @@ class DeviceServer(Server):
         """Provisions it with the key of its tokens."""
         key = self._issuer.key_file(self._column, resource).read_text().strip()
         self._secrets.add(key)
-        Identity(resource, self.issuer, KEY_ID, base64.urlsafe_b64decode(key + "=" * (-len(key) % 4))).write(file)
+        Identity(resource, self.issuer, KEY_ID, from_base64url(key)).write(file)
 
     def _asking(self, resource: str, file: Path) -> None:
         """Provisions it with whom to ask, which speaks TLS for that."""
@@ -97,24 +99,28 @@ class DeviceServer(Server):
         raise RuntimeError(f"nothing takes connections at port {port}")
 
     def when_left(self, outcome: Outcome, label: str) -> None:
-        """The light is on exactly when a client was allowed to turn it on; and the device starts anew for the next one."""
-        title = f"{label}: the light is {'on' if outcome.further else 'off, as it was'}, and off after a restart"
+        """The light is on exactly when the client was allowed to turn it on; and the device starts anew for the next one."""
+        light = "is on, and off after a restart" if outcome.further else "stayed off"
         outcome.secrets |= self._secrets
+        faults = [self._fault(outcome.further), self._fault(False, anew=True)]
+        outcome.add(f"{label}: the light {light}", "; ".join(filter(None, faults)) or None)
+
+    def _fault(self, is_on: bool, anew: bool = False) -> str | None:
+        """What is wrong with the device, or with its light; `anew`, after a restart."""
         try:
+            if anew:
+                self._device.restart()
             self._device.check()
-            expect(self._device.led(), outcome.further, "the light")
-            self._device.restart()
-            expect(self._device.led(), False, "the light after a restart")
+            expect(self._device.led(), is_on, "the light after a restart" if anew else "the light")
         except (Failure, OSError) as error:
-            outcome.add(title, str(error))
-        else:
-            outcome.add(title, None)
+            return str(error)
+        return None
 
     def own_checks(self, foreign: dict[str, str]) -> Iterator[tuple[str, str | None]]:
-        """Tokens that are good elsewhere, by what they are for, and those that are nearly good here."""
-        for title, token in foreign.items():
-            why = self._refuses(token) if token else "there is none"
-            yield f"a token for {title} is refused", why
+        """Tokens that are good elsewhere, and those that are nearly good here."""
+        whys = {title: self._refuses(token) if token else "there is none" for title, token in foreign.items()}
+        said = [f"{title}: {why}" for title, why in whys.items() if why is not None]
+        yield f"tokens for {len(whys)} other servers are refused", "; ".join(said) or None
         if self._asks:
             return
         # Signed here with the key that it shares with the authorization server.
