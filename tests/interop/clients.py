@@ -51,12 +51,18 @@ CLIENTS = (
     Client("fastmcp", "4.2.3", "python", "stateless", "drive_fastmcp.py"),
     Client("inspector", "2.12.0", "program", "handshake", "drive_inspector.py"),
     Client("inspector", "2.12.0", "program", "stateless", "drive_inspector.py"),
+    Client("rmcp", "3.11.0", "program", "handshake", "drive_rmcp.py"),
+    Client("rmcp", "3.11.0", "program", "stateless", "drive_rmcp.py"),
     Client("typescript 1.x", "1.32.2", "typescript", "handshake", "drive_1_x.mjs"),
     Client("typescript 2.x", "2.4.0", "typescript", "handshake", "drive_2_x.mjs"),
     Client("typescript 2.x", "2.4.0", "typescript", "stateless", "drive_2_x.mjs"),
 )
-# Gives a token to a script, which speaks as one of 2025-11-25 does.
-OURS = Client("portcullis", "login", "program", "handshake", "drive_portcullis.py")
+# The first gives a token to a script, which speaks as one of 2025-11-25 does; the last falls back to the handshake.
+OURS = (
+    Client("portcullis", "login", "program", "handshake", "drive_portcullis.py"),
+    Client("portcullis desktop_client", "desktop_client", "program", "stateless", "drive_examples.py"),
+    Client("portcullis rmcp_client", "rmcp_client", "program", "stateless", "drive_examples.py"),
+)
 
 
 @dataclass
@@ -89,10 +95,11 @@ class Outcome:
         return cases + (f" {self.failed} FAILED" if self.failed else "") + (f" {self.upstream} upstream" if self.upstream else "")
 
 
-def install(cache: Path, program: Path) -> dict[Client, list[str]]:
+def install(cache: Path, program: Path, examples: Path) -> dict[Client, list[str]]:
     """Makes what the clients run in, when it is missing or its pins changed; the command that runs each one."""
     drivers = node_modules(cache)
-    programs = {"portcullis": [program], "inspector": inspector(drivers)}
+    programs = {"portcullis": [program], "inspector": inspector(drivers), "rmcp": [examples / "interop_rmcp"]}
+    programs |= {f"portcullis {name}": [examples / name] for name in ("desktop_client", "rmcp_client")}
 
     def command(client: Client) -> list[str]:
         if client.language == "typescript":
@@ -101,7 +108,7 @@ def install(cache: Path, program: Path) -> dict[Client, list[str]]:
             return [str(sdk_python(cache, client.version)), str(HERE / client.driver)]
         return [sys.executable, str(HERE / client.driver), "--program", *map(str, programs[client.name])]
 
-    return {client: command(client) for client in (*CLIENTS, OURS)}
+    return {client: command(client) for client in (*CLIENTS, *OURS)}
 
 
 def inspector(drivers: Path) -> list[Path]:

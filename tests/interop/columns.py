@@ -56,6 +56,8 @@ class Means:
     """The program portcullis."""
     cache: Path
     """Where environments, logs and databases are kept."""
+    examples: Path
+    """The folder with the programs of `examples`."""
     node: Path
     """The folder with the programs in JavaScript and their packages."""
     python: Path

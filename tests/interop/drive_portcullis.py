@@ -37,20 +37,9 @@ class Run(Commands):
     def log_in(self, *scope: str, **user: Any) -> Ended:
         return self.does("login", "--no-browser", "--json", *scope, **user)
 
-    def call(self, method: str, token: str = "", **params: Any) -> tuple[int, str, dict[str, Any]]:
-        """Status, challenge and result of a request by a script that knows nothing of OAuth."""
-        message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
-        headers |= {"MCP-Protocol-Version": "2025-11-25"} | ({"Authorization": f"Bearer {token}"} if token else {})
-        status, fields, body = fetch(self.options.server_url, json.dumps(message).encode(), headers)
-        text = body.decode("utf-8", "replace")
-        events = [line.removeprefix("data:") for line in text.splitlines() if line.startswith("data:")]
-        answer = json.loads(next((event for event in events if "result" in event), text)) if status == 200 else {}
-        return status, fields["WWW-Authenticate"] or "", answer.get("result", {})
-
     def call_tool(self, token: str, tool: dict[str, Any]) -> tuple[int, str, dict[str, Any]]:
         """A call with some value for each argument that the tool's schema requires."""
-        return self.call("tools/call", token, name=tool["name"], arguments=some_arguments(tool))
+        return self.post("tools/call", token, name=tool["name"], arguments=some_arguments(tool))
 
     def get_token(self) -> str:
         ended = self.does("token", "get")
@@ -63,8 +52,8 @@ class Run(Commands):
 
     def no_login(self) -> str | None:
         expect(self.does("token", "get").status, 1, "status of token get")
-        expect(self.call("tools/list")[0], 401, "status without a token")
-        expect(self.call("tools/list", "mF_9.B5f-4.1JqM")[0], 401, "status with a made-up token")
+        expect(self.post("tools/list")[0], 401, "status without a token")
+        expect(self.post("tools/list", "mF_9.B5f-4.1JqM")[0], 401, "status with a made-up token")
         return None
 
     def wrong_password(self) -> str | None:
@@ -88,7 +77,7 @@ class Run(Commands):
         metadata = json.loads(fetch(metadata_url(self.options.server_url))[2])
         expect([shown["issuer"]], metadata["authorization_servers"], "issuer")
         self.token, self.scopes = self.get_token(), set(shown["scope"].split())
-        status, _, result = self.call("tools/list", self.token)
+        status, _, result = self.post("tools/list", self.token)
         tools = [tool["name"] for tool in result.get("tools", [])]
         expect(self.options.open_tool in tools, True, f"{status}, {self.options.open_tool} in {tools}")
         self.open, *further = sorted(result["tools"], key=lambda tool: tool["name"] != self.options.open_tool)
@@ -105,7 +94,7 @@ class Run(Commands):
     def changed_token(self) -> str | None:
         middle = len(self.token) // 2
         other = "A" if self.token[middle] != "A" else "B"
-        status, challenge, _ = self.call("tools/list", self.token[:middle] + other + self.token[middle + 1 :])
+        status, challenge, _ = self.post("tools/list", self.token[:middle] + other + self.token[middle + 1 :])
         expect(status, 401, "status")
         expect('error="invalid_token"' in challenge, True, f"invalid_token in {challenge}")
         return None

@@ -7,12 +7,12 @@ from typing import Callable
 
 import behind_proxy
 import demo
+import desktop_server
 import device_server
 import sdk_servers
 from authorization import OTHERS, OURS as OURS_ON_SQLITE
 from clients import CLIENTS, OURS, Client, Outcome
 from columns import Column
-
 
 
 def _device(name: str, title: str, issuer: str, token_format: str) -> Column:
@@ -24,11 +24,14 @@ def _device(name: str, title: str, issuer: str, token_format: str) -> Column:
 
 
 COLUMNS = (
-    Column("demo-offline", "demo --verify offline", demo.start),
-    Column("demo-introspection", "demo --verify introspection", demo.start),
-    Column("demo-jwks", "demo --verify jwks", demo.start),
+    Column("desktop-offline", "desktop server offline × ours on SQLite", desktop_server.start, OURS_ON_SQLITE, "hs256"),
+    Column("desktop-asking", "desktop server introspection × ours on SQLite", desktop_server.start, OURS_ON_SQLITE, "opaque"),
+    Column("desktop-keys", "desktop server, published keys × oidc-provider", desktop_server.start, OTHERS, "jwt"),
+    Column("desktop-asking-others", "desktop server introspection × oidc-provider", desktop_server.start, OTHERS, "opaque"),
     Column("demo-legacy", "demo --legacy", demo.start, legacy=True),
     Column("demo-hidden", "demo --legacy, RFC 9728 hidden", demo.start, legacy=True, hidden=True),
+    Column("demo-offline", "demo --verify offline", demo.start),
+    Column("demo-jwks", "demo --verify jwks", demo.start),
     Column("proxy-others", "protect, TypeScript server × oidc-provider", behind_proxy.start, OTHERS, "jwt"),
     Column("proxy-ours", "protect, TypeScript server × ours on SQLite", behind_proxy.start, OURS_ON_SQLITE, "hs256"),
     _device("device-others", "verifies tokens × oidc-provider", OTHERS, "hs256"),
@@ -61,9 +64,23 @@ ABSENT = (
     ),
     Absent(
         "the SDKs' clients and the SDKs' servers are for their makers to test",
-        lambda client, column: column.theirs and client is not OURS,
+        lambda client, column: column.theirs and client not in OURS,
+    ),
+    Absent(
+        "the server speaks the handshake revisions only, this client 2026-07-28 only",
+        lambda client, column: column.name == sdk_servers.TYPESCRIPT and client.version == "desktop_client",
+    ),
+    Absent(
+        "columns A to D show the same for this client",
+        lambda client, column: column.name in ("demo-offline", "demo-jwks") and not _at_demo(client),
     ),
 )
+
+
+def _at_demo(client: Client) -> bool:
+    return client is OURS[0] or (client.name, client.era) == ("python 2.x", "stateless")
+
+
 Cells = dict[tuple[Client, Column], Outcome]
 Columns = tuple[Column, ...]
 
@@ -77,7 +94,7 @@ def table(columns: Columns, cells: Cells) -> list[str]:
     """Client × column × result, and what explains it."""
     letters = dict(zip(columns, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
     rows = [["", *letters.values()]]
-    for client in (*CLIENTS, OURS):
+    for client in (*CLIENTS, *OURS):
         rows.append([str(client)] + [_cell(cells, client, column) for column in columns])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]

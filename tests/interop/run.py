@@ -62,9 +62,9 @@ def drive_all(servers: dict[Column, Server], commands: dict[Client, list[str]], 
     # What goes one after another takes longest, and has a thread that nobody waits for.
     patient = [column for column in servers if column.one_at_a_time]
     with ThreadPoolExecutor(RUNS_AT_ONCE + len(patient)) as pool:
-        clients = {column: [it for it in (*CLIENTS, OURS) if not absent(it, column)] for column in servers}
+        clients = {column: [it for it in (*CLIENTS, *OURS) if not absent(it, column)] for column in servers}
         runs = [pool.submit(drive_some, clients[column], column) for column in patient]
-        for client in (*CLIENTS, OURS):
+        for client in (*CLIENTS, *OURS):
             columns = [column for column in servers if client in clients[column] and not column.one_at_a_time]
             runs += [pool.submit(drive_some, [client], column) for column in columns]
         for run in as_completed(runs):
@@ -109,14 +109,15 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", type=Path, required=True, help="the portcullis program")
     parser.add_argument("--cache", type=Path, required=True, help="where environments and logs are kept")
+    parser.add_argument("--examples", type=Path, required=True, help="the folder with desktop_server, desktop_client, rmcp_client and interop_rmcp")
     parser.add_argument("--images", type=Path, help="where the firmware is; without it its columns are left out")
     options = parser.parse_args()
-    program, cache = options.program.resolve(), options.cache.resolve()
+    program, cache, examples = options.program.resolve(), options.cache.resolve(), options.examples.resolve()
     cache.mkdir(parents=True, exist_ok=True)
-    commands = install(cache, program)
+    commands = install(cache, program, examples)
     columns = tuple(column for column in COLUMNS if options.images or not column.image)
     ports = dict(zip((column.name for column in columns), free_ports(len(columns))))
-    means = Means(program, cache, node_modules(cache), sdk_python(cache, "2.3.0"), options.images, ports)
+    means = Means(program, cache, examples, node_modules(cache), sdk_python(cache, "2.3.0"), options.images, ports)
     running: list[Programs] = []
     try:
         servers = start_all(columns, means, running)
