@@ -12,7 +12,6 @@ import re
 from email.message import Message
 from urllib.parse import quote, urlencode, urlsplit
 
-from authorization import OTHERS
 from columns import Column
 from servers import PASSWORD, USER, Server, fetch
 from user_agent import FlowStopped, RedirectListener, UserAgent
@@ -21,22 +20,8 @@ PREFIX_LEN = 6
 DEFAULT_PATHS = ("/.well-known/oauth-authorization-server", "/authorize", "/token", "/register")
 
 
-def refusal(column: Column, token: str) -> int:
-    """The status by which a foreign token is refused in a column.
-
-    `oidc-provider` answers no question about a JWT (it says `unsupported_token_type`), so that nothing is known about it.
-    """
-    is_unanswered = column.issuer == OTHERS and column.token_format == "opaque" and token.count(".") == 2
-    return 503 if is_unanswered else 401
-
-
-def is_refused(expected: int, status: int, challenge: str) -> bool:
-    """Whether an answer is this refusal: what was not decided is no word about the token."""
-    return status == expected and ('error="invalid_token"' in challenge) == (status == 401)
-
-
-def foreign_token(here: Server, there: Server, columns: tuple[Column, Column], token: str) -> str | None:
-    """A good token of one server must be worth nothing at the other; `columns` are those of both."""
+def foreign_token(here: Server, there: Server, tools: tuple[str, str], token: str) -> str | None:
+    """A good token of one server must be worth nothing at the other; `tools` are the open ones of both."""
 
     def call(server: Server, tool: str) -> tuple[int, Message, bytes]:
         message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": {}}}
@@ -46,11 +31,13 @@ def foreign_token(here: Server, there: Server, columns: tuple[Column, Column], t
 
     if not token:
         return "no token came out of the flow"
-    if (status := call(here, columns[0].open_tool)[0]) != 200:
+    if (status := call(here, tools[0])[0]) != 200:
         return f"its own server answers {status}"
-    status, fields, _ = call(there, columns[1].open_tool)
+    status, fields, _ = call(there, tools[1])
     challenge = fields["WWW-Authenticate"] or ""
-    return None if is_refused(refusal(columns[1], token), status, challenge) else f"{status} {challenge}"
+    if status != 401 or 'error="invalid_token"' not in challenge:
+        return f"{status} {challenge}"
+    return None
 
 
 def other_resource(server: Server, column: Column) -> str | None:

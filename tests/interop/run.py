@@ -84,12 +84,11 @@ def check_servers(servers: dict[Column, Server], cells: Cells) -> None:
     ours = [column for column in servers if not column.theirs]
     for here, there in zip(ours, [*ours[1:], ours[0]]):
         title = f"a token for {here.title} is refused by {there.title}"
-        report(title, foreign_token(servers[here], servers[there], (here, there), token_of(cells, here)))
+        report(title, foreign_token(servers[here], servers[there], (here.open_tool, there.open_tool), token_of(cells, here)))
         report(f"{here.title}: no code for another resource", other_resource(servers[here], here))
         title = f"{here.title}: endpoints at the MCP server's origin are opt-in"
         report(title, default_endpoints(servers[here], here.legacy))
-        tokens = {column.title: token_of(cells, column) for column in ours if column is not here}
-        for title, why in servers[here].own_checks(tokens):
+        for title, why in servers[here].own_checks():
             report(f"{here.title}: {title}", why)
 
 

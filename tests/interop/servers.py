@@ -79,8 +79,8 @@ class Server(Programs):
     def when_left(self, outcome: Outcome, label: str) -> None:
         """Adds what only this server shows about a client that has gone; `label` begins the titles of its cases."""
 
-    def own_checks(self, _foreign: dict[str, str]) -> Iterable[tuple[str, str | None]]:
-        """Cases beside those of clients, and why they failed; `foreign` are tokens for other servers."""
+    def own_checks(self) -> Iterable[tuple[str, str | None]]:
+        """Cases beside those of clients, and why they failed."""
         return ()
 
 
