@@ -9,7 +9,6 @@ import base64
 import hashlib
 import json
 import re
-from email.message import Message
 from urllib.parse import quote, urlencode, urlsplit
 
 from columns import Column
@@ -17,26 +16,33 @@ from servers import PASSWORD, USER, Server, fetch
 from user_agent import FlowStopped, RedirectListener, UserAgent
 
 PREFIX_LEN = 6
+TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 DEFAULT_PATHS = ("/.well-known/oauth-authorization-server", "/authorize", "/token", "/register")
 
 
-def foreign_token(here: Server, there: Server, tools: tuple[str, str], token: str) -> str | None:
-    """A good token of one server must be worth nothing at the other; `tools` are the open ones of both."""
+def foreign_token(servers: dict[Column, Server], here: Column, token: str) -> str | None:
+    """A good token of one server must be worth nothing at any other, one of the same issuer or not."""
 
-    def call(server: Server, tool: str) -> tuple[int, Message, bytes]:
-        message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": {}}}
+    def call(column: Column) -> tuple[int, str]:
+        message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": column.open_tool, "arguments": {}}}
         headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
         headers |= {"Authorization": f"Bearer {token}", "MCP-Protocol-Version": "2025-11-25"}
-        return fetch(server.resource, json.dumps(message).encode(), headers)
+        status, fields, _ = fetch(servers[column].resource, json.dumps(message).encode(), headers)
+        return status, fields["WWW-Authenticate"] or ""
 
     if not token:
         return "no token came out of the flow"
-    if (status := call(here, tools[0])[0]) != 200:
-        return f"its own server answers {status}"
-    status, fields, _ = call(there, tools[1])
-    challenge = fields["WWW-Authenticate"] or ""
-    if status != 401 or 'error="invalid_token"' not in challenge:
-        return f"{status} {challenge}"
+    if (answer := call(here))[0] != 200:
+        return f"its own server answers {answer}"
+    for there in servers:
+        if there is here or there.theirs:
+            continue
+        status, challenge = call(there)
+        # oidc-provider gives no answer about JWTs, so that nothing is known about the token.
+        if there.asks_oidc_provider and token.count(".") == 2 and status == 503:
+            continue
+        if status != 401 or 'error="invalid_token"' not in challenge:
+            return f"{there.title} answers {status} {challenge}"
     return None
 
 
@@ -82,6 +88,8 @@ def default_endpoints(server: Server, legacy: bool) -> str | None:
 
 def leaks(log: str, secrets: set[str]) -> str | None:
     """SEC-320: whether a secret stands in the log: plain, base64, hex, percent-encoded, or its beginning."""
+    # The microseconds of some line look like the beginning of a secret in hex.
+    log = TIME.sub("", log)
     lower = log.lower()
     for secret in secrets:
         raw = secret.encode()
@@ -106,6 +114,8 @@ def leaks(log: str, secrets: set[str]) -> str | None:
 def search_is_blind() -> str | None:
     """The search itself must find what it is for, and nothing else."""
     secret = "q7Jx_9dPlw~4mZ2vT.bQ"
+    if leaks("2026-11-28T15:27:15.183199Z accepted", {"183199" + 58 * "a"}):
+        return "a time was taken for a secret"
     for form in (secret, base64.b64encode(secret.encode()).decode(), secret.encode().hex(), quote(secret), secret[:7]):
         if leaks(f"token={form} accepted", {secret}) is None:
             return f"not found as {form}"

@@ -36,7 +36,7 @@ class Client:
     language: str
     """What its driver has to be: `python` and `typescript` use an SDK, `program` runs a command."""
     era: str
-    """`handshake` (2025-11-25) or `stateless` (2026-07-28)."""
+    """`handshake` (2025-11-25), `stateless` (2026-07-28), or `either`, as the server has it."""
     driver: str
 
     def __str__(self) -> str:
@@ -57,11 +57,11 @@ CLIENTS = (
     Client("typescript 2.x", "2.4.0", "typescript", "handshake", "drive_2_x.mjs"),
     Client("typescript 2.x", "2.4.0", "typescript", "stateless", "drive_2_x.mjs"),
 )
-# The first gives a token to a script, which speaks as one of 2025-11-25 does; the last falls back to the handshake.
+# The first gives a token to a script, which speaks as one of 2025-11-25 does.
 OURS = (
     Client("portcullis", "login", "program", "handshake", "drive_portcullis.py"),
     Client("portcullis desktop_client", "desktop_client", "program", "stateless", "drive_examples.py"),
-    Client("portcullis rmcp_client", "rmcp_client", "program", "stateless", "drive_examples.py"),
+    Client("portcullis rmcp_client", "rmcp_client", "program", "either", "drive_examples.py"),
 )
 
 

@@ -44,6 +44,8 @@ class Column:
     """The firmware that it runs, by the name of its file."""
     one_at_a_time: bool = False
     """Clients come one after another."""
+    asks_oidc_provider: bool = False
+    """Its server asks oidc-provider about tokens, which tells nothing about JWTs."""
     theirs: bool = False
     """Nothing in it is ours: what it does is for its makers to test."""
 

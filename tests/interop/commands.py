@@ -79,12 +79,12 @@ class Commands:
             finally:
                 deadline.cancel()
                 process.kill()
-                self.log += "" if self.pages_in_output else "".join(lines)
             other.seek(0)
             out, log = other.read(), "".join(lines)
             if self.pages_in_output:
                 # What comes after the last page is the result.
                 out, log = "".join(lines[pages[-1] if pages else 0 :]), out
+            self.log += log
             return Ended(process.returncode, out, log, len(pages))
 
     def _start(self, command: list[str], other: IO[str]) -> subprocess.Popen[str]:
@@ -120,7 +120,7 @@ def options(parser: argparse.ArgumentParser) -> argparse.Namespace:
     parser.add_argument("--server-url", required=True)
     parser.add_argument("--open-tool", default="get_time", help="the tool that needs no further scope")
     parser.add_argument("--label", required=True, help="said with every case")
-    parser.add_argument("--era", required=True, help="handshake or stateless")
+    parser.add_argument("--era", required=True, help="handshake, stateless or either")
     parser.add_argument("--report", type=Path, required=True, help="file for the token and the secrets that were used")
     parser.add_argument("--one-scope", action="store_true", help="the server has no tool that needs a further scope")
     return parser.parse_args()

@@ -12,7 +12,6 @@ from servers import START_SECS_MAX, Server, fetch, metadata_url
 # minute, and each client brings one.
 OPTIONS = {
     "demo-offline": ["--verify", "offline"],
-    
     "demo-jwks": ["--verify", "jwks"],
     "demo-legacy": ["--legacy"],
     "demo-hidden": ["--legacy"],

@@ -11,6 +11,7 @@ import json
 import sys
 from typing import Any
 
+from checks import leaks
 from commands import Commands, Ended, expect, options, some_arguments
 from user_agent import LoginRefused
 
@@ -61,6 +62,11 @@ class Run(Commands):
     def further_scope_is_granted(self) -> str | None:
         return self.calls(self.further, logins=2)
 
+    def keeps_secrets(self) -> str | None:
+        expect(self.log.count("authorization server") > 5, "desktop_client" in self.name, "it tells what it does")
+        expect(leaks(self.log, self.secrets), None, "in what it tells")
+        return f"{len(self.secrets)} secrets, {len(self.log)} characters"
+
     def all(self) -> None:
         self.case("a wrong password does not log in", self.wrong_password)
         self.case("consent refused: no result", self.user_says_no)
@@ -68,6 +74,7 @@ class Run(Commands):
         if not self.options.one_scope:
             self.case("the further scope refused: no result", self.user_says_no_to_more)
             self.case("the user grants the further scope: the tool runs", self.further_scope_is_granted)
+        self.case("what it tells has no secret (SEC-320)", self.keeps_secrets)
 
 
 def main() -> None:

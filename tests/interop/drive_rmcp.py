@@ -92,11 +92,6 @@ class Run(Commands):
         expect(len(self.challenges), 1, "challenges")
         return f"granted {told['last']['scope']!r}"
 
-    def asks_for_every_scope(self) -> str | None:
-        self.succeeds(self.does([self.further, self.open], "--every-scope", logins=1), results=2)
-        expect(len(self.challenges), 0, "challenges")
-        return None
-
     def all(self) -> None:
         self.case("a wrong password does not log in", self.wrong_password)
         self.case("consent refused: no token", self.user_says_no)
@@ -105,7 +100,6 @@ class Run(Commands):
         self.case("refreshes: the new token is good", self.refreshes)
         self.case("the further scope refused: the tool does not run", self.further_scope_is_refused)
         self.case("the user grants the further scope: the tool runs", self.further_scope_is_granted)
-        self.case("asks for every scope that it finds at once, as when nothing is set: the tool runs", self.asks_for_every_scope)
 
 
 def main() -> None:

@@ -17,17 +17,35 @@ from columns import Column
 
 def _device(name: str, title: str, issuer: str, token_format: str) -> Column:
     """The microcontroller: it is one device with few connections."""
-    own = {"host": "127.0.0.1", "open_tool": "read_temperature", "base": device_server.READ, "further": device_server.WRITE}
-    image = "introspecting" if token_format == "opaque" else "firmware"
-    title = f"microcontroller, {title}"
-    return Column(name, title, device_server.start, issuer, token_format, **own, image=image, one_at_a_time=True)
+    asks = token_format == "opaque"
+    return Column(
+        name,
+        f"microcontroller, {title}",
+        device_server.start,
+        issuer,
+        token_format,
+        host="127.0.0.1",
+        open_tool="read_temperature",
+        base=device_server.READ,
+        further=device_server.WRITE,
+        image="introspecting" if asks else "firmware",
+        one_at_a_time=True,
+        asks_oidc_provider=asks and issuer == OTHERS,
+    )
 
 
 COLUMNS = (
     Column("desktop-offline", "desktop server offline × ours on SQLite", desktop_server.start, OURS_ON_SQLITE, "hs256"),
     Column("desktop-asking", "desktop server introspection × ours on SQLite", desktop_server.start, OURS_ON_SQLITE, "opaque"),
     Column("desktop-keys", "desktop server, published keys × oidc-provider", desktop_server.start, OTHERS, "jwt"),
-    Column("desktop-asking-others", "desktop server introspection × oidc-provider", desktop_server.start, OTHERS, "opaque"),
+    Column(
+        "desktop-asking-others",
+        "desktop server introspection × oidc-provider",
+        desktop_server.start,
+        OTHERS,
+        "opaque",
+        asks_oidc_provider=True,
+    ),
     Column("demo-legacy", "demo --legacy", demo.start, legacy=True),
     Column("demo-hidden", "demo --legacy, RFC 9728 hidden", demo.start, legacy=True, hidden=True),
     Column("demo-offline", "demo --verify offline", demo.start),
@@ -100,6 +118,7 @@ def table(columns: Columns, cells: Cells) -> list[str]:
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
     lines += [f"{letter}   {column.title}" for column, letter in letters.items()]
     lines += [f"-{number}  {reason.why}" for number, reason in enumerate(ABSENT, 1)]
+    lines.append("either  2026-07-28, or the handshake with a server that has no more")
     return lines + [f"{letters[column]}   has no further tool: {column.one_scope}" for column in columns if column.one_scope]
 
 

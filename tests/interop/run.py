@@ -82,9 +82,8 @@ def check_servers(servers: dict[Column, Server], cells: Cells) -> None:
     """What no client can see alone."""
     # What others run is theirs to judge.
     ours = [column for column in servers if not column.theirs]
-    for here, there in zip(ours, [*ours[1:], ours[0]]):
-        title = f"a token for {here.title} is refused by {there.title}"
-        report(title, foreign_token(servers[here], servers[there], (here.open_tool, there.open_tool), token_of(cells, here)))
+    for here in ours:
+        report(f"a token for {here.title} is refused by every other", foreign_token(servers, here, token_of(cells, here)))
         report(f"{here.title}: no code for another resource", other_resource(servers[here], here))
         title = f"{here.title}: endpoints at the MCP server's origin are opt-in"
         report(title, default_endpoints(servers[here], here.legacy))

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# the official SDKs' clients, FastMCP and the Inspector, unmodified, complete the flow, ours at the SDKs' servers too; no secret is in any log
+# the official SDKs' clients, rmcp, FastMCP and the Inspector, unmodified, complete the flow, ours at the SDKs' servers too; no secret is in any log
 set -u
 . tests/steps/lib.sh
 . tests/device/images.sh
@@ -9,7 +9,10 @@ for test in tests/interop/test_*.py; do
     python3 "$test" 2>&1 || status=1
 done
 cargo build --quiet --locked --release || exit 1
-arguments=(--program "$CARGO_TARGET_DIR/release/portcullis" --cache "$CACHE/interop")
+# With the features of the step `test`, which has built nearly all of it.
+cargo build --quiet --locked --workspace --all-features --bin desktop_server --bin desktop_client --bin rmcp_client || exit 1
+cargo build --quiet --locked --manifest-path tests/interop/rmcp/Cargo.toml || exit 1
+arguments=(--program "$CARGO_TARGET_DIR/release/portcullis" --examples "$CARGO_TARGET_DIR/debug" --cache "$CACHE/interop")
 if can_emulate "the columns of the microcontroller"; then
     example_images && arguments+=(--images "$images") || status=1
 fi

@@ -2,8 +2,8 @@
 //! calls those it is told to; asks for more scope when a call needs it.
 //!
 //! Arguments: the server's URL, the era (`handshake` or `stateless`), a port for the redirect, the calls as a JSON array of
-//! `{"name", "arguments"}`, and `--every-scope` and `--refresh`. The login page is shown on standard error as
-//! `page URL`, a challenge as `challenge SCOPE`; on standard output is a JSON document about what came of it.
+//! `{"name", "arguments"}`, and perhaps `--refresh`. The login page is shown on standard error as `page URL`, a challenge
+//! as `challenge SCOPE`; on standard output is a JSON document about what came of it.
 
 use std::{error::Error, process::ExitCode};
 
@@ -31,7 +31,6 @@ struct Host {
     stateless: bool,
     listener: TcpListener,
     redirect_uri: String,
-    every_scope: bool,
 }
 
 impl Host {
@@ -53,12 +52,9 @@ impl Host {
 
     /// The login that the server's challenge asks for.
     async fn log_in(&self, challenge: &str) -> Result<AuthorizationManager, Failure> {
-        let mut request = AuthorizationRequest::new(&self.redirect_uri)
+        let request = AuthorizationRequest::new(&self.redirect_uri)
             .with_client_name("interop rmcp")
             .with_challenge(challenge);
-        if !self.every_scope {
-            request = request.with_initial_scope_selection();
-        }
         let mut state = OAuthState::new(&self.url, None).await?;
         state.start_authorization(request).await?;
         let callback = self.browse(&state.get_authorization_url().await?).await?;
@@ -121,14 +117,13 @@ async fn run() -> Result<Value, Failure> {
     let (flags, words): (Vec<_>, Vec<_>) =
         std::env::args().skip(1).partition(|word| word.starts_with("--"));
     let [url, era, port, calls] = words.as_slice() else {
-        return Err("usage: interop_rmcp URL ERA PORT CALLS [--every-scope] [--refresh]".into());
+        return Err("usage: interop_rmcp URL ERA PORT CALLS [--refresh]".into());
     };
     let host = Host {
         url: url.clone(),
         stateless: era == "stateless",
         listener: TcpListener::bind(("127.0.0.1", port.parse()?)).await?,
         redirect_uri: format!("http://localhost:{port}/callback"),
-        every_scope: flags.iter().any(|flag| flag == "--every-scope"),
     };
     let challenge = match host.connect(reqwest::Client::new()).await {
         Ok(_) => return Err("the server lets anybody in".into()),
