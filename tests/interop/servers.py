@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 START_SECS_MAX = 60
 STOP_SECS_MAX = 10
+# Below those that outgoing connections get: one of these would be in the way of a server that starts anew.
+PORTS = range(20_000, 32_000)
 USER, PASSWORD = "demo_user", "demo_password"
 
 
@@ -101,10 +104,16 @@ def fetch(url: str, body: bytes | None = None, headers: dict[str, str] | None = 
 
 def free_ports(count: int) -> list[int]:
     """Ports that were free a moment ago, all different."""
-    probes = [socket.socket() for _ in range(count)]
+    probes: list[socket.socket] = []
     try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
+        while len(probes) < count:
+            probe = socket.socket()
+            try:
+                probe.bind(("127.0.0.1", random.choice(PORTS)))
+            except OSError:
+                probe.close()
+            else:
+                probes.append(probe)
         return [probe.getsockname()[1] for probe in probes]
     finally:
         for probe in probes:
