@@ -25,6 +25,8 @@ listen = "127.0.0.1:{port}"
 issuer = "{issuer}"
 [database]
 sqlite = "records.db"
+[lifetimes]
+access_token_secs = 3600
 [limits]
 registrations_per_peer_per_hour = 10000
 requests_per_peer_per_second = 0

@@ -44,10 +44,13 @@ class Column:
     """The firmware that it runs, by the name of its file."""
     one_at_a_time: bool = False
     """Clients come one after another."""
-    asks_oidc_provider: bool = False
-    """Its server asks oidc-provider about tokens, which tells nothing about JWTs."""
     theirs: bool = False
     """Nothing in it is ours: what it does is for its makers to test."""
+
+    @property
+    def asks_oidc_provider(self) -> bool:
+        """Its server asks `oidc-provider` about tokens."""
+        return (self.issuer, self.token_format) == ("oidc-provider", "opaque")
 
 
 @dataclass
@@ -59,7 +62,7 @@ class Means:
     cache: Path
     """Where environments, logs and databases are kept."""
     examples: Path
-    """The folder with the programs of `examples`."""
+    """The folder with the programs of `examples`, and `interop_rmcp`."""
     node: Path
     """The folder with the programs in JavaScript and their packages."""
     python: Path

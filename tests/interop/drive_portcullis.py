@@ -19,7 +19,6 @@ from servers import fetch, metadata_url
 from user_agent import LoginRefused
 
 
-
 class Run(Commands):
     """The program against one server; its logins are in a folder of its own."""
 

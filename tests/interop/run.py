@@ -73,8 +73,8 @@ def drive_all(servers: dict[Column, Server], commands: dict[Client, list[str]], 
 
 
 def token_of(cells: Cells, column: Column) -> str:
-    """One that a client still has; ours has logged out."""
-    tokens = (cells[client, column].token for client in CLIENTS if (client, column) in cells)
+    """One that a client still has, of the youngest; ours has logged out."""
+    tokens = (cells[client, column].token for client in reversed(CLIENTS) if (client, column) in cells)
     return next(filter(None, tokens), "")
 
 
@@ -107,7 +107,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", type=Path, required=True, help="the portcullis program")
     parser.add_argument("--cache", type=Path, required=True, help="where environments and logs are kept")
-    parser.add_argument("--examples", type=Path, required=True, help="the folder with desktop_server, desktop_client, rmcp_client and interop_rmcp")
+    parser.add_argument("--examples", type=Path, required=True, help="the folder with the programs of examples, and interop_rmcp")
     parser.add_argument("--images", type=Path, help="where the firmware is; without it its columns are left out")
     options = parser.parse_args()
     program, cache, examples = options.program.resolve(), options.cache.resolve(), options.examples.resolve()
@@ -126,7 +126,7 @@ def main() -> None:
         for programs in running:
             programs.stop()
     check_logs(servers, means, cells)
-    print("\n" + "\n".join(table(columns, cells)))
+    print("\n" + "\n".join(table(cells, columns)))
     for broken in BROKEN:
         print(f"upstream  {broken.client}, {broken.case}: {broken.why}")
     sys.exit(1 if failures else 0)

@@ -9,8 +9,8 @@ for test in tests/interop/test_*.py; do
     python3 "$test" 2>&1 || status=1
 done
 cargo build --quiet --locked --release || exit 1
-# With the features of the step `test`, which has built nearly all of it.
-cargo build --quiet --locked --workspace --all-features --bin desktop_server --bin desktop_client --bin rmcp_client || exit 1
+# The programs of the examples come with their tests; built as in the step `test`, so that what that has built is used.
+cargo test --quiet --locked --workspace --all-features --no-run --test desktop_server --test rmcp_client || exit 1
 cargo build --quiet --locked --manifest-path tests/interop/rmcp/Cargo.toml || exit 1
 arguments=(--program "$CARGO_TARGET_DIR/release/portcullis" --examples "$CARGO_TARGET_DIR/debug" --cache "$CACHE/interop")
 if can_emulate "the columns of the microcontroller"; then

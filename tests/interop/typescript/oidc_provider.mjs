@@ -8,6 +8,7 @@ import { readFileSync } from "node:fs";
 import Provider, { errors } from "oidc-provider";
 
 const { port, user, password, resources } = JSON.parse(readFileSync(process.argv[2], "utf8"));
+const TOKEN_SECS = 3600;
 const scopes = new Set(resources.flatMap(({ scope }) => scope.split(" ")));
 const records = new Map();
 
@@ -71,7 +72,7 @@ const provider = new Provider(`http://localhost:${port}`, {
         const known = resources.find(({ identifier }) => identifier === asked);
         if (!known) throw new errors.InvalidTarget();
         const jwt = known.sign && { sign: { alg: "HS256", kid: known.sign.kid, key: Buffer.from(known.sign.key, "base64url") } };
-        return { scope: known.scope, audience: asked, accessTokenFormat: known.format, accessTokenTTL: 600, jwt };
+        return { scope: known.scope, audience: asked, accessTokenFormat: known.format, accessTokenTTL: TOKEN_SECS, jwt };
       },
     },
   },

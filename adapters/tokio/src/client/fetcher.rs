@@ -26,6 +26,9 @@ use crate::connector::{Connector, Network, connector};
 
 /// Longest header section of an answer in bytes.
 const HEAD_LEN_MAX: usize = 64 * 1024;
+/// Node and uvicorn close connections that were idle for five seconds, as long as a user needs to log in; a code that
+/// is on its way then is lost.
+const IDLE_SECS_MAX: u64 = 3;
 
 /// An HTTP client that follows no redirect, keeps no cookie, and adds no credentials of its own.
 #[derive(Clone)]
@@ -44,7 +47,7 @@ impl Fetcher {
     pub(super) fn new() -> Option<Self> {
         let pooled = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(30))
+            .pool_idle_timeout(Duration::from_secs(IDLE_SECS_MAX))
             .http1_max_buf_size(HEAD_LEN_MAX)
             .build(connector(&Network::system())?);
         Some(Self { pooled })
