@@ -36,7 +36,7 @@ struct Host {
 impl Host {
     async fn connect(
         &self,
-        http: impl StreamableHttpClient + Clone + Send + Sync + 'static,
+        http: impl StreamableHttpClient + Sync,
     ) -> Result<RunningService<RoleClient, ()>, ClientInitializeError> {
         let lifecycle = if self.stateless {
             ClientLifecycleMode::Discover {
