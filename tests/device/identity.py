@@ -24,6 +24,10 @@ def base64url(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
+def from_base64url(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
 @dataclass
 class Identity:
     """One device: where it is reached, who issues its tokens, the key they share."""
@@ -50,8 +54,7 @@ class Identity:
         """The identity in a document that something else wrote; without keys it signs nothing that counts."""
         document = json.loads(path.read_text())
         current = (document.get("keys") or [{"kid": "", "key": ""}])[0]
-        key = base64.urlsafe_b64decode(current["key"] + "=" * (-len(current["key"]) % 4))
-        return cls(document["resource"], document["issuer"], current["kid"], key)
+        return cls(document["resource"], document["issuer"], current["kid"], from_base64url(current["key"]))
 
     def claims(self, scope: str, **changes: Any) -> dict[str, Any]:
         now = int(time.time())

@@ -24,6 +24,13 @@ START_SECS_MAX = 30
 END_SECS_MAX = 10
 SERVED = " is served at "
 HALTED = "halted:"
+# An instruction takes 2^5 ns, about as on a Cortex-M3 of 31 MHz. The device's time is its own then, so that what it
+# computes takes the same part of a deadline on any machine, however busy.
+SHIFT = 5
+STEADY = f"shift={SHIFT}"
+# About 8 MHz, and never ahead of the time around: where nothing long is computed. A device that waits keeps its emulator
+# busy, for which this leaves more of the machine to others.
+MODEST = "shift=7,align=on"
 # The register of the board's lights (Arm AN385, section 4.1).
 LEDS = 0x4002_8000
 # What memory is filled with before the start: whatever was used since is something else.

@@ -29,16 +29,13 @@ from abuse import Abuse, Limits
 from certificates import PROGRAM, Authority
 from identity import READ
 from introspection_server import PATH, Act, IntrospectionServer, Question, answer, tls
-from qemu import Device, Region, stack_region, symbols
+from qemu import SHIFT, STEADY, Device, Region, stack_region, symbols
 from report import Failure, Report, expect
 from strangers import Stranger, random_hello, strangers
 from wire import Answer, Caller, ask, request
 
 HOST = "localhost"
 ISSUER = "http://localhost:9000"
-# An instruction takes 2^5 ns, about as on a Cortex-M3 of 31 MHz. The device's time is its own, so that a handshake
-# takes the same part of a deadline on any machine, however busy.
-SHIFT = 5
 # In seconds of the machine around: the device's deadline is 5 s of its own, which may take longer here.
 ANSWER_SECS_MAX = 60
 # The adapter's limits for an answer (LIM-11): its head, and how many fields are in it.
@@ -260,7 +257,7 @@ def run(report: Report, options: argparse.Namespace, folder: Path) -> None:
     with (
         IntrospectionServer(ISSUER, authority.issue("server", HOST)) as server,
         IntrospectionServer(ISSUER, authority.issue("trap", HOST)) as trap,
-        Device(options.introspecting, document=document, reaches_host=True, icount=f"shift={SHIFT}") as device,
+        Device(options.introspecting, document=document, reaches_host=True, icount=STEADY) as device,
     ):
         rogue, abuse = Rogue(device, server, report), Abuse(device, report)
         with report.case("before: a token that the authorization server knows, and one that it does not know"):

@@ -17,6 +17,9 @@ from servers import PASSWORD, USER, Programs, free_ports
 
 OURS, OTHERS = "ours", "oidc-provider"
 COMMAND_SECS_MAX = 60
+# The name of the keys of HS256 tokens.
+KEY_ID = "1"
+KEY_LEN = 32
 CONFIGURATION = """
 listen = "127.0.0.1:{port}"
 issuer = "{issuer}"
@@ -61,6 +64,8 @@ class AuthorizationServer(Programs):
         self.folder.mkdir(mode=0o700)
         for column in columns:
             write_secret(self.folder / f"{column.name}.secret", secrets.token_urlsafe(32))
+            if kind == OTHERS and column.token_format == "hs256":
+                write_secret(self.folder / f"{column.name}.key", secrets.token_urlsafe(KEY_LEN))
         self._program = means.program
         try:
             self._start_ours(means, columns) if kind == OURS else self._start_others(means, columns)
@@ -75,8 +80,9 @@ class AuthorizationServer(Programs):
     def key_file(self, column: Column, resource: str) -> Path:
         """A file with the key that verifies the HS256 tokens of a resource."""
         key = self.folder / f"{column.name}.key"
-        master = self.folder / "portcullis-data" / "master.key"
-        self._command("key", "derive", "--master-key", str(master), "--resource", resource, "--out", str(key))
+        if self.kind == OURS:
+            master = self.folder / "portcullis-data" / "master.key"
+            self.command("key", "derive", "--master-key", str(master), "--resource", resource, "--kid", KEY_ID, "--out", str(key))
         return key
 
     def _start_ours(self, means: Means, columns: list[Column]) -> None:
@@ -87,14 +93,16 @@ class AuthorizationServer(Programs):
         (self.folder / "portcullis.toml").write_text(configuration)
         self.run([str(self._program), "authorization-server"], self.folder, ours=True)
         self._waits()
-        self._command("user", "add", USER, typed=f"{PASSWORD}\n")
+        self.command("user", "add", USER, typed=f"{PASSWORD}\n")
 
     def _start_others(self, means: Means, columns: list[Column]) -> None:
         resources = [
             {
                 "identifier": means.resource(column),
                 "scope": f"{column.base} {column.further}",
-                "format": column.token_format,
+                # HS256 with a key of its own, or as a JWT whose key is published, or opaque.
+                "format": "jwt" if column.token_format == "hs256" else column.token_format,
+                "sign": self._shared_key(column),
                 "client": {"client_id": column.name, "client_secret": self.secret_file(column).read_text()},
             }
             for column in columns
@@ -105,10 +113,16 @@ class AuthorizationServer(Programs):
         self.run(["node", str(means.node / "oidc_provider.mjs"), str(file)])
         self._waits()
 
+    def _shared_key(self, column: Column) -> dict[str, str] | None:
+        if column.token_format != "hs256":
+            return None
+        return {"kid": KEY_ID, "key": (self.folder / f"{column.name}.key").read_text()}
+
     def _waits(self) -> None:
         self.answers(f"{self.issuer}/.well-known/oauth-authorization-server")
 
-    def _command(self, *words: str, typed: str = "") -> None:
+    def command(self, *words: str, typed: str = "") -> None:
+        """Our program, in the folder."""
         command = [str(self._program), *words]
         ended = subprocess.run(command, cwd=self.folder, input=typed, capture_output=True, text=True, timeout=COMMAND_SECS_MAX)
         if ended.returncode:

@@ -21,6 +21,8 @@ from upstream import BROKEN
 HERE = Path(__file__).resolve().parent
 RUN_SECS_MAX = 600
 NODE_MIN = 20
+# How cases end in which the tool runs that needs a further scope.
+FURTHER_RAN = ": the tool runs"
 ARCHITECTURES = {"x86_64": "x64", "aarch64": "arm64"}
 
 
@@ -73,6 +75,8 @@ class Outcome:
     failed: int = 0
     upstream: int = 0
     """Cases that fail because of the client, as listed."""
+    further: bool = False
+    """Whether the tool ran that needs a further scope."""
     token: str = ""
     secrets: set[str] = field(default_factory=set)
 
@@ -175,6 +179,7 @@ def drive(command: list[str], client: Client, column: Column, server: Server, ca
     else:
         told = json.loads(report.read_text())
         outcome.token, outcome.secrets = told["token"], set(told["secrets"]) | browsers.secrets
+    server.when_left(outcome, f"{client.name}, {label}")
     return outcome
 
 
@@ -208,6 +213,7 @@ def judge(client: Client, label: str, lines: list[str]) -> Outcome:
             outcome.lines.append(line)
             continue
         passed = kind == "ok"
+        outcome.further |= passed and FURTHER_RAN in said
         case = next((case for case in listed if said == case or said.startswith((f"{case}: ", f"{case} ("))), None)
         if case is None:
             outcome.passed += passed

@@ -40,6 +40,8 @@ class Column:
     """The server's origin has endpoints for clients older than RFC 9728."""
     one_scope: str = ""
     """Why no tool needs a further scope."""
+    image: str = ""
+    """The firmware that it runs, by the name of its file."""
     one_at_a_time: bool = False
     """Clients come one after another."""
     theirs: bool = False
@@ -65,6 +67,8 @@ class Means:
     """The folder with the programs in JavaScript and their packages."""
     python: Path
     """An interpreter with the Python SDK 2.x."""
+    images: Path | None = None
+    """The folder with firmware; without, no column has a device."""
     ports: dict[str, int] = field(default_factory=dict)
     """Where each column's server listens, by name."""
     issuers: dict[str, AuthorizationServer] = field(default_factory=dict)

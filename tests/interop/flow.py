@@ -184,7 +184,7 @@ class Run:
         self.secrets |= agent.secrets | exchanges.secrets
 
     async def without_token(self) -> str | None:
-        async with self.sdk.http.AsyncClient() as http:
+        async with self.sdk.http.AsyncClient(timeout=30) as http:
             for headers, error in (
                 ({}, None),
                 ({"Authorization": "Bearer mF_9.B5f-4.1JqM"}, "invalid_token"),
@@ -287,7 +287,7 @@ class Run:
         return None
 
     async def changed_token(self) -> str | None:
-        async with self.sdk.http.AsyncClient() as http:
+        async with self.sdk.http.AsyncClient(timeout=30) as http:
             good = await post_tool_call(http, self.options, bearer(self.token))
             expect(good.status_code, 200, "status of the token itself")
             middle = len(self.token) // 2

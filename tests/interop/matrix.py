@@ -8,10 +8,29 @@ from typing import Callable
 import behind_proxy
 import demo
 import desktop_server
+import device_server
 import sdk_servers
 from authorization import OTHERS, OURS as OURS_ON_SQLITE
 from clients import CLIENTS, OURS, Client, Outcome
 from columns import Column
+
+
+def _device(name: str, title: str, issuer: str, token_format: str) -> Column:
+    """The microcontroller: it is one device with few connections."""
+    return Column(
+        name,
+        f"microcontroller, {title}",
+        device_server.start,
+        issuer,
+        token_format,
+        host="127.0.0.1",
+        open_tool="read_temperature",
+        base=device_server.READ,
+        further=device_server.WRITE,
+        image="introspecting" if token_format == "opaque" else "firmware",
+        one_at_a_time=True,
+    )
+
 
 COLUMNS = (
     Column("desktop-offline", "desktop server offline × ours on SQLite", desktop_server.start, OURS_ON_SQLITE, "hs256"),
@@ -24,6 +43,10 @@ COLUMNS = (
     Column("demo-jwks", "demo --verify jwks", demo.start),
     Column("proxy-others", "protect, TypeScript server × oidc-provider", behind_proxy.start, OTHERS, "jwt"),
     Column("proxy-ours", "protect, TypeScript server × ours on SQLite", behind_proxy.start, OURS_ON_SQLITE, "hs256"),
+    _device("device-others", "verifies tokens × oidc-provider", OTHERS, "hs256"),
+    _device("device-ours", "verifies tokens × ours on SQLite", OURS_ON_SQLITE, "hs256"),
+    _device("device-asking-others", "asks about tokens × oidc-provider", OTHERS, "opaque"),
+    _device("device-asking-ours", "asks about tokens × ours on SQLite", OURS_ON_SQLITE, "opaque"),
     Column(
         sdk_servers.PYTHON,
         "Python SDK 2.x server × its own",
@@ -68,6 +91,7 @@ def _at_demo(client: Client) -> bool:
 
 
 Cells = dict[tuple[Client, Column], Outcome]
+Columns = tuple[Column, ...]
 
 
 def absent(client: Client, column: Column) -> int | None:
@@ -75,18 +99,18 @@ def absent(client: Client, column: Column) -> int | None:
     return next((number for number, reason in enumerate(ABSENT, 1) if reason.leaves_out(client, column)), None)
 
 
-def table(cells: Cells) -> list[str]:
+def table(cells: Cells, columns: Columns = COLUMNS) -> list[str]:
     """Client × column × result, and what explains it."""
-    letters = dict(zip(COLUMNS, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
+    letters = dict(zip(columns, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
     rows = [["", *letters.values()]]
     for client in (*CLIENTS, *OURS):
-        rows.append([str(client)] + [_cell(cells, client, column) for column in COLUMNS])
+        rows.append([str(client)] + [_cell(cells, client, column) for column in columns])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
     lines += [f"{letter}   {column.title}" for column, letter in letters.items()]
     lines += [f"-{number}  {reason.why}" for number, reason in enumerate(ABSENT, 1)]
     lines.append("either  2026-07-28, or the handshake with a server that has no more")
-    return lines + [f"{letters[column]}   has no further tool: {column.one_scope}" for column in COLUMNS if column.one_scope]
+    return lines + [f"{letters[column]}   has no further tool: {column.one_scope}" for column in columns if column.one_scope]
 
 
 def _cell(cells: Cells, client: Client, column: Column) -> str:

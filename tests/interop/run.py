@@ -17,7 +17,7 @@ from authorization import OURS as OURS_ON_SQLITE, OTHERS, AuthorizationServer
 from checks import default_endpoints, foreign_token, leaks, other_resource, search_is_blind
 from clients import CLIENTS, OURS, Client, drive, install, node_modules, sdk_python
 from columns import Column, Means
-from matrix import COLUMNS, Cells, absent, table
+from matrix import COLUMNS, Cells, Columns, absent, table
 from servers import Programs, Server, free_ports
 from upstream import BROKEN
 
@@ -32,12 +32,12 @@ def report(title: str, why: str | None) -> None:
     print(f"ok - {title}" if why is None else f"not ok - {title}: {why}", flush=True)
 
 
-def start_all(means: Means, running: list[Programs]) -> dict[Column, Server]:
+def start_all(columns: Columns, means: Means, running: list[Programs]) -> dict[Column, Server]:
     """All that clients meet; what has started is in `running`, whatever happens."""
     with ThreadPoolExecutor(RUNS_AT_ONCE) as pool:
 
         def issuer(kind: str) -> None:
-            served = [column for column in COLUMNS if column.issuer == kind]
+            served = [column for column in columns if column.issuer == kind]
             means.issuers[kind] = AuthorizationServer(kind, means, served)
             running.append(means.issuers[kind])
 
@@ -46,7 +46,7 @@ def start_all(means: Means, running: list[Programs]) -> dict[Column, Server]:
             return running[-1]
 
         list(pool.map(issuer, (OURS_ON_SQLITE, OTHERS)))
-        return dict(zip(COLUMNS, pool.map(server, COLUMNS)))
+        return dict(zip(columns, pool.map(server, columns)))
 
 
 def drive_all(servers: dict[Column, Server], commands: dict[Client, list[str]], cache: Path) -> Cells:
@@ -61,12 +61,12 @@ def drive_all(servers: dict[Column, Server], commands: dict[Client, list[str]], 
             print("\n".join(outcome.lines), flush=True)
 
     # What goes one after another takes longest, and has a thread that nobody waits for.
-    patient = [column for column in COLUMNS if column.one_at_a_time]
+    patient = [column for column in servers if column.one_at_a_time]
     with ThreadPoolExecutor(RUNS_AT_ONCE + len(patient)) as pool:
-        clients = {column: [it for it in (*CLIENTS, *OURS) if not absent(it, column)] for column in COLUMNS}
+        clients = {column: [it for it in (*CLIENTS, *OURS) if not absent(it, column)] for column in servers}
         runs = [pool.submit(drive_some, clients[column], column) for column in patient]
         for client in (*CLIENTS, *OURS):
-            columns = [column for column in COLUMNS if client in clients[column] and not column.one_at_a_time]
+            columns = [column for column in servers if client in clients[column] and not column.one_at_a_time]
             runs += [pool.submit(drive_some, [client], column) for column in columns]
         for run in as_completed(runs):
             run.result()
@@ -82,18 +82,20 @@ def token_of(cells: Cells, column: Column) -> str:
 def check_servers(servers: dict[Column, Server], cells: Cells) -> None:
     """What no client can see alone."""
     # What others run is theirs to judge.
-    ours = [column for column in COLUMNS if not column.theirs]
+    ours = [column for column in servers if not column.theirs]
     for here in ours:
         report(f"a token for {here.title} is refused by every other", foreign_token(servers, here, token_of(cells, here)))
         report(f"{here.title}: no code for another resource", other_resource(servers[here], here))
         title = f"{here.title}: endpoints at the MCP server's origin are opt-in"
         report(title, default_endpoints(servers[here], here.legacy))
+        for title, why in servers[here].own_checks():
+            report(f"{here.title}: {title}", why)
 
 
 def check_logs(servers: dict[Column, Server], means: Means, cells: Cells) -> None:
     """SEC-320, when everything has ended."""
     report("the search for secrets finds a planted one", search_is_blind())
-    for column in COLUMNS:
+    for column in servers:
         if column.theirs:
             continue
         secrets = set[str]().union(*(outcome.secrets for (_, where), outcome in cells.items() if where == column))
@@ -107,15 +109,17 @@ def main() -> None:
     parser.add_argument("--program", type=Path, required=True, help="the portcullis program")
     parser.add_argument("--cache", type=Path, required=True, help="where environments and logs are kept")
     parser.add_argument("--examples", type=Path, required=True, help="the folder with the programs of examples, and interop_rmcp")
+    parser.add_argument("--images", type=Path, help="where the firmware is; without it its columns are left out")
     options = parser.parse_args()
     program, cache, examples = options.program.resolve(), options.cache.resolve(), options.examples.resolve()
     cache.mkdir(parents=True, exist_ok=True)
     commands = install(cache, program, examples)
-    ports = dict(zip((column.name for column in COLUMNS), free_ports(len(COLUMNS))))
-    means = Means(program, cache, examples, node_modules(cache), sdk_python(cache, "2.3.0"), ports)
+    columns = tuple(column for column in COLUMNS if options.images or not column.image)
+    ports = dict(zip((column.name for column in columns), free_ports(len(columns))))
+    means = Means(program, cache, examples, node_modules(cache), sdk_python(cache, "2.3.0"), options.images, ports)
     running: list[Programs] = []
     try:
-        servers = start_all(means, running)
+        servers = start_all(columns, means, running)
         report(f"all {len(running)} servers and authorization servers start", None)
         for case in diagnose.check(means, servers):
             report(*case)
@@ -125,7 +129,7 @@ def main() -> None:
         for programs in running:
             programs.stop()
     check_logs(servers, means, cells)
-    print("\n" + "\n".join(table(cells)))
+    print("\n" + "\n".join(table(cells, columns)))
     for broken in BROKEN:
         print(f"upstream  {broken.client}, {broken.case}: {broken.why}")
     sys.exit(1 if failures else 0)

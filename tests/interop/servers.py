@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -11,10 +12,16 @@ import urllib.error
 import urllib.request
 from email.message import Message
 from pathlib import Path
+from typing import TYPE_CHECKING, Iterable
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from clients import Outcome
 
 START_SECS_MAX = 60
 STOP_SECS_MAX = 10
+# Below those that outgoing connections get: one of these would be in the way of a server that starts anew.
+PORTS = range(20_000, 32_000)
 USER, PASSWORD = "demo_user", "demo_password"
 
 
@@ -75,6 +82,13 @@ class Server(Programs):
         super().__init__(name, cache)
         self.issuer, self.resource = issuer, resource
 
+    def when_left(self, outcome: Outcome, label: str) -> None:
+        """Adds what only this server shows about a client that has gone; `label` begins the titles of its cases."""
+
+    def own_checks(self) -> Iterable[tuple[str, str | None]]:
+        """Cases beside those of clients, and why they failed."""
+        return ()
+
 
 def metadata_url(resource: str) -> str:
     parts = urlsplit(resource)
@@ -95,10 +109,16 @@ def fetch(
 
 def free_ports(count: int) -> list[int]:
     """Ports that were free a moment ago, all different."""
-    probes = [socket.socket() for _ in range(count)]
+    probes: list[socket.socket] = []
     try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
+        while len(probes) < count:
+            probe = socket.socket()
+            try:
+                probe.bind(("127.0.0.1", random.choice(PORTS)))
+            except OSError:
+                probe.close()
+            else:
+                probes.append(probe)
         return [probe.getsockname()[1] for probe in probes]
     finally:
         for probe in probes:

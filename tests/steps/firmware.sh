@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
-# a device in QEMU: every scenario as on the desktop, real clients, abuse, budgets, no panic
+# a device in QEMU: every scenario as on the desktop, its authorization server, abuse, budgets, no panic
 set -u
 . tests/steps/lib.sh
-. examples/microcontroller/firmware.sh
+. tests/device/images.sh
 
-board mps2-an385
 test_manifest=tests/firmware/Cargo.toml
 measure_manifest=tests/device/measure/Cargo.toml
 
@@ -15,13 +14,8 @@ second=(lints scenarios budgets panics)
 last=(abuse)
 
 # What the parts are about: `firmware` and `test_image` are their paths, and in `$images` lie those of tests/device.
-images=$CACHE/device
 images() {
-    mkdir -p "$images"
-    case_of "the example firmware builds, with introspection" build_with introspection || return
-    cp "$firmware" "$images/introspecting"
-    case_of "the example firmware builds" build || return
-    cp "$firmware" "$images/firmware"
+    example_images || return
     case_of "the test image builds" build_image $test_manifest test-image || return
     test_image=$image
     case_of "the measuring image builds" build_image $measure_manifest measure || return
@@ -35,12 +29,6 @@ images() {
     case_of "the measuring image builds, with a planted panic" \
         build_image $measure_manifest measure --features planted || return
     cp "$image" "$images/planted"
-}
-
-build_with() {
-    local features=("${features[@]}")
-    features[-1]+=" $1"
-    build
 }
 
 # What only a bare target compiles: Debian has the lints of its compiler in a package of their own.
@@ -112,10 +100,10 @@ rogue() {
     python3 tests/device/rogue.py --introspecting "$images/introspecting" --program "$CARGO_TARGET_DIR/release/portcullis"
 }
 
-# The official clients through the whole flow against the device, in both ways to verify tokens.
+# The device and its authorization server, in both ways to verify tokens: challenges to the letter, and an outage.
 peers() {
     python3 tests/device/peers.py --firmware "$images/firmware" --introspecting "$images/introspecting" \
-        --program "$CARGO_TARGET_DIR/release/portcullis" --cache "$CACHE/interop"
+        --program "$CARGO_TARGET_DIR/release/portcullis"
 }
 
 # Hostile peers, over the emulator's network and over one of packets; afterwards the device is as before.
@@ -127,14 +115,7 @@ abuse() {
     return $status
 }
 
-compiler >/dev/null 2>&1 || {
-    echo "skip - the firmware: no compiler for $target (Debian's rustc-web, cargo-web, rust-web-src, or rustup's rust-src or target)"
-    exit $SKIPPED
-}
-debian qemu-system-arm >/dev/null 2>&1 || command -v qemu-system-arm >/dev/null || {
-    echo "skip - the firmware: no qemu-system-arm"
-    exit $SKIPPED
-}
+can_emulate "the firmware" || exit $SKIPPED
 # Each build puts its image where the one before had its own.
 lock images
 images || exit 1

@@ -1,6 +1,7 @@
 // An authorization server that is not ours: npm's `oidc-provider`, with registration, and access tokens for some
 // resources, as JWTs or opaque. Argument: a file with `port`, `user`, `password` and `resources`, each of which has
-// `identifier`, `scope`, `format`, and `client` with the id and secret that its server introspects with.
+// `identifier`, `scope`, `format`, `client` with the id and secret that its server introspects with, and maybe `sign`
+// with the `kid` and `key` of HS256.
 
 import { readFileSync } from "node:fs";
 
@@ -70,7 +71,8 @@ const provider = new Provider(`http://localhost:${port}`, {
       getResourceServerInfo: (_, asked) => {
         const known = resources.find(({ identifier }) => identifier === asked);
         if (!known) throw new errors.InvalidTarget();
-        return { scope: known.scope, audience: asked, accessTokenFormat: known.format, accessTokenTTL: TOKEN_SECS };
+        const jwt = known.sign && { sign: { alg: "HS256", kid: known.sign.kid, key: Buffer.from(known.sign.key, "base64url") } };
+        return { scope: known.scope, audience: asked, accessTokenFormat: known.format, accessTokenTTL: TOKEN_SECS, jwt };
       },
     },
   },
