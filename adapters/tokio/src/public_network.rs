@@ -119,7 +119,7 @@ mod tests {
         // Not every system takes these for addresses; none connects to them.
         for host in ["2130706433", "0x7f.1", "127.1", "0177.0.0.1"] {
             let url: Uri = format!("http://{host}:9/").parse().unwrap();
-            let error = connect(url, look_up).await.err().expect("connected");
+            let error = connect(url, look_up).await.expect_err("connected");
             assert_ne!(error.kind(), io::ErrorKind::ConnectionRefused, "{host}");
         }
     }

@@ -14,7 +14,8 @@ use super::*;
 async fn turncoat() -> (World, World, Arc<AtomicBool>) {
     let evil = World::with(|world, seen| {
         let client = json!({ "client_id": "c-evil" }).to_string();
-        world.known.lock().unwrap().tokens = world.known.lock().unwrap().tokens.max(10);
+        let mut known = world.known.lock().unwrap();
+        known.tokens = known.tokens.max(10);
         (seen.path == "/register").then(|| json_body(201, client))
     })
     .await;
