@@ -98,6 +98,9 @@ impl<S> Layer<S> for ProtectLayer {
 /// received. A router in front must leave the path as it is (in axum `route_service`, not
 /// `nest_service`), or the settings must say what is left of it.
 ///
+/// How strictly requests are framed is for the HTTP server in front: [`serve`](crate::serve::serve) refuses
+/// those that two readers could take for different ones; others may forgive some of them.
+///
 /// The service behind gets the very bytes that were judged, the [`Principal`](super::Principal) in the
 /// extensions, and no `Authorization` field: the token is for this server alone (RS-44).
 #[derive(Clone)]
