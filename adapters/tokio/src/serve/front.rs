@@ -53,7 +53,7 @@ where
 
 /// The status that a head is refused with, whatever the service is.
 fn refusal(head: &Parts) -> Option<StatusCode> {
-    // LIM-1: the blanks and the version are nine bytes and one.
+    // LIM-1. hyper keeps no line as it came, but its parts are kept whole.
     let line_len = head.method.as_str().len() + uri_len(&head.uri) + " ".len() + " HTTP/1.1".len();
     if line_len > REQUEST_LINE_LEN_MAX_DESKTOP {
         return Some(StatusCode::URI_TOO_LONG);

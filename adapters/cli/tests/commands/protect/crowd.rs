@@ -11,6 +11,8 @@ use super::*;
 
 /// Most descriptors of the proxy that runs out of them.
 const DESCRIPTORS_MAX: usize = 40;
+/// What a process may hold more in the end, in KiB: less than half a KiB for each round of the longest test.
+const GROWTH_MAX: u64 = 4096;
 
 /// A proxy, what it needs to answer with 200, and the token for that.
 struct Crowded {
@@ -90,9 +92,6 @@ impl Crowded {
         self.answers();
     }
 }
-
-/// What a process may hold more in the end, in KiB: less than half a KiB for each round of the longest test.
-const GROWTH_MAX: u64 = 4096;
 
 #[test]
 fn sec_391_ten_thousand_broken_connections_leave_nothing_behind() {
