@@ -137,7 +137,7 @@ impl<'m> ProtectedResource<'m> {
     #[cfg(feature = "dpop")]
     pub fn takes_proofs(&self, algorithm: &str) -> bool {
         match &self.dpop_signing_alg_values_supported {
-            Some(algorithms) => algorithms.iter().any(|listed| *listed == algorithm),
+            Some(algorithms) => algorithms.contains(&algorithm),
             None => self.dpop_bound_access_tokens_required,
         }
     }
