@@ -16,7 +16,9 @@ import tempfile
 from pathlib import Path
 
 import demo as demos
+from columns import Column, Means
 from commands import Commands, Ended, expect
+from servers import fetch
 
 SESSION_SECS_MAX = 240
 NO_BUS = "unix:path=/nonexistent"
@@ -47,7 +49,7 @@ class Run(Commands):
         message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
         headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
         headers |= {"MCP-Protocol-Version": "2025-11-25", "Authorization": f"Bearer {token}"}
-        expect(demos.fetch(self.server, json.dumps(message).encode(), headers)[0], 200, "status with the token")
+        expect(fetch(self.server, json.dumps(message).encode(), headers)[0], 200, "status with the token")
 
     def logs_in(self, *store: str) -> str | None:
         ended = self.does("login --no-browser --json", *store)
@@ -87,6 +89,20 @@ class Run(Commands):
         expect(self.does("token get", bus=NO_BUS).status, 1, "status of token get")
         return None
 
+    def files_while_locked(self) -> str | None:
+        """Nobody is there to unlock it: that is known before the user logs in."""
+        service = "org.freedesktop.secrets", "/org/freedesktop/secrets", "org.freedesktop.Secret.Service.Lock"
+        command = ["dbus-send", "--session", "--print-reply", f"--dest={service[0]}", *service[1:]]
+        collections = [f"/org/freedesktop/secrets/collection/{name}" for name in ("login", "session")]
+        subprocess.run([*command, f"array:objpath:{','.join(collections)}"], check=True, capture_output=True, timeout=60)
+        ended = self.does("login --no-browser", "--store", "keyring")
+        expect((ended.status, ended.logins), (1, 0), f"status and logins, {ended.log[-300:]}")
+        ended = self.does("login --no-browser --json")
+        expect((ended.status, ended.logins), (0, 1), f"status and logins, {ended.log[-300:]}")
+        expect((json.loads(ended.out)["store"], "takes nothing now" in ended.log), ("file", True), "store, told why")
+        self.is_served(self.token("--store", "file"))
+        return None
+
     def refused_without_service(self) -> str | None:
         for command in ("login --no-browser", "token get", "logout"):
             ended = self.does(command, "--store", "keyring", bus=NO_BUS)
@@ -103,7 +119,8 @@ def inside(program: Path, home: Path) -> int:
     if daemon.returncode:
         print(f"not ok - keyring: gnome-keyring-daemon: {daemon.stderr.strip()[-300:]}")
         return 1
-    demo = demos.start(program, "offline", home)
+    column = Column("demo-offline", "demo --verify offline", demos.start)
+    demo = demos.start(Means(program, home, examples=home, node=home, python=Path(sys.executable)), column)
     try:
         run = Run(program, demo.resource, home / "data")
         run.case("a login, its token for later processes, no secret in files", run.logs_in)
@@ -112,6 +129,7 @@ def inside(program: Path, home: Path) -> int:
         run.case("that is forgotten too", run.logs_out)
         run.case("without a service a login is in files, and found there", run.files_without_service)
         run.case("a keyring that was asked for and is not there is an error", run.refused_without_service)
+        run.case("a keyring that is locked: the login is in files, or refused before anybody logs in", run.files_while_locked)
         return 1 if run.failed else 0
     finally:
         demo.stop()

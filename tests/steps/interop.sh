@@ -19,9 +19,9 @@ if can_emulate "the columns of the microcontroller"; then
     unlock
 fi
 python3 tests/interop/run.py "${arguments[@]}" || status=1
-if debian dbus-daemon gnome-keyring >/dev/null; then
+if debian dbus-daemon dbus-bin gnome-keyring >/dev/null; then
     python3 tests/interop/keyring_login.py --program "$CARGO_TARGET_DIR/release/portcullis" || status=1
 else
-    echo "skip - keyring, Secret Service: the Debian packages dbus-daemon and gnome-keyring cannot be had"
+    echo "skip - keyring, Secret Service: the Debian packages dbus-daemon, dbus-bin and gnome-keyring cannot be had"
 fi
 exit $status

@@ -86,7 +86,7 @@ impl Options {
     }
 
     async fn log_in(&self, url: &str) -> Result<(), Error> {
-        let (place, store) = self.stores.for_server(url)?;
+        let (place, store) = self.stores.for_login(url)?;
         let browser = Browser { opens: !self.no_browser };
         let authorizer = store.authorizer(url, self.client_options()?, browser)?;
         let login = authorizer.log_in().await?;

@@ -11,6 +11,7 @@ use portcullis_tokio::client::{
 };
 
 use super::Error;
+use crate::output;
 
 /// Which store, for every command that needs one.
 #[derive(Args)]
@@ -96,6 +97,24 @@ impl StoreArguments {
             }
         }
         stores.into_iter().next().ok_or(Error::NoFolder)
+    }
+
+    /// The store for a new login. A keyring that takes nothing now, such as one that is locked, is an error where it
+    /// was asked for, and passed over else: a login that cannot be kept would be the user's work for nothing.
+    pub(super) fn for_login(&self, url: &str) -> Result<(&'static str, Store), Error> {
+        let chosen = self.for_server(url)?;
+        #[cfg(feature = "keyring")]
+        if let Store::Keyring(keyring) = &chosen.1
+            && let Err(error) = keyring.check()
+        {
+            if self.store == Some(Kind::Keyring) {
+                return Err(error.into());
+            }
+            let error = output::printable(&error.to_string());
+            eprintln!("The keyring takes nothing now ({error}): the login is kept in files.");
+            return Ok((Kind::File.name(), Store::File(FileStore::new(self.folder()?))));
+        }
+        Ok(chosen)
     }
 
     /// The stores there are, with their names; only the one that was asked for, if one was.

@@ -42,6 +42,14 @@ impl KeyringStore {
         Self { keyring, service: service.into(), locks: FileStore::new(folder) }
     }
 
+    /// Whether the keyring takes an entry now: one may be locked, and nobody there to unlock it. To be asked before a
+    /// user logs in. Writes an entry that holds nothing, and removes it.
+    pub fn check(&self) -> Result<(), StoreError> {
+        let entry = self.entry("check")?;
+        entry.set_secret(b"nothing").map_err(refused)?;
+        entry.delete_credential().map_err(refused)
+    }
+
     fn entry(&self, server_url: &str) -> Result<Entry, StoreError> {
         self.keyring.build(&self.service, server_url, None).map_err(refused)
     }
