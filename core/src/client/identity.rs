@@ -76,7 +76,6 @@ pub struct Identity<'s> {
     /// Whether the client may register itself (RFC 7591).
     pub dynamic_registration: bool,
     /// Whether it registers for tokens alone that are bound to a key (`dpop_bound_access_tokens`, RFC 9449 §5.2).
-    #[cfg(feature = "dpop")]
     pub bound_tokens_alone: bool,
 }
 
@@ -91,7 +90,6 @@ impl<'s> Identity<'s> {
             metadata_document: None,
             metadata_key: None,
             dynamic_registration: true,
-            #[cfg(feature = "dpop")]
             bound_tokens_alone: false,
         }
     }

@@ -107,7 +107,6 @@ struct ClientMetadata<'r> {
     response_types: &'r [&'r str],
     token_endpoint_auth_method: &'static str,
     application_type: &'static str,
-    #[cfg(feature = "dpop")]
     #[serde(skip_serializing_if = "core::ops::Not::not")]
     dpop_bound_access_tokens: bool,
 }
@@ -322,7 +321,6 @@ fn request<'s>(
         response_types: if grant == Grant::DeviceCode { &[] } else { &["code"] },
         token_endpoint_auth_method: wanted.as_str(),
         application_type: "native", // CL-34
-        #[cfg(feature = "dpop")]
         dpop_bound_access_tokens: identity.bound_tokens_alone,
     };
     let body = scratch.fill(|free| to_slice(&metadata, free).map(<[u8]>::len))?;

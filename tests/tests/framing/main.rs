@@ -2,7 +2,9 @@
 //! strict readers of the device do, and what the proxy sends on is one plain request.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod catalogue;
+mod connections;
 mod generated;
 mod requests;
 mod servers;

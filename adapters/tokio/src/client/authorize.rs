@@ -438,17 +438,19 @@ impl Flow<'_> {
         known: &'s [KnownClient<'s>],
         redirect_uri: Option<&'s str>,
     ) -> Identity<'s> {
-        Identity {
-            name: &self.options.name,
+        let identity = Identity {
             uri: self.options.uri.as_deref(),
             redirect_uri,
             known,
             metadata_document: self.options.metadata_document.as_deref(),
             metadata_key: self.options.metadata_key.as_ref().map(lent),
             dynamic_registration: self.options.dynamic_registration,
-            #[cfg(feature = "dpop")]
-            bound_tokens_alone: self.options.dpop == super::Dpop::Required,
-        }
+            ..Identity::new(&self.options.name)
+        };
+        #[cfg(feature = "dpop")]
+        let identity =
+            Identity { bound_tokens_alone: self.options.dpop == super::Dpop::Required, ..identity };
+        identity
     }
 }
 

@@ -135,7 +135,6 @@ fn cl_34_36_what_is_sent() {
 }
 
 /// RFC 9449 §5.2.
-#[cfg(feature = "dpop")]
 #[test]
 fn dp_07_bound_tokens_alone_are_asked_for() {
     for wanted in [true, false] {
