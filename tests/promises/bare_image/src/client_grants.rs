@@ -161,6 +161,7 @@ where
     let nonces = Nonces::new(bytes());
     if let Some(nonces) = &nonces {
         show(&nonces.issue(time()));
+        keep(nonces.accept(text(), time()));
     }
     let request = Request { method: text(), token: text(), nonces: nonces.as_ref(), now: time() };
     let verified = UnverifiedProof::parse(field(), scratch).and_then(|it| it.verify(&Signatures));
