@@ -76,7 +76,7 @@ impl Default for ListenerLimits {
 /// What two readers could take for different requests is answered with 400 and ends the connection:
 /// [`Framing`](portcullis_core::framing::Framing) sees the bytes before hyper does (SEC-400 … 418).
 ///
-/// The address of the peer is in each request's extensions, as a [`SocketAddr`].
+/// The address of the peer is in each request's extensions, as a [`SocketAddr`](std::net::SocketAddr).
 pub async fn serve<S, B>(
     listener: TcpListener,
     service: S,
