@@ -27,18 +27,18 @@ ELSEWHERE = tuple(
     for pattern, step, evidence in (
         (r"cargo install cargo-fuzz", "fuzz", "cargo-fuzz"),
         (r"cd core/fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run bearer", "fuzz", "cargo"),
-        (r"examples/microcontroller/run( \d+)?", "firmware", ". examples/microcontroller/firmware.sh"),
+        (r"examples/microcontroller/run( \d+)?", "firmware", ". tests/device/images.sh"),
         (r"examples/microcontroller/build rp2040-w5500", "core-targets", "microcontroller/build rp2040-w5500"),
-        (r"cargo build --release", "demo", "cargo build --quiet --locked --release"),
         (r"cargo test", "test", "examples/microcontroller/Cargo.toml"),
     )
 )
 BY_HAND = tuple(
     ByHand(re.compile(pattern), why)
     for pattern, why in (
-        (r"\./tests/run", "it is what runs this"),
+        (r"(\./)?tests/run( [a-z-]+)*", "it is what runs this"),
         (r"\./run( quick)?", "a benchmark, whose results are for people to read"),
         (r"useradd .+|systemctl .+", "it changes the users and services of the machine; a unit test reads the unit"),
+        (r"cargo build --release", "the steps build the same program without optimisation, in a third of the time"),
         (r"picotool .+", "it writes to a board that is connected"),
     )
 )

@@ -5,7 +5,7 @@ set -u
 
 node --version >/dev/null 2>&1 || debian nodejs npm || exit 1
 python3 tests/certified/run.py --cache "$CACHE/certified" --install || exit 1
-cargo build --quiet --locked --release || exit 1
+programs || exit 1
 # The conformance tool listens on all interfaces: it runs in a network that has loopback alone.
 alone=() parts=()
 debian iproute2 || true
@@ -14,4 +14,4 @@ if as_root unshare --net true 2>/dev/null; then
 else
     echo "skip - conformance: no network namespace can be made here"
 fi
-"${alone[@]}" python3 tests/certified/run.py --cache "$CACHE/certified" --program "$CARGO_TARGET_DIR/release/portcullis" "${parts[@]}"
+"${alone[@]}" python3 tests/certified/run.py --cache "$CACHE/certified" --program "$PROGRAMS/portcullis" "${parts[@]}"

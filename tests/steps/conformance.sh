@@ -11,6 +11,6 @@ if ! as_root unshare --net true 2>/dev/null; then
     exit $SKIPPED
 fi
 python3 tests/certified/run.py --cache "$CACHE/certified" --install || exit 1
-cargo build --quiet --locked -p portcullis-conformance || exit 1
+programs || exit 1
 as_root unshare --net -- bash -c 'ip link set lo up && exec "$@"' -- \
-    python3 tests/conformance/run.py --cache "$CACHE/certified" --programs "$CARGO_TARGET_DIR/debug"
+    python3 tests/conformance/run.py --cache "$CACHE/certified" --programs "$PROGRAMS"

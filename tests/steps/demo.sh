@@ -3,10 +3,9 @@
 set -u
 . tests/steps/lib.sh
 
-cargo build --quiet --locked --release || exit 1
-[ -z "$ONLY_BUILD" ] || exit 0
+programs || exit 1
 status=0
-program=$CARGO_TARGET_DIR/release/portcullis
+program=$PROGRAMS/portcullis
 for mode in offline introspection jwks; do
     case_of "demo --once --verify $mode" timeout 60 "$program" demo --once --verify $mode \
         --authorization-server-port 0 --server-port 0 --redirect-port 0 || status=1

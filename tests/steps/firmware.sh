@@ -52,7 +52,7 @@ lint() {
 
 # The scenarios of the desktop over the test image; says itself how many there were.
 scenarios() {
-    PORTCULLIS_FIRMWARE=$test_image cargo test --locked -p portcullis-tests --test firmware 2>&1 |
+    PORTCULLIS_FIRMWARE=$test_image cargo test --locked --workspace --all-features --test firmware 2>&1 |
         grep -vE '^(test .* ok|running .*|)$|^ +(Compiling|Downloaded|Downloading|Finished|Running) '
     return "${PIPESTATUS[0]}"
 }
@@ -97,13 +97,13 @@ lifecycle() {
 # A hostile authorization server, and false ones, against a device that asks.
 rogue() {
     command -v openssl >/dev/null || debian openssl || echo "no certificates can be made: no openssl"
-    python3 tests/device/rogue.py --introspecting "$images/introspecting" --program "$CARGO_TARGET_DIR/release/portcullis"
+    python3 tests/device/rogue.py --introspecting "$images/introspecting" --program "$PROGRAMS/portcullis"
 }
 
 # The device and its authorization server, in both ways to verify tokens: challenges to the letter, and an outage.
 peers() {
     python3 tests/device/peers.py --firmware "$images/firmware" --introspecting "$images/introspecting" \
-        --program "$CARGO_TARGET_DIR/release/portcullis"
+        --program "$PROGRAMS/portcullis"
 }
 
 # Hostile peers, over the emulator's network and over one of packets; afterwards the device is as before.
@@ -121,7 +121,7 @@ lock images
 images || exit 1
 unlock
 [ -z "$ONLY_BUILD" ] || exit 0
-cargo build --quiet --locked --release || exit 1
+programs || exit 1
 
 run_parts() {
     local status=0 part began

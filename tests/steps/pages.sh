@@ -14,7 +14,7 @@ if ! cmp -s tests/pages/package-lock.json "$home/package-lock.json" || [ ! -d "$
     cp tests/pages/package.json tests/pages/package-lock.json "$home/"
     npm ci --prefix "$home" --ignore-scripts --no-audit --no-fund --silent || rm -rf "$home/node_modules"
 fi
-cargo build --quiet --locked --release || exit 1
+programs || exit 1
 # Pictures of all pages stay in tests/.cache/pages, to be looked at.
-timeout 900 python3 tests/pages/run.py --program "$CARGO_TARGET_DIR/release/portcullis" --browser "$chromium" \
+timeout 900 python3 tests/pages/run.py --program "$PROGRAMS/portcullis" --browser "$chromium" \
     --npm "$home" --pictures "$CACHE/pages"

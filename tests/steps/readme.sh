@@ -4,13 +4,10 @@ set -u
 . tests/steps/lib.sh
 
 debian curl iproute2 || command -v curl >/dev/null || exit 1
-cargo build --quiet --locked --release || exit 1
-# The programs of the examples come with their tests; built as in the step `test`, so that what that has built is used.
-cargo test --quiet --locked --workspace --all-features --no-run --test desktop_server --test rmcp_client || exit 1
+programs || exit 1
 # The ports are those of the text: in a network of their own where that can be made, else on this machine's loopback.
 alone=()
 if [ "$(id -u)" -eq 0 ] && unshare --net ip link set lo up 2>/dev/null; then
     alone=(unshare --net -- bash -c 'ip link set lo up && exec "$@"' --)
 fi
-timeout 600 "${alone[@]}" python3 tests/readme/run.py --program "$CARGO_TARGET_DIR/release/portcullis" \
-    --examples "$CARGO_TARGET_DIR/debug"
+timeout 600 "${alone[@]}" python3 tests/readme/run.py --program "$PROGRAMS/portcullis" --examples "$PROGRAMS"
