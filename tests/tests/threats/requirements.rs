@@ -8,7 +8,7 @@ const TABLE: &str = "core/src/client/requirements.md";
 /// The matrix, where it is beside the project.
 const MATRIX: &str = "../shared/spec/authorization.md";
 /// Who can meet a row.
-const WHO: [&str; 6] = ["core", "tokio", "embassy", "cli", "both", "application"];
+const WHO: [&str; 5] = ["core", "tokio", "embassy", "cli", "both"];
 
 /// The cells of each row that has an id in its first column; a cell may hold several ids.
 fn rows(text: &str) -> Vec<(Vec<&str>, Vec<&str>)> {
