@@ -3,7 +3,7 @@
 set -u
 . tests/steps/lib.sh
 
-SECS=${FUZZ_SECS:-10}
+SECS=${FUZZ_SECS:-8}
 cargo_tool cargo-fuzz 0.13.2 || exit 1
 PATH=$(dirname "$TOOL"):$PATH
 # The stable compiler has all that cargo-fuzz asks of a nightly one.
