@@ -6,6 +6,8 @@
 //! of what it saw, and its limits are those of framing alone: how long a head or a body may be is for
 //! the host to say.
 
+use crate::bearer::is_token_byte;
+
 /// Most bytes of one chunk's extension, which is passed over (SEC-408).
 const EXTENSION_LEN_MAX: u16 = 64;
 /// Most bytes of all trailer lines, which are passed over (SEC-409).
@@ -195,7 +197,7 @@ impl Framing {
                 // Longer than either name, or another one.
                 _ => Place::Value,
             },
-            (Place::Name { mut name, len }, _) if is_token(byte) => {
+            (Place::Name { mut name, len }, _) if is_token_byte(byte) => {
                 if let Some(kept) = name.get_mut(len) {
                     *kept = byte.to_ascii_lowercase();
                 }
@@ -306,28 +308,6 @@ fn chunk_step(place: Place, byte: u8) -> Result<Place, Wrong> {
 
 const fn holds(is_so: bool, place: Place) -> Result<Place, Wrong> {
     if is_so { Ok(place) } else { Err(Wrong) }
-}
-
-/// A byte of a field name (`tchar`, RFC 9110 §5.6.2).
-const fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ impl Default for OverEmbassy {
 }
 
 /// A stream in memory as the adapter sees it.
-struct Pipe(DuplexStream);
+pub struct Pipe(pub DuplexStream);
 
 impl ErrorType for Pipe {
     type Error = ErrorKind;

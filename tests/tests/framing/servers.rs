@@ -10,7 +10,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use embedded_io_async::{ErrorKind, ErrorType, Read, Write};
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use portcullis_core::{
@@ -20,6 +19,7 @@ use portcullis_embassy::{self as embassy, Reply, Service};
 use portcullis_tests::{
     connection::pipe,
     device::{ConnectionMemory, Hands, LIMITS},
+    over_embassy::Pipe,
     server::{NOW, RESOURCE, Server},
 };
 use portcullis_tokio::{
@@ -29,7 +29,7 @@ use portcullis_tokio::{
     serve::{ListenerLimits, serve},
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
 };
 
@@ -204,28 +204,5 @@ impl Service for Record {
     ) -> Reply<'s> {
         self.0.borrow_mut().push(request.body.to_vec());
         Reply::Text { content_type: "text/plain", text: "{}" }
-    }
-}
-
-/// A stream in memory as the device sees it.
-struct Pipe(DuplexStream);
-
-impl ErrorType for Pipe {
-    type Error = ErrorKind;
-}
-
-impl Read for Pipe {
-    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ErrorKind> {
-        self.0.read(buffer).await.map_err(|_| ErrorKind::Other)
-    }
-}
-
-impl Write for Pipe {
-    async fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
-        self.0.write(bytes).await.map_err(|_| ErrorKind::Other)
-    }
-
-    async fn flush(&mut self) -> Result<(), ErrorKind> {
-        self.0.flush().await.map_err(|_| ErrorKind::Other)
     }
 }

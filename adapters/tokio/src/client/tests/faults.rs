@@ -141,51 +141,50 @@ impl Trial {
     }
 }
 
+/// Has each step fail once, of the network or else of the store, and tries again; each trial, when it is over, with
+/// its step.
+async fn each_step_fails(
+    of_network: bool,
+    steps_min: usize,
+    begin: impl AsyncFn() -> Trial,
+    holds: impl Fn(usize, &Trial),
+) {
+    for step in 1..=STEPS_MAX {
+        let trial = begin().await;
+        let client = trial.client();
+        let fault = if of_network { &trial.network } else { &trial.stored };
+        fault.set(step);
+        let outcome = client.list_tools().await;
+        if fault.is_unmet() {
+            outcome.unwrap();
+            assert!(step > steps_min, "there were but {step} steps");
+            return;
+        }
+        // The next attempt is a good one, by itself.
+        client.list_tools().await.unwrap();
+        trial.is_whole();
+        holds(step, &trial);
+    }
+    panic!("there were too many steps");
+}
+
 #[tokio::test]
 async fn sec_482_each_step_of_a_login_fails_once() {
-    for of_network in [true, false] {
-        for step in 1..=STEPS_MAX {
-            let trial = Trial::new().await;
-            let client = trial.client();
-            let fault = if of_network { &trial.network } else { &trial.stored };
-            fault.set(step);
-            let outcome = client.list_tools().await;
-            if fault.is_unmet() {
-                outcome.unwrap();
-                assert!(step > if of_network { 7 } else { 3 }, "there were but {step} steps");
-                break;
-            }
-            assert!(step < STEPS_MAX);
-            // The next attempt is a good one, by itself.
-            client.list_tools().await.unwrap();
-            trial.is_whole();
-            trial.all_are_fresh();
-        }
+    for (of_network, steps_min) in [(true, 7), (false, 3)] {
+        each_step_fails(of_network, steps_min, Trial::new, |_, trial| trial.all_are_fresh()).await;
     }
 }
 
 #[tokio::test]
 async fn sec_482_each_step_of_a_refresh_fails_once() {
-    for of_network in [true, false] {
-        for step in 1..=STEPS_MAX {
-            let trial = Trial::expired().await;
-            let client = trial.client();
-            let fault = if of_network { &trial.network } else { &trial.stored };
-            fault.set(step);
-            let outcome = client.list_tools().await;
-            if fault.is_unmet() {
-                outcome.unwrap();
-                assert!(step > if of_network { 4 } else { 3 }, "there were but {step} steps");
-                break;
-            }
-            assert!(step < STEPS_MAX);
-            client.list_tools().await.unwrap();
-            trial.is_whole();
+    for (of_network, steps_min) in [(true, 4), (false, 3)] {
+        each_step_fails(of_network, steps_min, Trial::expired, |step, trial| {
             // The user is not asked again, and no refresh token was used twice. Where the authorization server
             // could not be asked, the first token may serve for a while.
             let known = trial.world.known.lock().unwrap().tokens;
             assert_eq!(trial.world.seen("/authorize").len(), 1, "{step}");
             assert!(known == 2 || (of_network && known == 1), "{step}: {known}");
-        }
+        })
+        .await;
     }
 }
