@@ -7,6 +7,7 @@
 #![allow(deprecated, reason = "revisions with a handshake have what rmcp calls deprecated")]
 
 mod calls;
+mod session_stream;
 mod setup;
 mod user;
 
@@ -16,8 +17,12 @@ use portcullis_tokio::client::{AuthorizedHttpClient, Authorizer};
 use rmcp::{
     model::ProtocolVersion,
     service::{ClientLifecycleMode, ClientServiceExt as _},
+    transport::{
+        StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig,
+    },
 };
 
+use session_stream::SessionStream;
 use setup::Setup;
 use user::User;
 
@@ -36,8 +41,11 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let setup = Setup::from_environment()?;
     let authorizer =
         Authorizer::new(setup.server_url.as_str(), setup.options().await?, setup::browse)?;
-    let transport = AuthorizedHttpClient::new(authorizer).transport();
+    let (http, stream_answered) = SessionStream::of(AuthorizedHttpClient::new(authorizer));
+    let config = StreamableHttpClientTransportConfig::with_uri(setup.server_url.as_str());
+    let transport = StreamableHttpClientTransport::with_client(http, config);
     let client = User.serve_with_lifecycle(transport, lifecycle(&setup)).await?;
+    stream_answered.wait().await?;
     calls::everything(&client, &setup.tool_calls()).await?;
     client.cancel().await?;
     Ok(())
