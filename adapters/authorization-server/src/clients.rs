@@ -10,10 +10,10 @@ use oauth_as::{
 use crate::audit::audit;
 use crate::clock::Clock;
 use crate::redirect_uri;
-use crate::registration::metadata::shown_name;
+use crate::registration::metadata::{is_bound, shown_name};
 use crate::secrets::random_text;
 use crate::server::every_scope;
-use crate::settings::{CLIENT_ID_PREFIX, Lifetimes, Limits, Settings};
+use crate::settings::{BOUND_ID_PREFIX, CLIENT_ID_PREFIX, Dpop, Lifetimes, Limits, Settings};
 use crate::storage::Records;
 
 /// Clients that one look at the database fetches.
@@ -28,6 +28,7 @@ pub struct Clients {
     lifetimes: Lifetimes,
     limits: Limits,
     scopes: ScopeSet,
+    dpop: Dpop,
 }
 
 /// A client to be added.
@@ -39,6 +40,9 @@ pub struct NewClient {
     pub redirect_uris: Vec<String>,
     /// Whether the client can keep a secret, and gets one.
     pub confidential: bool,
+    /// Whether it gets tokens that are bound to its key, and no others (`dpop_bound_access_tokens`, RFC 9449 §5.2).
+    /// Needs [`Settings::dpop`].
+    pub bound_tokens_alone: bool,
 }
 
 /// A client in the database.
@@ -52,6 +56,8 @@ pub struct KnownClient {
     pub redirect_uris: Vec<String>,
     /// Whether it authenticates.
     pub confidential: bool,
+    /// Whether it gets tokens that are bound to its key, and no others.
+    pub bound_tokens_alone: bool,
 }
 
 /// Why clients could not be changed. Nothing has changed then.
@@ -62,6 +68,8 @@ pub enum ClientError {
     Name,
     /// There is no redirect URI, there are too many (LIM-9), or one cannot be one. The text says why.
     RedirectUri(&'static str),
+    /// It is to get bound tokens alone, and the settings bind none.
+    Dpop,
     /// There is no such client.
     Unknown,
     /// The operating system gave no randomness.
@@ -86,6 +94,7 @@ impl Clients {
             lifetimes: settings.lifetimes,
             limits: settings.limits,
             scopes: every_scope(settings),
+            dpop: settings.dpop,
         }
     }
 
@@ -93,13 +102,18 @@ impl Clients {
     /// only the digest is kept.
     ///
     /// # Errors
-    /// [`ClientError::Name`], [`ClientError::RedirectUri`], [`ClientError::Entropy`],
+    /// [`ClientError::Name`], [`ClientError::RedirectUri`], [`ClientError::Dpop`], [`ClientError::Entropy`],
     /// [`ClientError::Database`].
     pub async fn add(&self, new: &NewClient) -> Result<(String, Option<String>), ClientError> {
         let name = shown_name(&new.name).ok_or(ClientError::Name)?;
         self.check_redirect_uris(&new.redirect_uris)?;
+        let prefix = match new.bound_tokens_alone {
+            false => CLIENT_ID_PREFIX,
+            true if self.dpop == Dpop::Off => return Err(ClientError::Dpop),
+            true => BOUND_ID_PREFIX,
+        };
         let random = || random_text().map_err(|_| ClientError::Entropy);
-        let client_id = format!("{CLIENT_ID_PREFIX}{}", random()?);
+        let client_id = format!("{prefix}{}", random()?);
         let secret = new.confidential.then(random).transpose()?;
         let auth = secret.as_deref().map_or(ClientAuth::Public, |secret| {
             ClientAuth::ConfidentialSecretHash { hash: SecretHash::sha256(secret) }
@@ -171,6 +185,7 @@ impl Clients {
 impl From<Client> for KnownClient {
     fn from(client: Client) -> Self {
         Self {
+            bound_tokens_alone: is_bound(&client),
             client_id: client.client_id.as_str().to_owned(),
             name: client.name,
             redirect_uris: client.redirect_uris,
@@ -190,6 +205,7 @@ impl fmt::Display for ClientError {
         match self {
             Self::Name => f.write_str("a client needs a name that people can read"),
             Self::RedirectUri(error) => f.write_str(error),
+            Self::Dpop => f.write_str("a client of bound tokens needs `dpop` in the settings"),
             Self::Unknown => f.write_str("there is no such client"),
             Self::Entropy => f.write_str("the operating system gave no randomness"),
             Self::Database(error) => write!(f, "the database cannot be used: {error}"),
@@ -217,6 +233,7 @@ mod tests {
             name: name.into(),
             redirect_uris: uris.iter().map(|&uri| uri.to_owned()).collect(),
             confidential,
+            bound_tokens_alone: false,
         };
         let (public, none) = clients.add(&new("P", &["https://a.example"], false)).await.unwrap();
         let (secret, some) = clients.add(&new("C", &["http://localhost/"], true)).await.unwrap();
@@ -236,10 +253,31 @@ mod tests {
         let mut known = clients.list().await.unwrap();
         assert_eq!(known.len(), 2);
         known.retain(|client| client.client_id == secret);
-        assert!(known[0].confidential && known[0].name.as_deref() == Some("C"));
+        assert!(!known[0].bound_tokens_alone && known[0].confidential && known[0].name.as_deref() == Some("C"));
         clients.remove(&public).await.unwrap();
         assert_eq!(clients.remove(&public).await, Err(ClientError::Unknown));
         assert_eq!(clients.list().await.unwrap(), known);
+    }
+
+    #[tokio::test]
+    async fn dp_07_a_client_of_bound_tokens_where_there_are_some() {
+        for (dpop, taken) in [(Dpop::Off, false), (Dpop::Offered, true), (Dpop::Required, true)] {
+            let mut settings = Settings::new("https://as.example").unwrap();
+            settings.dpop = dpop;
+            let clients = Clients::open(&settings).await.unwrap();
+            let new = NewClient {
+                name: "App".into(),
+                redirect_uris: vec!["https://a.example".into()],
+                confidential: false,
+                bound_tokens_alone: true,
+            };
+            let added = clients.add(&new).await;
+            assert_eq!(added.is_ok(), taken, "{dpop:?}: {added:?}");
+            assert!(taken || added == Err(ClientError::Dpop));
+            let known = clients.list().await.unwrap();
+            assert_eq!(known.len(), usize::from(taken));
+            assert!(known.iter().all(|client| client.bound_tokens_alone));
+        }
     }
 
     #[tokio::test]

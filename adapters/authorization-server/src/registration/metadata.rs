@@ -167,8 +167,8 @@ fn accept(
     })
 }
 
-/// Whether a client registered itself for bound tokens alone.
-pub(super) fn is_bound(client: &Client) -> bool {
+/// Whether a client of the database gets bound tokens alone: its id says so.
+pub(crate) fn is_bound(client: &Client) -> bool {
     client.client_id.as_str().starts_with(BOUND_ID_PREFIX)
 }
 

@@ -2,7 +2,8 @@
 
 use super::{Settings, SettingsError};
 
-/// What the id of a client starts with that registered itself for bound tokens alone (DP-07).
+/// What the id of a client starts with that was registered, by itself or by an administrator, for bound tokens
+/// alone (DP-07).
 ///
 /// The mark is in the id, and not beside the client's record, because every process that meets the client has
 /// its id, before and after restarts and updates, and nobody but this server makes ids: it cannot get lost,

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use http::{Method, StatusCode};
-use portcullis_authorization_server::{Dpop, ServiceAuthentication, Settings};
+use portcullis_authorization_server::{Dpop, NewClient, ServiceAuthentication, Settings};
 use serde_json::{Value, json};
 
 use crate::client_documents::server_with;
@@ -183,6 +183,29 @@ async fn dp_07_a_client_that_a_document_describes() {
     // One document is for many servers: one that binds no tokens passes the member over.
     let off = server_with(&site, settings()).await;
     off.tokens(&publish("/bound.json", json!(true)), OPAQUE).await;
+}
+
+#[tokio::test]
+async fn dp_07_clients_that_an_administrator_adds() {
+    let server = Server::with(bound(Dpop::Offered)).await;
+    let key = Key::es256();
+    for (bound_tokens_alone, confidential) in
+        [(true, false), (true, true), (false, false), (false, true)]
+    {
+        let new = NewClient {
+            name: "App".into(),
+            redirect_uris: vec![REDIRECT.into()],
+            confidential,
+            bound_tokens_alone,
+        };
+        let (id, secret) = server.server.clients().add(&new).await.unwrap();
+        let client = Client { id: id.clone(), secret };
+        if bound_tokens_alone {
+            needs_proofs(&server, &client, &key, &id).await;
+        } else {
+            server.tokens(&client, OPAQUE).await;
+        }
+    }
 }
 
 #[tokio::test]

@@ -31,6 +31,10 @@ pub(crate) struct NewOptions {
     /// The client can keep a secret, and gets one.
     #[arg(long)]
     confidential: bool,
+    /// The client gets tokens that are bound to its key (DPoP, RFC 9449), and no others; with `dpop` in the
+    /// configuration.
+    #[arg(long = "dpop-bound-access-tokens")]
+    bound_tokens_alone: bool,
     #[command(flatten)]
     listed: Listed,
 }
@@ -71,6 +75,7 @@ struct Client {
     client_id: String,
     name: Option<String>,
     confidential: bool,
+    dpop_bound_access_tokens: bool,
     redirect_uris: Vec<String>,
 }
 
@@ -94,6 +99,7 @@ async fn add(options: &NewOptions) -> Result<(), Error> {
         name: options.name.clone(),
         redirect_uris: options.redirect_uris.clone(),
         confidential: options.confidential,
+        bound_tokens_alone: options.bound_tokens_alone,
     };
     let (client_id, secret) = clients.add(&new).await?;
     let client_secret = secret.as_deref();
@@ -110,17 +116,19 @@ async fn list(options: &Listed) -> Result<(), Error> {
         client_id: known.client_id,
         name: known.name,
         confidential: known.confidential,
+        dpop_bound_access_tokens: known.bound_tokens_alone,
         redirect_uris: known.redirect_uris,
     };
     let clients: Vec<Client> = known.into_iter().map(client).collect();
     if options.json {
         return Ok(output::json(&List { clients })?);
     }
-    let mut rows = Rows::new(&["client id", "kind", "name", "redirect URIs"]);
+    let mut rows = Rows::new(&["client id", "kind", "tokens", "name", "redirect URIs"]);
     for client in clients {
         let kind = if client.confidential { "confidential" } else { "public" };
+        let tokens = if client.dpop_bound_access_tokens { "bound alone" } else { "any" };
         let name = client.name.unwrap_or_default();
-        rows.push(&[&client.client_id, kind, &name, &client.redirect_uris.join(" ")]);
+        rows.push(&[&client.client_id, kind, tokens, &name, &client.redirect_uris.join(" ")]);
     }
     Ok(rows.print()?)
 }

@@ -79,6 +79,29 @@ fn clients_are_added_listed_and_removed() {
 }
 
 #[test]
+fn dp_07_a_client_of_bound_tokens_alone_is_added() {
+    for (further, is_taken) in [("dpop = \"offered\"\n", true), ("", false)] {
+        let folder = Folder::new();
+        folder.write("portcullis.toml", configuration(9000, further));
+        let add = format!("client add --json --redirect-uri {REDIRECT} App");
+        folder.run(&add).json();
+        let bound = folder.run(&format!("{add} --dpop-bound-access-tokens"));
+        let listed = folder.run("client list --json").json();
+        let of_bound = |client: &&serde_json::Value| client["dpop_bound_access_tokens"] == true;
+        let listed = listed["clients"].as_array().unwrap();
+        let listed: Vec<_> = listed.iter().filter(of_bound).collect();
+        if is_taken {
+            let id = bound.json()["client_id"].clone();
+            assert_eq!((listed.len(), &listed[0]["client_id"]), (1, &id));
+            assert_eq!(folder.run("client list").ok().matches("bound alone").count(), 1);
+        } else {
+            bound.refused(1, "needs `dpop`");
+            assert!(listed.is_empty(), "{listed:?}");
+        }
+    }
+}
+
+#[test]
 fn sec_214_a_running_server_takes_notice_at_once() {
     let (folder, port) = configured("");
     let server = Server::start(&folder, port, &[]);
