@@ -56,14 +56,17 @@ struct Question {
 }
 
 /// The listener; it is closed when its login is over.
-pub(super) struct Redirect(TcpListener);
+pub(super) struct Redirect {
+    listener: TcpListener,
+    head_time_limit: Duration,
+}
 
 impl Redirect {
     /// Listens on 127.0.0.1 only, and says at which redirect URI; port 0 is any free one.
     pub(super) async fn bind(port: u16) -> io::Result<(Self, String)> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let uri = format!("http://{}{PATH}", listener.local_addr()?);
-        Ok((Self(listener), uri))
+        Ok((Self { listener, head_time_limit: HEAD_TIME_LIMIT }, uri))
     }
 
     /// Listens at an earlier redirect URI, where the client is registered already; at any free port if that
@@ -87,9 +90,9 @@ impl Redirect {
         let mut connections = Connections(VecDeque::new());
         loop {
             tokio::select! {
-                accepted = self.0.accept() => {
+                accepted = self.listener.accept() => {
                     let Some(stream) = connected(accepted)? else { continue };
-                    connections.add(tokio::spawn(serve(stream, ask.clone())));
+                    connections.add(tokio::spawn(serve(stream, self.head_time_limit, ask.clone())));
                 }
                 Some(question) = questions.recv() => match judge(&question.query) {
                     Judged::WaitOn => {
@@ -153,14 +156,14 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-async fn serve(stream: TcpStream, ask: mpsc::Sender<Question>) {
+async fn serve(stream: TcpStream, head_time_limit: Duration, ask: mpsc::Sender<Question>) {
     let service = service_fn(move |request: Request<Incoming>| {
         let ask = ask.clone();
         async move { Ok::<_, Infallible>(answer(&request, &ask).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME_LIMIT)
+        .header_read_timeout(head_time_limit)
         .max_buf_size(HEAD_LEN_MAX)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);

@@ -18,7 +18,12 @@ async fn get(uri: &str, target: &str) -> String {
 
 /// A wait that ends with the query `end=…`.
 async fn waiting() -> (String, JoinHandle<io::Result<String>>) {
-    let (redirect, uri) = Redirect::bind(0).await.unwrap();
+    waiting_for_heads(HEAD_TIME_LIMIT).await
+}
+
+async fn waiting_for_heads(limit: Duration) -> (String, JoinHandle<io::Result<String>>) {
+    let (mut redirect, uri) = Redirect::bind(0).await.unwrap();
+    redirect.head_time_limit = limit;
     let wait = redirect.wait(|query| match query.strip_prefix("end=") {
         Some(end) => Judged::Over(end.to_owned(), Page::LoggedIn),
         None => Judged::WaitOn,
@@ -80,6 +85,45 @@ async fn sec_473_hostile_requests_do_not_end_the_wait() {
     assert_eq!(wait.await.unwrap().unwrap(), "now");
     assert!(start.elapsed() < PAGE_TIME_LIMIT, "idle connections are waited for");
     drop(idle);
+}
+
+/// Sends the beginning of a head, and of a field byte after byte, until the other side ends the connection.
+async fn trickle(stream: &mut TcpStream) -> Vec<u8> {
+    let _ = stream.write_all(b"GET /callback?end=early HTTP/1.1\r\nhost: ").await;
+    let mut answer = Vec::new();
+    loop {
+        match tokio::time::timeout(Duration::from_millis(5), stream.read_buf(&mut answer)).await {
+            Ok(Ok(0) | Err(_)) => return answer,
+            Ok(Ok(_)) => {}
+            Err(_) => drop(stream.write_all(b"x").await),
+        }
+    }
+}
+
+#[tokio::test]
+async fn lim_13_a_head_that_does_not_come_is_cut_off() {
+    let connect = async |uri: &str| {
+        let authority = uri.trim_start_matches("http://").trim_end_matches("/callback");
+        TcpStream::connect(authority).await.unwrap()
+    };
+    let (patient_uri, patient) = waiting_for_heads(Duration::from_secs(3600)).await;
+    let mut in_time = connect(&patient_uri).await;
+    in_time.write_all(b"GET /callback?end=late HTTP/1.1\r\nhost: ").await.unwrap();
+
+    let (uri, wait) = waiting_for_heads(Duration::from_millis(50)).await;
+    let mut stream = connect(&uri).await;
+    let cut_off = tokio::time::timeout(Duration::from_secs(60), trickle(&mut stream)).await;
+    let answer = String::from_utf8(cut_off.expect("the head is waited for")).unwrap();
+    assert!(!answer.starts_with("HTTP/1.1 2"), "{answer}");
+    assert!(!wait.is_finished(), "half a head is no answer");
+    wait.abort();
+
+    // What was begun before that, where there is time for it, is served.
+    in_time.write_all(b"x\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    in_time.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_eq!(patient.await.unwrap().unwrap(), "late");
 }
 
 #[tokio::test]
