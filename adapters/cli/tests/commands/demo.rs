@@ -1,6 +1,9 @@
 //! `portcullis demo --device`: the authorization server of a device that runs elsewhere. `portcullis demo
 //! --legacy`: one server that is both.
 
+#[cfg(target_os = "linux")]
+mod listening;
+
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
