@@ -189,6 +189,8 @@ fn is_marked(value: &Value) -> bool {
 }
 
 #[cfg(test)]
+mod any_definition;
+#[cfg(test)]
 mod tests {
     use portcullis_core::{
         mcp::{Argument, param_header},
