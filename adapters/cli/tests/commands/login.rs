@@ -115,7 +115,9 @@ fn a_login_serves_later_processes() {
     let world = World::new();
     world.run("token get").refused(1, "no login");
     let shown = world.log_in(&User::demo()).ok();
-    for expected in [world.url(), "user", "is refreshed", "file"] {
+    // SEC-470: where the user is signed in now.
+    let issuer = world.server.authorization_server().issuer();
+    for expected in [world.url(), issuer, "user", "is refreshed", "file"] {
         assert!(shown.contains(expected), "{expected}: {shown}");
     }
     let token = one_line(world.run("token get"));
