@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import diagnose
+import framing
 from authorization import OURS as OURS_ON_SQLITE, OTHERS, AuthorizationServer
 from checks import default_endpoints, foreign_token, leaks, other_resource, search_is_blind
 from clients import CLIENTS, OURS, Client, drive, install, node_modules, sdk_python
@@ -88,6 +89,9 @@ def check_servers(servers: dict[Column, Server], cells: Cells) -> None:
         report(f"{here.title}: no code for another resource", other_resource(servers[here], here))
         title = f"{here.title}: endpoints at the MCP server's origin are opt-in"
         report(title, default_endpoints(servers[here], here.legacy))
+        if not here.issuer:
+            title = f"{here.title}: others read answers without content as they are sent (SEC-419)"
+            report(title, framing.read_alike(servers[here]))
         for title, why in servers[here].own_checks():
             report(f"{here.title}: {title}", why)
 

@@ -217,3 +217,6 @@ pub(super) async fn collect(
     }
     Ok(collected)
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,6 +56,30 @@ async fn sec_420_an_answer_that_is_none_is_502() {
     assert_eq!(client.answer().await.0, 200);
 }
 
+/// RFC 9112 §6.3: chunks are what counts beside a length, and a length that is said twice is one.
+#[tokio::test]
+async fn sec_420_an_answer_with_two_lengths_has_one_for_the_client() {
+    let upstream = Upstream::start().await;
+    let proxied = Proxied::before(&upstream).await;
+    let chunked = "5\r\nhello\r\n0\r\n\r\n";
+    for (head, body) in [
+        ("Content-Length: 5", "hello"),
+        ("Content-Length: 2\r\nTransfer-Encoding: chunked", chunked),
+        ("Transfer-Encoding: chunked\r\nContent-Length: 100", chunked),
+        ("Content-Length: 5\r\nContent-Length: 5", "hello"),
+    ] {
+        let mut client = proxied.call("Connection: close\r\n").await;
+        let mut request = upstream.request().await;
+        let hidden = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhidden";
+        request.peer.send(&format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{body}{hidden}")).await;
+        let answer = client.rest().await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let lengths = [values(head, "content-length"), values(head, "transfer-encoding")].concat();
+        assert_eq!((lengths.len(), answer.matches("HTTP/1.1").count()), (1, 1), "{answer}");
+        assert!(body.contains("hello") && !body.contains("hidden"), "{answer}");
+    }
+}
+
 #[tokio::test]
 async fn what_the_upstream_wants_of_the_proxy_is_no_challenge_to_the_client() {
     let upstream = Upstream::start().await;
