@@ -1,4 +1,4 @@
-//! SEC-320: a whole run with everything written down, searched for everything that is secret.
+//! What is written down: nothing that is secret, over a whole run (SEC-320), and what makes it weaker (INV-9).
 
 mod common;
 
@@ -15,7 +15,10 @@ use common::{
 use http::Request;
 use http_body_util::Full;
 use metrics_util::debugging::DebuggingRecorder;
-use portcullis_tokio::resource_server::{KeySettings, Secret, Verification};
+use portcullis_tokio::resource_server::{
+    IntrospectionSettings, Issuer, JwksSettings, KeySettings, Limits, ProtectLayer, Secret,
+    Settings, Verification,
+};
 
 /// Everything that is written down.
 #[derive(Clone, Default)]
@@ -29,6 +32,12 @@ impl Write for Log {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }
 
@@ -93,7 +102,7 @@ async fn sec_320_no_secret_is_written_down() {
         write!(log_of_debug, "{key:?} {unit:?} {description:?} {value:?}").unwrap();
     }
 
-    let written = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let written = log.text();
     // The log is not empty by accident: decisions and counts are in it.
     for expected in ["allowed", "refused", "alice", "portcullis_decisions_total", "introspection"] {
         assert!(written.contains(expected), "{expected} is missing from:\n{written}");
@@ -115,5 +124,93 @@ async fn sec_320_no_secret_is_written_down() {
         for spelling in spellings(&secret) {
             assert!(!written.contains(&spelling), "{spelling} of {secret} is in:\n{written}");
         }
+    }
+}
+
+/// What is written at the level `WARN` by whatever `work` does on this thread.
+fn warnings(work: impl FnOnce()) -> String {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::WARN)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    tracing::subscriber::with_default(subscriber, work);
+    log.text()
+}
+
+/// Each is refused unless it is asked for by name, which other tests show.
+#[test]
+fn inv_9_each_weakening_is_written_down() {
+    let start = |settings: Settings| {
+        warnings(|| {
+            ProtectLayer::new(settings).ok().unwrap();
+        })
+    };
+    let at = |resource: &str| {
+        Settings::new(
+            resource,
+            Issuer::new(ISSUER, Verification::offline(KEY_ID, Secret::value(KEY_TEXT))),
+        )
+    };
+    let asks = |endpoint: &str, plain_http| {
+        let settings =
+            IntrospectionSettings::new(endpoint, "rs-1", Secret::value("rs-secret-6f1d"));
+        with_verification(Verification::Introspection(IntrospectionSettings {
+            plain_http,
+            ..settings
+        }))
+    };
+    let reads = |url: &str, plain_http| {
+        with_verification(Verification::Jwks(JwksSettings {
+            url: Some(url.to_owned()),
+            plain_http,
+            ..JwksSettings::default()
+        }))
+    };
+    let several = Limits { several_audiences: true, ..Limits::default() };
+    for (weaker, address, words) in [
+        (
+            at("http://mcp.example.com/mcp").allow_plain_http(),
+            "http://mcp.example.com/mcp",
+            "in clear",
+        ),
+        (asks("http://as.example.com/ask", true), "http://as.example.com/ask", "plain http"),
+        (reads("http://as.example.com/jwks", true), "http://as.example.com/jwks", "plain http"),
+        (settings().limits(several), RESOURCE, "other servers"),
+    ] {
+        let log = start(weaker);
+        assert!(log.contains("WARN") && log.contains(address) && log.contains(words), "{log:?}");
+        assert!(!log.contains("rs-secret"), "{log}");
+    }
+    for usual in [
+        at("https://mcp.example.com/mcp"),
+        at("http://localhost:8001/mcp"),
+        asks("https://as.example.com/ask", true),
+        asks("http://127.0.0.1:9000/ask", false),
+        reads("https://as.example.com/jwks", true),
+        reads("http://127.0.0.1:9000/jwks", false),
+    ] {
+        assert_eq!(start(usual), "");
+    }
+}
+
+#[cfg(feature = "proxy")]
+#[test]
+fn inv_9_an_upstream_without_tls_is_written_down() {
+    use portcullis_tokio::proxy::{Proxy, UpstreamSettings};
+
+    let start = |url: &str| {
+        let mut settings = UpstreamSettings::new(url);
+        settings.plain_http = true;
+        warnings(|| {
+            Proxy::new(settings, RESOURCE).ok().unwrap();
+        })
+    };
+    let log = start("http://10.0.0.7/mcp");
+    assert!(log.contains("WARN") && log.contains("http://10.0.0.7/mcp"), "{log:?}");
+    for usual in ["https://10.0.0.7/mcp", "http://127.0.0.1:3000/mcp"] {
+        assert_eq!(start(usual), "");
     }
 }

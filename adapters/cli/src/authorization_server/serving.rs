@@ -21,6 +21,7 @@ pub(super) async fn run(
     let tls = tls(configuration)?;
     let address = configuration.listen();
     let listener = serving::listen(address).await?;
+    serving::tell_plain_http(address, tls.is_some());
     let operations = match &configuration.metrics {
         Some(metrics) => Some(Operations::bind(metrics.listen).await?),
         None => None,

@@ -25,6 +25,7 @@ pub(super) async fn run(configuration: Configuration) -> Result<ExitCode, Error>
     // Before anything is said: whoever read it may ask for the end at once.
     let signals = Signals::new().map_err(ServingError::Serve)?;
     let address = listener.local_addr().map_err(ServingError::Serve)?;
+    serving::tell_plain_http(address, tls.is_some());
     let mut table = Table::default().row("resource", layer.resource());
     for issuer in layer.issuers() {
         table = table.row("issuer", issuer);

@@ -34,6 +34,13 @@ pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, ServingEr
     TcpListener::bind(address).await.map_err(|error| ServingError::Listen(address, error))
 }
 
+/// Writes to the log that an address beyond this machine is served without TLS, which was asked for by name (INV-9).
+pub(crate) fn tell_plain_http(address: SocketAddr, has_tls: bool) {
+    if !has_tls && !address.ip().is_loopback() {
+        tracing::warn!(%address, "plain HTTP can be reached from elsewhere");
+    }
+}
+
 /// Passes when the end was asked for.
 #[derive(Clone)]
 pub(crate) struct Stop(watch::Receiver<()>);
@@ -111,6 +118,40 @@ impl Signals {
             Ok(()) => Asked::End,
             // There will be no signal: nothing is asked for until somebody kills the process.
             Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read, Seek},
+        sync::Mutex,
+    };
+
+    use super::*;
+
+    #[test]
+    fn inv_9_plain_http_for_others_is_written_down() {
+        let log = |address: &str, has_tls| {
+            let mut file = tempfile::tempfile().unwrap();
+            let writer = Mutex::new(file.try_clone().unwrap());
+            let subscriber =
+                tracing_subscriber::fmt().with_ansi(false).with_writer(writer).finish();
+            let address = address.parse().unwrap();
+            tracing::subscriber::with_default(subscriber, || tell_plain_http(address, has_tls));
+            let mut text = String::new();
+            file.rewind().unwrap();
+            file.read_to_string(&mut text).unwrap();
+            text
+        };
+        for address in ["0.0.0.0:80", "[::]:80", "192.0.2.1:9000"] {
+            let text = log(address, false);
+            assert!(text.contains("WARN") && text.contains(address), "{text:?}");
+            assert_eq!(log(address, true), "");
+        }
+        for address in ["127.0.0.1:80", "[::1]:80"] {
+            assert_eq!(log(address, false), "");
         }
     }
 }

@@ -263,6 +263,9 @@ fn url(settings: &UpstreamSettings) -> Result<Uri, UpstreamError> {
     if !permitted || parsed.userinfo().is_some() || parsed.fragment().is_some() {
         return Err(UpstreamError::Url);
     }
+    if !parsed.is_https() && !parsed.is_loopback_http() {
+        tracing::warn!(url = settings.url, "upstream over plain http");
+    }
     settings.url.parse().map_err(|_| UpstreamError::Url)
 }
 

@@ -75,6 +75,12 @@ impl Resource {
         if configuration.plain_http {
             tracing::warn!(resource = configuration.resource, "tokens may travel in clear");
         }
+        if configuration.several_audiences {
+            tracing::warn!(
+                resource = configuration.resource,
+                "tokens may be for other servers, too"
+            );
+        }
         let metadata_path = text(server.metadata_path().to_string());
         Ok(Self {
             server,

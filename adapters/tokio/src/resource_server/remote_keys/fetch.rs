@@ -215,6 +215,9 @@ fn permitted(url: &str, plain_http: bool) -> Option<Uri> {
     if !safe || parsed.userinfo().is_some() || parsed.fragment().is_some() {
         return None;
     }
+    if is_plain && !parsed.is_loopback_http() {
+        tracing::warn!(url, "keys over plain http");
+    }
     url.parse().ok()
 }
 
