@@ -253,7 +253,7 @@ mod tests {
         let mut known = clients.list().await.unwrap();
         assert_eq!(known.len(), 2);
         known.retain(|client| client.client_id == secret);
-        assert!(!known[0].bound_tokens_alone && known[0].confidential && known[0].name.as_deref() == Some("C"));
+        assert!(known[0].confidential && known[0].name.as_deref() == Some("C"));
         clients.remove(&public).await.unwrap();
         assert_eq!(clients.remove(&public).await, Err(ClientError::Unknown));
         assert_eq!(clients.list().await.unwrap(), known);

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tower::ServiceExt;
 
+use crate::databases::{TestDatabase, durable};
 use crate::harness::*;
 
 const FORMATS: [(&str, TokenFormat, &str); 3] = [
@@ -232,4 +233,31 @@ async fn sec_112_a_key_that_was_made_in_a_hurry_waits_all_the_same() {
     server.pass_secs(3_600);
     let (later, _) = server.refresh(&client, &refresh).await.tokens();
     assert_ne!(parts(&later)[0]["kid"], parts(&access)[0]["kid"]);
+}
+
+#[tokio::test]
+async fn sec_304_a_token_whose_key_was_removed_is_inactive() {
+    let (database, folder) = (TestDatabase::sqlite(), tempfile::tempdir().unwrap());
+    let keys = folder.path().join("keys");
+    let settings = || with_formats(durable(database.place())).with_key_folder(&keys);
+    let first = Server::with(settings()).await;
+    let client = first.public_client().await;
+    let mut tokens = Vec::new();
+    for (resource, ..) in FORMATS {
+        tokens.push((resource, first.tokens(&client, resource).await.0));
+    }
+    let with_keys = Server::with(settings()).await;
+    for (resource, token) in &tokens {
+        assert!(with_keys.is_active(resource, token).await, "{resource}");
+    }
+    for file in std::fs::read_dir(&keys).unwrap() {
+        std::fs::remove_file(file.unwrap().path()).unwrap();
+    }
+    let without = Server::with(settings()).await;
+    for (resource, token) in &tokens {
+        assert_eq!(without.introspect(resource, token).await, json!({ "active": false }));
+    }
+    // With the keys that it made instead.
+    let (token, _) = without.tokens(&client, FORMATS[0].0).await;
+    assert!(without.is_active(FORMATS[0].0, &token).await);
 }
