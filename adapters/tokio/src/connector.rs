@@ -76,19 +76,7 @@ pub(crate) fn connector(
     network: &Network,
     authorities: &Authorities,
 ) -> Option<HttpsConnector<Connector>> {
-    let provider = rustls::crypto::aws_lc_rs::default_provider();
-    let builder = HttpsConnectorBuilder::new();
-    let tls = match authorities.own() {
-        None => builder.with_provider_and_webpki_roots(provider).ok()?,
-        Some(roots) => {
-            let config = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
-                .with_safe_default_protocol_versions()
-                .ok()?
-                .with_root_certificates(Arc::clone(roots))
-                .with_no_client_auth();
-            builder.with_tls_config(config)
-        }
-    };
+    let tls = HttpsConnectorBuilder::new().with_tls_config(authorities.client_config()?);
     Some(tls.https_or_http().enable_http1().wrap_connector(Connector::new(network)))
 }
 

@@ -13,13 +13,14 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use portcullis_core::address::is_public;
+use portcullis_tokio::Authorities;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::url::DocumentUrl;
-use crate::{answers, tls};
+use crate::answers;
 
 /// Longest document in bytes (LIM-11, AS-39).
 pub(super) const DOCUMENT_LEN_MAX: usize = 5 * 1024;
@@ -99,7 +100,7 @@ impl Fetcher {
     /// no usable TLS.
     pub(super) fn new(extra_roots: &[CertificateDer<'static>], loopback: bool) -> Option<Self> {
         Some(Self {
-            tls: tls::connector(extra_roots)?,
+            tls: Authorities::public_and(extra_roots)?.tls_connector()?,
             resolve: Arc::new(|name| Box::pin(system_addresses(name))),
             loopback,
             deadline: DEADLINE,

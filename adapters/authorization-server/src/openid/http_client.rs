@@ -9,6 +9,7 @@ use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use portcullis_tokio::Authorities;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -16,7 +17,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::form_encoded;
-use crate::{answers, tls};
+use crate::answers;
 
 /// Longest answer in bytes: metadata, key sets, and tokens with many groups.
 const ANSWER_LEN_MAX: usize = 256 * 1024;
@@ -65,7 +66,7 @@ pub(super) struct HttpClient {
 
 impl HttpClient {
     pub(super) fn new(extra_roots: &[CertificateDer<'static>]) -> Option<Self> {
-        Some(Self { tls: tls::connector(extra_roots)? })
+        Some(Self { tls: Authorities::public_and(extra_roots)?.tls_connector()? })
     }
 
     /// `bearer` is an access token (RFC 6750 §2.1), where one is needed.
