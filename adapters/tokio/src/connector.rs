@@ -20,7 +20,7 @@ use hyper_util::{
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service;
 
-use crate::{Authorities, public_network};
+use crate::{Authorities, public_network, vetted};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 type Connecting<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
@@ -47,7 +47,7 @@ impl Network {
     /// up once, and is refused if one of its addresses is not such.
     #[must_use]
     pub fn public() -> Self {
-        Self::from_fn(|url| public_network::connect(url, public_network::look_up))
+        Self::from_fn(|url| public_network::connect(url, vetted::look_up))
     }
 
     /// Connections that `connect` makes to the host and port of a URL.

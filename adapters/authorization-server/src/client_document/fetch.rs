@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use portcullis_core::address::is_public;
 use portcullis_tokio::Authorities;
+use portcullis_tokio::vetted::{self, ConnectError};
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -32,8 +34,6 @@ pub(super) const KEY_SET: [&str; 2] = ["application/jwk-set+json", "application/
 const DEADLINE: Duration = Duration::from_secs(5);
 /// For one of several addresses, so that a dead one leaves time for the next.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(2);
-/// Addresses that are tried; all of them are vetted.
-const ADDRESSES_TRIED_MAX: usize = 3;
 /// Room for the answer's head.
 const HEAD_LEN_MAX: usize = 16 * 1024;
 
@@ -82,9 +82,9 @@ pub(super) struct Fetched {
     pub(super) max_age: Option<Duration>,
 }
 
-type Addresses = Pin<Box<dyn Future<Output = Option<Vec<IpAddr>>> + Send>>;
-/// Finds the addresses of a name.
-pub(super) type Resolve = Arc<dyn Fn(String) -> Addresses + Send + Sync>;
+type Addresses = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+/// Finds the addresses of a name, with the port.
+pub(super) type Resolve = Arc<dyn Fn(String, u16) -> Addresses + Send + Sync>;
 
 /// Fetches documents. No proxy is taken from the environment.
 pub(super) struct Fetcher {
@@ -101,7 +101,7 @@ impl Fetcher {
     pub(super) fn new(extra_roots: &[CertificateDer<'static>], loopback: bool) -> Option<Self> {
         Some(Self {
             tls: Authorities::public_and(extra_roots)?.tls_connector()?,
-            resolve: Arc::new(|name| Box::pin(system_addresses(name))),
+            resolve: Arc::new(|name, port| Box::pin(vetted::look_up(name, port))),
             loopback,
             deadline: DEADLINE,
         })
@@ -168,31 +168,16 @@ impl Fetcher {
         }
     }
 
-    /// Looks the name up once, vets every address, and connects to one of those: nothing looks the
-    /// name up a second time (SEC-282).
     async fn connect(&self, url: DocumentUrl<'_>) -> Result<TcpStream, FetchError> {
-        let addresses = (self.resolve)(url.host().to_owned()).await.ok_or(FetchError::Name)?;
-        if addresses.is_empty() {
-            return Err(FetchError::Name);
-        }
-        let permitted =
-            |address: &IpAddr| is_public(*address) || (self.loopback && address.is_loopback());
-        if !addresses.iter().all(permitted) {
-            return Err(FetchError::Address);
-        }
-        for address in addresses.into_iter().take(ADDRESSES_TRIED_MAX) {
-            let connect = TcpStream::connect(SocketAddr::new(address, url.port()));
-            if let Ok(Ok(stream)) = timeout(CONNECT_DEADLINE, connect).await {
-                return Ok(stream);
-            }
-        }
-        Err(FetchError::Connection)
+        let look_up = (self.resolve)(url.host().to_owned(), url.port());
+        let permits =
+            |address: IpAddr| is_public(address) || (self.loopback && address.is_loopback());
+        vetted::connect(look_up, permits, CONNECT_DEADLINE).await.map_err(|error| match error {
+            ConnectError::Name(_) => FetchError::Name,
+            ConnectError::Forbidden(_) => FetchError::Address,
+            ConnectError::Connection(_) => FetchError::Connection,
+        })
     }
-}
-
-async fn system_addresses(name: String) -> Option<Vec<IpAddr>> {
-    let found = tokio::net::lookup_host((name, 0)).await.ok()?;
-    Some(found.map(|address| address.ip()).collect())
 }
 
 fn judge(status: StatusCode, headers: &HeaderMap, media_types: &[&str]) -> Result<(), FetchError> {
