@@ -9,10 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode, header};
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http::{HeaderMap, Request, StatusCode, header, response::Parts};
+use http_body_util::Full;
 use portcullis_core::address::is_public;
 use portcullis_tokio::Authorities;
 use portcullis_tokio::vetted::{self, ConnectError};
@@ -23,6 +21,7 @@ use tokio_rustls::TlsConnector;
 
 use super::url::DocumentUrl;
 use crate::answers;
+use crate::exchange::{AnswerLimits, ExchangeError, exchange};
 
 /// Longest document in bytes (LIM-11, AS-39).
 pub(super) const DOCUMENT_LEN_MAX: usize = 5 * 1024;
@@ -34,8 +33,8 @@ pub(super) const KEY_SET: [&str; 2] = ["application/jwk-set+json", "application/
 const DEADLINE: Duration = Duration::from_secs(5);
 /// For one of several addresses, so that a dead one leaves time for the next.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(2);
-/// Room for the answer's head.
-const HEAD_LEN_MAX: usize = 16 * 1024;
+const LIMITS: AnswerLimits =
+    AnswerLimits { head_len_max: 16 * 1024, body_len_max: DOCUMENT_LEN_MAX };
 
 /// Why there is no document. For the log: whoever asked hears one word for all of them (SEC-287).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +70,15 @@ impl fmt::Display for FetchError {
             Self::TooLarge => "the document is too large",
             Self::Deadline => "it took too long",
         })
+    }
+}
+
+impl From<ExchangeError> for FetchError {
+    fn from(error: ExchangeError) -> Self {
+        match error {
+            ExchangeError::Http => Self::Http,
+            ExchangeError::TooLarge => Self::TooLarge,
+        }
     }
 }
 
@@ -137,35 +145,15 @@ impl Fetcher {
         let stream = self.connect(url).await?;
         let name = ServerName::try_from(url.host().to_owned()).map_err(|_| FetchError::Tls)?;
         let stream = self.tls.connect(name, stream).await.map_err(|_| FetchError::Tls)?;
-        let mut builder = http1::Builder::new();
-        builder.max_buf_size(HEAD_LEN_MAX);
-        let handshake = builder.handshake(TokioIo::new(stream)).await;
-        let (mut sender, connection) = handshake.map_err(|_| FetchError::Http)?;
         let request = Request::get(url.path())
             .header(header::HOST, url.authority())
             .header(header::ACCEPT, media_types.join(", "))
             .header(header::ACCEPT_ENCODING, "identity")
-            .body(Empty::<Bytes>::new())
+            .body(Full::new(Bytes::new()))
             .map_err(|_| FetchError::Http)?;
-        let exchange = async move {
-            let response = sender.send_request(request).await.map_err(|_| FetchError::Http)?;
-            let (head, body) = response.into_parts();
-            judge(head.status, &head.headers, media_types)?;
-            let body = Limited::new(body, DOCUMENT_LEN_MAX).collect().await.map_err(|error| {
-                match error.is::<http_body_util::LengthLimitError>() {
-                    true => FetchError::TooLarge,
-                    false => FetchError::Http,
-                }
-            })?;
-            Ok(Fetched { body: body.to_bytes(), max_age: max_age(&head.headers, now) })
-        };
-        // The connection is driven here, so that it ends with the exchange.
-        tokio::pin!(connection);
-        tokio::pin!(exchange);
-        tokio::select! {
-            fetched = &mut exchange => fetched,
-            _ = &mut connection => exchange.await,
-        }
+        let judge = |head: &Parts| judge(head.status, &head.headers, media_types);
+        let (head, body) = exchange(stream, request, LIMITS, judge).await?;
+        Ok(Fetched { body, max_age: max_age(&head.headers, now) })
     }
 
     async fn connect(&self, url: DocumentUrl<'_>) -> Result<TcpStream, FetchError> {
