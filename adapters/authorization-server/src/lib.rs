@@ -160,6 +160,7 @@ mod consent;
 mod device;
 mod device_page;
 mod dpop;
+mod exchange;
 mod form;
 mod forwarded;
 mod health;

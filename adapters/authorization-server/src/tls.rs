@@ -1,4 +1,4 @@
-//! What a server shows to prove who it is (AS-13), and whom it believes as a client.
+//! What a server shows to prove who it is (AS-13).
 
 use std::{
     fmt,
@@ -8,14 +8,14 @@ use std::{
 };
 
 use rustls::{
-    ClientConfig, RootCertStore, ServerConfig,
+    ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
 use tokio::net::TcpStream;
-use tokio_rustls::{TlsAcceptor, TlsConnector, server::TlsStream};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 /// Longest chain of certificates: nobody's is longer, and all of it is sent in each handshake.
 const CHAIN_LEN_MAX: usize = 8;
@@ -95,24 +95,6 @@ impl fmt::Debug for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Shown(..)")
     }
-}
-
-/// A client's side that trusts the roots that browsers trust, and `extra_roots`. `None` when there is no
-/// usable TLS.
-pub(crate) fn connector(extra_roots: &[CertificateDer<'static>]) -> Option<TlsConnector> {
-    let mut roots = RootCertStore::empty();
-    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    for root in extra_roots {
-        roots.add(root.clone()).ok()?;
-    }
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .ok()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Some(TlsConnector::from(Arc::new(config)))
 }
 
 impl fmt::Debug for Tls {

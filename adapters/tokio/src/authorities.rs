@@ -1,4 +1,4 @@
-//! Whose TLS certificates are accepted.
+//! Whose TLS certificates a client accepts, and how it speaks TLS.
 
 use std::{
     fmt, io,
@@ -7,12 +7,14 @@ use std::{
 };
 
 use rustls::{
-    RootCertStore,
+    ClientConfig, RootCertStore,
+    crypto::aws_lc_rs,
     pki_types::{CertificateDer, pem::PemObject as _},
 };
+use tokio_rustls::TlsConnector;
 
 /// The certificate authorities that the certificate of a TLS server has to lead to (RFC 5280 §6): those that
-/// browsers trust, or the ones of a network of your own.
+/// browsers trust, the ones of a network of your own, or both.
 #[derive(Clone, Default)]
 pub struct Authorities(Option<Arc<RootCertStore>>);
 
@@ -21,6 +23,16 @@ impl Authorities {
     #[must_use]
     pub fn public() -> Self {
         Self::default()
+    }
+
+    /// Those that browsers trust, and these. `None` when one of them is no certificate of an authority.
+    #[must_use]
+    pub fn public_and(further: &[CertificateDer<'static>]) -> Option<Self> {
+        let mut roots = public_roots();
+        for certificate in further {
+            roots.add(certificate.clone()).ok()?;
+        }
+        Some(Self(Some(Arc::new(roots))))
     }
 
     /// These certificates, one or more in PEM (RFC 7468), and no others. One that is no certificate of an
@@ -51,17 +63,37 @@ impl Authorities {
         path.map_or_else(|| Ok(Self::public()), Self::from_file)
     }
 
-    /// `None` for the public ones.
-    pub(crate) fn own(&self) -> Option<&Arc<RootCertStore>> {
-        self.0.as_ref()
+    /// TLS 1.2 or 1.3 towards servers that are to speak HTTP/1.1 (ALPN, RFC 7301). `None` when there is no
+    /// usable TLS.
+    #[must_use]
+    pub fn tls_connector(&self) -> Option<TlsConnector> {
+        let mut config = self.client_config()?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Some(TlsConnector::from(Arc::new(config)))
     }
+
+    /// The same with no protocol named.
+    pub(crate) fn client_config(&self) -> Option<ClientConfig> {
+        let roots = self.0.clone().unwrap_or_else(|| Arc::new(public_roots()));
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .ok()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Some(config)
+    }
+}
+
+fn public_roots() -> RootCertStore {
+    webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect()
 }
 
 impl fmt::Debug for Authorities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             None => f.write_str("Authorities(public)"),
-            Some(roots) => write!(f, "Authorities({} of one's own)", roots.len()),
+            Some(roots) => write!(f, "Authorities({} certificates)", roots.len()),
         }
     }
 }
@@ -101,6 +133,8 @@ mod tests {
             let refused = Authorities::from_pem(pem.as_bytes()).err();
             assert_eq!(refused, Some(AuthoritiesError::Certificates(None)), "{pem}");
         }
+        assert!(Authorities::public_and(&[]).is_some());
+        assert!(Authorities::public_and(&[b"text".as_slice().into()]).is_none());
         let no_pem = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
         let refused = Authorities::from_file(no_pem).err();
         assert_eq!(refused, Some(AuthoritiesError::Certificates(Some(no_pem.into()))));

@@ -20,7 +20,7 @@ use hyper_util::{
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service;
 
-use crate::{Authorities, public_network};
+use crate::{Authorities, public_network, vetted};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 type Connecting<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
@@ -47,7 +47,7 @@ impl Network {
     /// up once, and is refused if one of its addresses is not such.
     #[must_use]
     pub fn public() -> Self {
-        Self::from_fn(|url| public_network::connect(url, public_network::look_up))
+        Self::from_fn(|url| public_network::connect(url, vetted::look_up))
     }
 
     /// Connections that `connect` makes to the host and port of a URL.
@@ -76,19 +76,7 @@ pub(crate) fn connector(
     network: &Network,
     authorities: &Authorities,
 ) -> Option<HttpsConnector<Connector>> {
-    let provider = rustls::crypto::aws_lc_rs::default_provider();
-    let builder = HttpsConnectorBuilder::new();
-    let tls = match authorities.own() {
-        None => builder.with_provider_and_webpki_roots(provider).ok()?,
-        Some(roots) => {
-            let config = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
-                .with_safe_default_protocol_versions()
-                .ok()?
-                .with_root_certificates(Arc::clone(roots))
-                .with_no_client_auth();
-            builder.with_tls_config(config)
-        }
-    };
+    let tls = HttpsConnectorBuilder::new().with_tls_config(authorities.client_config()?);
     Some(tls.https_or_http().enable_http1().wrap_connector(Connector::new(network)))
 }
 

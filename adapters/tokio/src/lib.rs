@@ -24,3 +24,5 @@ mod public_network;
 pub mod resource_server;
 #[cfg(feature = "resource-server")]
 pub mod serve;
+#[cfg(any(feature = "client", feature = "resource-server"))]
+pub mod vetted;

@@ -1,45 +1,17 @@
 //! Connections to the public internet, and nowhere else.
 
-use std::{
-    error::Error,
-    fmt,
-    future::Future,
-    io,
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
+use std::{future::Future, io, net::SocketAddr, time::Duration};
 
 use http::Uri;
 use portcullis_core::address::is_public;
-use tokio::{
-    net::{TcpStream, lookup_host},
-    time::timeout,
-};
+use tokio::net::TcpStream;
 
-/// Addresses of one name that are tried; all of them are vetted.
-const ADDRESSES_TRIED_MAX: usize = 3;
+use crate::vetted::{self, ConnectError};
+
 /// For one of several addresses, so that a dead one leaves time for the next.
 const CONNECT_TIME: Duration = Duration::from_secs(3);
 
-/// An address that is not of the public internet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NotPublic(IpAddr);
-
-impl fmt::Display for NotPublic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is not a public address", self.0)
-    }
-}
-
-impl Error for NotPublic {}
-
-/// The addresses of a name, or of an address in whatever spelling the operating system takes.
-pub(crate) async fn look_up(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
-    Ok(lookup_host((host, port)).await?.collect())
-}
-
-/// Looks the name up once, vets every address, and connects to one of those: nothing looks the name up a second
-/// time (SEC-462).
+/// Connects to the host and port of a URL; `look_up` is asked once (SEC-462).
 pub(crate) async fn connect<F>(
     url: Uri,
     look_up: impl FnOnce(String, u16) -> F,
@@ -49,29 +21,13 @@ where
 {
     let https = url.scheme_str() == Some("https");
     let port = url.port_u16().unwrap_or(if https { 443 } else { 80 });
-    let host = url.host().ok_or(io::ErrorKind::InvalidInput)?;
-    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let addresses = look_up(host, port).await?;
-    vet(&addresses)?;
-    let mut failure = io::ErrorKind::AddrNotAvailable.into();
-    for address in addresses.into_iter().take(ADDRESSES_TRIED_MAX) {
-        match timeout(CONNECT_TIME, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Ok(Err(error)) => failure = error,
-            Err(_) => failure = io::ErrorKind::TimedOut.into(),
-        }
-    }
-    Err(failure)
-}
-
-fn vet(addresses: &[SocketAddr]) -> io::Result<()> {
-    match addresses.iter().map(SocketAddr::ip).find(|address| !is_public(*address)) {
-        Some(address) => Err(io::Error::new(io::ErrorKind::PermissionDenied, NotPublic(address))),
-        None => Ok(()),
-    }
+    let host = url.host().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
+    let connected = vetted::connect(look_up(host, port), is_public, CONNECT_TIME).await;
+    connected.map_err(|error| match error {
+        ConnectError::Name(error) | ConnectError::Connection(error) => error,
+        // As it is, so that it is found under the errors of the layers above.
+        ConnectError::Forbidden(_) => io::Error::new(io::ErrorKind::PermissionDenied, error),
+    })
 }
 
 #[cfg(test)]
@@ -83,14 +39,16 @@ mod tests {
     }
 
     #[track_caller]
-    fn is_refused<T>(outcome: io::Result<T>) {
-        let error = outcome.err().expect("connected");
-        assert!(error.get_ref().is_some_and(|inner| inner.is::<NotPublic>()), "{error:?}");
+    fn is_refused(outcome: io::Result<TcpStream>) {
+        let error = outcome.expect_err("connected");
+        let reason = error.get_ref().and_then(|inner| inner.downcast_ref());
+        assert!(matches!(reason, Some(ConnectError::Forbidden(_))), "{error:?}");
     }
 
     #[test]
     fn sec_462_every_address_of_a_name_is_public() {
-        assert!(vet(&[of("93.184.216.34"), of("2606:2800:220:1::1")]).is_ok());
+        let is_vetted = |found: &[SocketAddr]| vetted::vet(found, is_public).is_ok();
+        assert!(is_vetted(&[of("93.184.216.34"), of("2606:2800:220:1::1")]));
         for private in [
             "127.0.0.1",
             "10.0.0.1",
@@ -104,8 +62,8 @@ mod tests {
             "fd00::1",
             "fe80::1",
         ] {
-            is_refused(vet(&[of(private)]));
-            is_refused(vet(&[of("93.184.216.34"), of(private)]));
+            assert!(!is_vetted(&[of(private)]), "{private}");
+            assert!(!is_vetted(&[of("93.184.216.34"), of(private)]), "{private}");
         }
     }
 
@@ -114,12 +72,12 @@ mod tests {
     async fn sec_462_odd_spellings_of_addresses() {
         for host in ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "localhost"] {
             let url: Uri = format!("http://{host}:9/").parse().unwrap();
-            is_refused(connect(url, look_up).await);
+            is_refused(connect(url, vetted::look_up).await);
         }
         // Not every system takes these for addresses; none connects to them.
         for host in ["2130706433", "0x7f.1", "127.1", "0177.0.0.1"] {
             let url: Uri = format!("http://{host}:9/").parse().unwrap();
-            let error = connect(url, look_up).await.expect_err("connected");
+            let error = connect(url, vetted::look_up).await.expect_err("connected");
             assert_ne!(error.kind(), io::ErrorKind::ConnectionRefused, "{host}");
         }
     }

@@ -2,24 +2,26 @@
 
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode, header};
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http::{HeaderMap, Request, StatusCode, header, response::Parts};
+use http_body_util::Full;
 use portcullis_core::address::is_public;
+use portcullis_tokio::Authorities;
+use portcullis_tokio::vetted::{self, ConnectError};
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::url::DocumentUrl;
-use crate::{answers, tls};
+use crate::answers;
+use crate::exchange::{AnswerLimits, ExchangeError, exchange};
 
 /// Longest document in bytes (LIM-11, AS-39).
 pub(super) const DOCUMENT_LEN_MAX: usize = 5 * 1024;
@@ -31,10 +33,8 @@ pub(super) const KEY_SET: [&str; 2] = ["application/jwk-set+json", "application/
 const DEADLINE: Duration = Duration::from_secs(5);
 /// For one of several addresses, so that a dead one leaves time for the next.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(2);
-/// Addresses that are tried; all of them are vetted.
-const ADDRESSES_TRIED_MAX: usize = 3;
-/// Room for the answer's head.
-const HEAD_LEN_MAX: usize = 16 * 1024;
+const LIMITS: AnswerLimits =
+    AnswerLimits { head_len_max: 16 * 1024, body_len_max: DOCUMENT_LEN_MAX };
 
 /// Why there is no document. For the log: whoever asked hears one word for all of them (SEC-287).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +73,15 @@ impl fmt::Display for FetchError {
     }
 }
 
+impl From<ExchangeError> for FetchError {
+    fn from(error: ExchangeError) -> Self {
+        match error {
+            ExchangeError::Http => Self::Http,
+            ExchangeError::TooLarge => Self::TooLarge,
+        }
+    }
+}
+
 /// A document as it came.
 #[derive(Debug)]
 pub(super) struct Fetched {
@@ -81,9 +90,9 @@ pub(super) struct Fetched {
     pub(super) max_age: Option<Duration>,
 }
 
-type Addresses = Pin<Box<dyn Future<Output = Option<Vec<IpAddr>>> + Send>>;
-/// Finds the addresses of a name.
-pub(super) type Resolve = Arc<dyn Fn(String) -> Addresses + Send + Sync>;
+type Addresses = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+/// Finds the addresses of a name, with the port.
+pub(super) type Resolve = Arc<dyn Fn(String, u16) -> Addresses + Send + Sync>;
 
 /// Fetches documents. No proxy is taken from the environment.
 pub(super) struct Fetcher {
@@ -99,8 +108,8 @@ impl Fetcher {
     /// no usable TLS.
     pub(super) fn new(extra_roots: &[CertificateDer<'static>], loopback: bool) -> Option<Self> {
         Some(Self {
-            tls: tls::connector(extra_roots)?,
-            resolve: Arc::new(|name| Box::pin(system_addresses(name))),
+            tls: Authorities::public_and(extra_roots)?.tls_connector()?,
+            resolve: Arc::new(|name, port| Box::pin(vetted::look_up(name, port))),
             loopback,
             deadline: DEADLINE,
         })
@@ -136,62 +145,27 @@ impl Fetcher {
         let stream = self.connect(url).await?;
         let name = ServerName::try_from(url.host().to_owned()).map_err(|_| FetchError::Tls)?;
         let stream = self.tls.connect(name, stream).await.map_err(|_| FetchError::Tls)?;
-        let mut builder = http1::Builder::new();
-        builder.max_buf_size(HEAD_LEN_MAX);
-        let handshake = builder.handshake(TokioIo::new(stream)).await;
-        let (mut sender, connection) = handshake.map_err(|_| FetchError::Http)?;
         let request = Request::get(url.path())
             .header(header::HOST, url.authority())
             .header(header::ACCEPT, media_types.join(", "))
             .header(header::ACCEPT_ENCODING, "identity")
-            .body(Empty::<Bytes>::new())
+            .body(Full::new(Bytes::new()))
             .map_err(|_| FetchError::Http)?;
-        let exchange = async move {
-            let response = sender.send_request(request).await.map_err(|_| FetchError::Http)?;
-            let (head, body) = response.into_parts();
-            judge(head.status, &head.headers, media_types)?;
-            let body = Limited::new(body, DOCUMENT_LEN_MAX).collect().await.map_err(|error| {
-                match error.is::<http_body_util::LengthLimitError>() {
-                    true => FetchError::TooLarge,
-                    false => FetchError::Http,
-                }
-            })?;
-            Ok(Fetched { body: body.to_bytes(), max_age: max_age(&head.headers, now) })
-        };
-        // The connection is driven here, so that it ends with the exchange.
-        tokio::pin!(connection);
-        tokio::pin!(exchange);
-        tokio::select! {
-            fetched = &mut exchange => fetched,
-            _ = &mut connection => exchange.await,
-        }
+        let judge = |head: &Parts| judge(head.status, &head.headers, media_types);
+        let (head, body) = exchange(stream, request, LIMITS, judge).await?;
+        Ok(Fetched { body, max_age: max_age(&head.headers, now) })
     }
 
-    /// Looks the name up once, vets every address, and connects to one of those: nothing looks the
-    /// name up a second time (SEC-282).
     async fn connect(&self, url: DocumentUrl<'_>) -> Result<TcpStream, FetchError> {
-        let addresses = (self.resolve)(url.host().to_owned()).await.ok_or(FetchError::Name)?;
-        if addresses.is_empty() {
-            return Err(FetchError::Name);
-        }
-        let permitted =
-            |address: &IpAddr| is_public(*address) || (self.loopback && address.is_loopback());
-        if !addresses.iter().all(permitted) {
-            return Err(FetchError::Address);
-        }
-        for address in addresses.into_iter().take(ADDRESSES_TRIED_MAX) {
-            let connect = TcpStream::connect(SocketAddr::new(address, url.port()));
-            if let Ok(Ok(stream)) = timeout(CONNECT_DEADLINE, connect).await {
-                return Ok(stream);
-            }
-        }
-        Err(FetchError::Connection)
+        let look_up = (self.resolve)(url.host().to_owned(), url.port());
+        let permits =
+            |address: IpAddr| is_public(address) || (self.loopback && address.is_loopback());
+        vetted::connect(look_up, permits, CONNECT_DEADLINE).await.map_err(|error| match error {
+            ConnectError::Name(_) => FetchError::Name,
+            ConnectError::Forbidden(_) => FetchError::Address,
+            ConnectError::Connection(_) => FetchError::Connection,
+        })
     }
-}
-
-async fn system_addresses(name: String) -> Option<Vec<IpAddr>> {
-    let found = tokio::net::lookup_host((name, 0)).await.ok()?;
-    Some(found.map(|address| address.ip()).collect())
 }
 
 fn judge(status: StatusCode, headers: &HeaderMap, media_types: &[&str]) -> Result<(), FetchError> {

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use base64ct::{Base64, Encoding};
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http::{HeaderValue, Method, Request, StatusCode, Uri, header, response::Parts};
+use http_body_util::Full;
+use portcullis_tokio::Authorities;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -16,12 +15,11 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::form_encoded;
-use crate::{answers, tls};
+use crate::answers;
+use crate::exchange::{AnswerLimits, ExchangeError, exchange};
 
-/// Longest answer in bytes: metadata, key sets, and tokens with many groups.
-const ANSWER_LEN_MAX: usize = 256 * 1024;
-/// Room for an answer's head.
-const HEAD_LEN_MAX: usize = 64 * 1024;
+/// The body is metadata, a key set, or tokens with many groups.
+const LIMITS: AnswerLimits = AnswerLimits { head_len_max: 64 * 1024, body_len_max: 256 * 1024 };
 /// For name, connection, handshake and answer together. The user is waiting.
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -53,6 +51,15 @@ impl fmt::Display for HttpError {
     }
 }
 
+impl From<ExchangeError> for HttpError {
+    fn from(error: ExchangeError) -> Self {
+        match error {
+            ExchangeError::Http => Self::Http,
+            ExchangeError::TooLarge => Self::TooLarge,
+        }
+    }
+}
+
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) body: Bytes,
@@ -65,7 +72,7 @@ pub(super) struct HttpClient {
 
 impl HttpClient {
     pub(super) fn new(extra_roots: &[CertificateDer<'static>]) -> Option<Self> {
-        Some(Self { tls: tls::connector(extra_roots)? })
+        Some(Self { tls: Authorities::public_and(extra_roots)?.tls_connector()? })
     }
 
     /// `bearer` is an access token (RFC 6750 §2.1), where one is needed.
@@ -146,36 +153,16 @@ async fn talk(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     request: Request<Full<Bytes>>,
 ) -> Result<Answer, HttpError> {
-    let mut builder = http1::Builder::new();
-    builder.max_buf_size(HEAD_LEN_MAX);
-    let handshake = builder.handshake(TokioIo::new(stream)).await;
-    let (mut sender, connection) = handshake.map_err(|_| HttpError::Http)?;
-    let exchange = async move {
-        let response = sender.send_request(request).await.map_err(|_| HttpError::Http)?;
-        let (head, body) = response.into_parts();
-        let is_json = answers::has_content_type(&head.headers, "application/json")
-            || answers::has_content_type(&head.headers, "application/jwk-set+json");
-        if !is_json || head.headers.contains_key(header::CONTENT_ENCODING) {
-            // An error page from something in between is no word of the provider.
-            return Err(if head.status.is_success() {
-                HttpError::MediaType
-            } else {
-                HttpError::Status
-            });
-        }
-        let body = Limited::new(body, ANSWER_LEN_MAX).collect().await.map_err(|error| {
-            match error.is::<http_body_util::LengthLimitError>() {
-                true => HttpError::TooLarge,
-                false => HttpError::Http,
-            }
-        })?;
-        Ok(Answer { status: head.status, body: body.to_bytes() })
-    };
-    // The connection is driven here, so that it ends with the exchange.
-    tokio::pin!(connection);
-    tokio::pin!(exchange);
-    tokio::select! {
-        answer = &mut exchange => answer,
-        _ = &mut connection => exchange.await,
+    let (head, body) = exchange(stream, request, LIMITS, judge).await?;
+    Ok(Answer { status: head.status, body })
+}
+
+fn judge(head: &Parts) -> Result<(), HttpError> {
+    let is_json = answers::has_content_type(&head.headers, "application/json")
+        || answers::has_content_type(&head.headers, "application/jwk-set+json");
+    if is_json && !head.headers.contains_key(header::CONTENT_ENCODING) {
+        return Ok(());
     }
+    // An error page from something in between is no word of the provider.
+    Err(if head.status.is_success() { HttpError::MediaType } else { HttpError::Status })
 }

@@ -14,7 +14,10 @@ use portcullis_core::{
 };
 use zeroize::Zeroizing;
 
-use crate::files::{self, FileError};
+use crate::{
+    errors::from_parts,
+    files::{self, FileError},
+};
 use key::{KeyTextError, Keys};
 
 /// Longest document in bytes.
@@ -154,15 +157,10 @@ impl fmt::Display for DeviceError {
 
 impl std::error::Error for DeviceError {}
 
-impl From<FileError> for DeviceError {
-    fn from(error: FileError) -> Self {
-        Self::File(error)
-    }
-}
-
-impl From<KeyTextError> for DeviceError {
-    fn from(error: KeyTextError) -> Self {
-        Self::Key(error)
+from_parts! {
+    DeviceError {
+        File(FileError);
+        Key(KeyTextError);
     }
 }
 

@@ -155,11 +155,6 @@ from_parts! {
         Output(OutputError);
         Key(KeyError);
         Device(DeviceError);
-    }
-}
-
-impl From<certificate::CertificateError> for Error {
-    fn from(error: certificate::CertificateError) -> Self {
-        Self::Certificate(error)
+        Certificate(certificate::CertificateError);
     }
 }

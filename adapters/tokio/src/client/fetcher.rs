@@ -26,7 +26,7 @@ use super::Options;
 use crate::{
     Authorities,
     connector::{Connector, Network, connector},
-    public_network::NotPublic,
+    vetted::ConnectError,
 };
 
 /// Most reasons under an error that are looked at.
@@ -147,7 +147,7 @@ fn failure(error: &hyper_util::client::legacy::Error) -> FetchFailure {
         if matches!(reason.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))) {
             return FetchFailure::Certificate;
         }
-        if reason.is::<NotPublic>() {
+        if matches!(reason.downcast_ref(), Some(ConnectError::Forbidden(_))) {
             return FetchFailure::NotPublic;
         }
         next = match reason.downcast_ref::<std::io::Error>() {

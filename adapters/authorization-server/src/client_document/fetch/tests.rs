@@ -13,10 +13,10 @@ fn fetcher(site: &Site, loopback: bool, addresses: &[&str]) -> (Fetcher, Arc<Ato
     let addresses: Vec<IpAddr> = addresses.iter().map(|it| it.parse().unwrap()).collect();
     let asked = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&asked);
-    let resolve: Resolve = Arc::new(move |_| {
+    let resolve: Resolve = Arc::new(move |_, port| {
         counter.fetch_add(1, Ordering::SeqCst);
-        let addresses = addresses.clone();
-        Box::pin(async move { Some(addresses) })
+        let found = addresses.iter().map(|address| SocketAddr::new(*address, port)).collect();
+        Box::pin(async move { Ok(found) })
     });
     let roots = [site.root.clone()];
     (Fetcher::new(&roots, loopback).unwrap().with_resolve(resolve), asked)

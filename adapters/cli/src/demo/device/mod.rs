@@ -27,6 +27,7 @@ use crate::{
         Device, DeviceError, Verification,
         key::{Key, Keys},
     },
+    errors::from_parts,
     files::{self, FileError},
 };
 use endpoint::Endpoint;
@@ -171,27 +172,12 @@ impl fmt::Display for DeviceDemoError {
 
 impl std::error::Error for DeviceDemoError {}
 
-impl From<DeviceError> for DeviceDemoError {
-    fn from(error: DeviceError) -> Self {
-        Self::Device(error)
-    }
-}
-
-impl From<FileError> for DeviceDemoError {
-    fn from(error: FileError) -> Self {
-        Self::File(error)
-    }
-}
-
-impl From<SettingsError> for DeviceDemoError {
-    fn from(error: SettingsError) -> Self {
-        Self::Settings(error)
-    }
-}
-
-impl From<TlsError> for DeviceDemoError {
-    fn from(error: TlsError) -> Self {
-        Self::Tls(error)
+from_parts! {
+    DeviceDemoError {
+        Device(DeviceError);
+        File(FileError);
+        Settings(SettingsError);
+        Tls(TlsError);
     }
 }
 

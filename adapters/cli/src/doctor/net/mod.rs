@@ -7,8 +7,8 @@ pub(crate) mod reach;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    net::{IpAddr, SocketAddr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    net::IpAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -18,10 +18,11 @@ use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use portcullis_core::{client::UrlRefusal, encoding::uri::Uri, limits::METADATA_LEN_MAX_DESKTOP};
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, ServerName},
+use portcullis_tokio::{
+    Authorities,
+    vetted::{self, ConnectError},
 };
+use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -36,8 +37,8 @@ use reach::Reach;
 pub(crate) const BODY_LEN_MAX: usize = METADATA_LEN_MAX_DESKTOP;
 /// Room for the head of an answer.
 const HEAD_LEN_MAX: usize = 32 * 1024;
-/// Addresses of one name that are tried.
-const ADDRESSES_TRIED_MAX: usize = 3;
+/// For one address: no limit but that of the whole request, which the user sets.
+const CONNECT_TIME: Duration = Duration::MAX;
 
 /// One request.
 pub(crate) struct Ask<'a> {
@@ -131,19 +132,7 @@ impl Net {
         extra_roots: &[CertificateDer<'static>],
         time_limit: Duration,
     ) -> Option<Self> {
-        let mut roots = RootCertStore::empty();
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        for root in extra_roots {
-            roots.add(root.clone()).ok()?;
-        }
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .ok()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let tls = TlsConnector::from(Arc::new(config));
+        let tls = Authorities::public_and(extra_roots)?.tls_connector()?;
         Some(Self { reach, tls, time_limit, seen: Mutex::default() })
     }
 
@@ -216,28 +205,15 @@ impl Net {
         exchange(stream, request).await
     }
 
-    /// One lookup, every address vetted, and the connection to one of those: no second lookup can give
-    /// another answer.
     async fn connect(&self, url: Uri<'_>) -> Result<TcpStream, Failure> {
         let port = url.origin().and_then(|origin| origin.port).ok_or(Failure::Name)?;
-        let addresses: Vec<IpAddr> = match reach::literal(url.host()) {
-            Some(address) => vec![address],
-            None => {
-                let found = tokio::net::lookup_host((url.host(), port)).await;
-                found.map_err(|_| Failure::Name)?.map(|address| address.ip()).collect()
-            }
-        };
-        if let Some(address) = addresses.iter().find(|address| !self.reach.permits(**address)) {
-            return Err(Failure::Forbidden(*address));
-        }
-        let mut failure = Failure::Name;
-        for address in addresses.into_iter().take(ADDRESSES_TRIED_MAX) {
-            match TcpStream::connect(SocketAddr::new(address, port)).await {
-                Ok(stream) => return Ok(stream),
-                Err(_) => failure = Failure::Connection,
-            }
-        }
-        Err(failure)
+        let permits = |address| self.reach.permits(address);
+        let look_up = vetted::look_up(url.host().to_owned(), port);
+        vetted::connect(look_up, permits, CONNECT_TIME).await.map_err(|error| match error {
+            ConnectError::Name(_) => Failure::Name,
+            ConnectError::Forbidden(address) => Failure::Forbidden(address),
+            ConnectError::Connection(_) => Failure::Connection,
+        })
     }
 }
 

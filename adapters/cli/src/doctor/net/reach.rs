@@ -90,7 +90,7 @@ impl Reach {
 }
 
 /// The address of a host that is one.
-pub(crate) fn literal(host: &str) -> Option<IpAddr> {
+fn literal(host: &str) -> Option<IpAddr> {
     host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
