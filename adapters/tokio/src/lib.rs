@@ -13,6 +13,8 @@ mod connector;
 #[cfg(any(feature = "client", feature = "resource-server"))]
 pub use connector::Network;
 #[cfg(any(feature = "client", feature = "resource-server"))]
+mod incoming;
+#[cfg(any(feature = "client", feature = "resource-server"))]
 pub mod key_pair;
 #[cfg(feature = "proxy")]
 pub mod proxy;

@@ -16,7 +16,7 @@ use hyper_util::{
 };
 use portcullis_core::{
     client::{FetchFailure, Method, OutgoingRequest, UrlPolicy},
-    message::{Field, IncomingResponse},
+    message::IncomingResponse,
 };
 
 #[cfg(feature = "dpop")]
@@ -26,6 +26,7 @@ use super::Options;
 use crate::{
     Authorities,
     connector::{Connector, Network, connector},
+    incoming::incoming,
     vetted::ConnectError,
 };
 
@@ -178,14 +179,7 @@ impl Received {
 
     /// The answer as the core sees it.
     pub(super) fn incoming(&self) -> IncomingResponse<'_> {
-        let mut content_type = Field::Absent;
-        for value in self.head.headers.get_all(header::CONTENT_TYPE) {
-            content_type = match content_type {
-                Field::Absent => Field::One(value.as_bytes()),
-                Field::One(_) | Field::Repeated => Field::Repeated,
-            };
-        }
-        IncomingResponse { status: self.status(), content_type, body: &self.body }
+        incoming(&self.head, &self.body)
     }
 }
 

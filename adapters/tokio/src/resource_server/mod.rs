@@ -38,6 +38,7 @@ mod clock;
 #[cfg(feature = "dpop")]
 mod dpop;
 mod introspection;
+mod issuer_url;
 mod journal;
 mod principal;
 mod protect;

@@ -14,17 +14,17 @@ use hyper_util::{
 use portcullis_core::{
     bearer::BearerToken,
     challenge::Reason,
-    encoding::{percent, scratch::Scratch, text::TextWriter, uri},
+    encoding::{percent, scratch::Scratch, text::TextWriter},
     introspection::{self, Introspected, IntrospectionError},
     limits,
-    message::{Field, IncomingResponse},
 };
 use zeroize::Zeroizing;
 
 use crate::{
     Authorities, Network,
     connector::{Connector, connector},
-    resource_server::{Facts, IntrospectionSettings, SettingsError},
+    incoming::incoming,
+    resource_server::{Facts, IntrospectionSettings, SettingsError, issuer_url::permitted},
 };
 
 /// Idle connections are given up before a usual server does so.
@@ -121,14 +121,7 @@ impl Client {
     pub(super) async fn ask(&self, question: Question) -> Result<Option<Facts>, AskError> {
         let exchange = tokio::time::timeout(self.deadline, self.exchange(question));
         let (head, body) = exchange.await.map_err(|_| AskError::Deadline)??;
-        let mut content_type = Field::Absent;
-        for value in head.headers.get_all(header::CONTENT_TYPE) {
-            content_type = match content_type {
-                Field::Absent => Field::One(value.as_bytes()),
-                Field::One(_) | Field::Repeated => Field::Repeated,
-            };
-        }
-        let response = IncomingResponse { status: head.status.as_u16(), content_type, body: &body };
+        let response = incoming(&head, &body);
         let mut buffer = [0; SCRATCH_LEN];
         let mut scratch = Scratch::new(&mut buffer);
         match introspection::parse(&response, &self.issuer, &mut scratch) {
@@ -184,19 +177,8 @@ fn was_closed(error: &hyper_util::client::legacy::Error) -> bool {
     reason.is_some_and(hyper::Error::is_incomplete_message)
 }
 
-/// TLS is required, plain text only on loopback unless permitted by name (SEC-372).
 fn endpoint(settings: &IntrospectionSettings) -> Result<Uri, SettingsError> {
-    let parsed = uri::Uri::parse(&settings.endpoint).map_err(|_| SettingsError::Endpoint)?;
-    let permitted = parsed.is_https()
-        || parsed.is_loopback_http()
-        || (settings.plain_http && parsed.scheme().eq_ignore_ascii_case("http"));
-    if !permitted || parsed.userinfo().is_some() || parsed.fragment().is_some() {
-        return Err(SettingsError::Endpoint);
-    }
-    if settings.plain_http && !parsed.is_https() && !parsed.is_loopback_http() {
-        tracing::warn!(endpoint = settings.endpoint, "introspection over plain http");
-    }
-    settings.endpoint.parse().map_err(|_| SettingsError::Endpoint)
+    permitted(&settings.endpoint, settings.plain_http).ok_or(SettingsError::Endpoint)
 }
 
 /// `client_secret_basic` (RFC 6749 §2.3.1): both halves form-encoded, then Basic.

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Uri, header};
+use http::{HeaderValue, Request, Uri, header, response::Parts};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper_rustls::HttpsConnector;
 use hyper_util::{
@@ -11,10 +11,9 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use portcullis_core::{
-    encoding::{scratch::Scratch, text::TextWriter, uri},
+    encoding::{scratch::Scratch, text::TextWriter},
     jwk,
     limits::{IDENTIFIER_LEN_MAX, METADATA_LEN_MAX_DESKTOP},
-    message::{Field, IncomingResponse},
     metadata::{
         MetadataError, authorization_server::AuthorizationServer,
         well_known::authorization_server_urls,
@@ -25,7 +24,9 @@ use super::{JwksSettings, SettingsError};
 use crate::{
     Authorities, Network,
     connector::{Connector, connector},
+    incoming::incoming,
     public_keys::{PublicKeys, PublicKeysError},
+    resource_server::issuer_url::permitted,
 };
 
 /// Longest header section of an answer in bytes.
@@ -100,8 +101,7 @@ impl Source {
         let plain_http = settings.plain_http;
         let url = settings.url.as_deref();
         // Where the settings name no key set, the issuer's own address is asked.
-        permitted(url.unwrap_or(issuer), plain_http).ok_or(SettingsError::KeySetUrl)?;
-        let url = url.map(|url| permitted(url, plain_http).ok_or(SettingsError::KeySetUrl));
+        let asked = permitted(url.unwrap_or(issuer), plain_http).ok_or(SettingsError::KeySetUrl)?;
         let authorities = Authorities::from_file_or_public(settings.ca_file.as_deref())
             .map_err(SettingsError::CaFile)?;
         let connector =
@@ -115,7 +115,7 @@ impl Source {
         Ok(Self {
             http,
             issuer: issuer.to_owned(),
-            url: url.transpose()?,
+            url: url.map(|_| asked),
             deadline: Duration::from_millis(settings.deadline_millis),
             plain_http,
         })
@@ -132,8 +132,8 @@ impl Source {
                 Some(url) => url.clone(),
                 None => self.discover().await?,
             };
-            let answer = self.get(url).await?;
-            let document = jwk::document(&answer.incoming()).map_err(PublicKeysError::Set);
+            let (head, body) = self.get(url).await?;
+            let document = jwk::document(&incoming(&head, &body)).map_err(PublicKeysError::Set);
             document.and_then(PublicKeys::read).map_err(FetchError::Keys)
         };
         tokio::time::timeout(self.deadline, reading).await.map_err(|_| FetchError::Deadline)?
@@ -147,9 +147,10 @@ impl Source {
             let mut text = TextWriter::new(&mut room);
             candidate.write(&mut text).map_err(|_| FetchError::NoMetadata)?;
             let url = text.finish().parse().map_err(|_| FetchError::NoMetadata)?;
-            let answer = self.get(url).await?;
-            if answer.status == 200 && answer.incoming().is_json() {
-                return self.key_set_of(&answer.body);
+            let (head, body) = self.get(url).await?;
+            let answer = incoming(&head, &body);
+            if answer.status == 200 && answer.is_json() {
+                return self.key_set_of(answer.body);
             }
         }
         Err(FetchError::NoMetadata)
@@ -167,7 +168,7 @@ impl Source {
     }
 
     /// One request, one response; a redirect is a response like any other.
-    async fn get(&self, url: Uri) -> Result<Answer, FetchError> {
+    async fn get(&self, url: Uri) -> Result<(Parts, Bytes), FetchError> {
         let mut request = Request::new(Empty::new());
         *request.uri_mut() = url;
         let accepted = "application/jwk-set+json, application/json";
@@ -182,43 +183,8 @@ impl Source {
             let limit = error.downcast_ref::<http_body_util::LengthLimitError>();
             if limit.is_some() { FetchError::TooLong } else { FetchError::Connection }
         })?;
-        let mut media_types = head.headers.get_all(header::CONTENT_TYPE).iter();
-        let media_type = match (media_types.next(), media_types.next()) {
-            (Some(only), None) => Some(only.clone()),
-            _ => None,
-        };
-        Ok(Answer { status: head.status.as_u16(), media_type, body: body.to_bytes() })
+        Ok((head, body.to_bytes()))
     }
-}
-
-/// An answer, whole. A media type that is said twice is none.
-struct Answer {
-    status: u16,
-    media_type: Option<HeaderValue>,
-    body: Bytes,
-}
-
-impl Answer {
-    fn incoming(&self) -> IncomingResponse<'_> {
-        let content_type =
-            self.media_type.as_ref().map_or(Field::Absent, |value| Field::One(value.as_bytes()));
-        IncomingResponse { status: self.status, content_type, body: &self.body }
-    }
-}
-
-/// TLS is required, plain text only on loopback unless permitted by name: whoever can change the answer
-/// can make tokens (SEC-372).
-fn permitted(url: &str, plain_http: bool) -> Option<Uri> {
-    let parsed = uri::Uri::parse(url).ok()?;
-    let is_plain = plain_http && parsed.scheme().eq_ignore_ascii_case("http");
-    let safe = parsed.is_https() || parsed.is_loopback_http() || is_plain;
-    if !safe || parsed.userinfo().is_some() || parsed.fragment().is_some() {
-        return None;
-    }
-    if is_plain && !parsed.is_loopback_http() {
-        tracing::warn!(url, "keys over plain http");
-    }
-    url.parse().ok()
 }
 
 #[cfg(test)]
