@@ -47,7 +47,9 @@ impl Network {
     /// up once, and is refused if one of its addresses is not such.
     #[must_use]
     pub fn public() -> Self {
-        Self::from_fn(|url| public_network::connect(url, public_network::look_up))
+        Self::from_fn(|url| {
+            public_network::connect(url, public_network::look_up, public_network::dial)
+        })
     }
 
     /// Connections that `connect` makes to the host and port of a URL.

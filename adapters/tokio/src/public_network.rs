@@ -38,14 +38,23 @@ pub(crate) async fn look_up(host: String, port: u16) -> io::Result<Vec<SocketAdd
     Ok(lookup_host((host, port)).await?.collect())
 }
 
-/// Looks the name up once, vets every address, and connects to one of those: nothing looks the name up a second
-/// time (SEC-462).
-pub(crate) async fn connect<F>(
+/// Connects to one address.
+pub(crate) async fn dial(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Looks the name up once, vets every address, and dials one of those: nothing looks the name up a second time
+/// (SEC-462).
+pub(crate) async fn connect<F, D, T>(
     url: Uri,
     look_up: impl FnOnce(String, u16) -> F,
-) -> io::Result<TcpStream>
+    dial: impl Fn(SocketAddr) -> D,
+) -> io::Result<T>
 where
     F: Future<Output = io::Result<Vec<SocketAddr>>>,
+    D: Future<Output = io::Result<T>>,
 {
     let https = url.scheme_str() == Some("https");
     let port = url.port_u16().unwrap_or(if https { 443 } else { 80 });
@@ -55,11 +64,8 @@ where
     vet(&addresses)?;
     let mut failure = io::ErrorKind::AddrNotAvailable.into();
     for address in addresses.into_iter().take(ADDRESSES_TRIED_MAX) {
-        match timeout(CONNECT_TIME, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
+        match timeout(CONNECT_TIME, dial(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(error)) => failure = error,
             Err(_) => failure = io::ErrorKind::TimedOut.into(),
         }
@@ -114,12 +120,12 @@ mod tests {
     async fn sec_462_odd_spellings_of_addresses() {
         for host in ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "localhost"] {
             let url: Uri = format!("http://{host}:9/").parse().unwrap();
-            is_refused(connect(url, look_up).await);
+            is_refused(connect(url, look_up, dial).await);
         }
         // Not every system takes these for addresses; none connects to them.
         for host in ["2130706433", "0x7f.1", "127.1", "0177.0.0.1"] {
             let url: Uri = format!("http://{host}:9/").parse().unwrap();
-            let error = connect(url, look_up).await.expect_err("connected");
+            let error = connect(url, look_up, dial).await.expect_err("connected");
             assert_ne!(error.kind(), io::ErrorKind::ConnectionRefused, "{host}");
         }
     }
@@ -129,14 +135,15 @@ mod tests {
     async fn sec_462_a_name_is_looked_up_once_with_its_port() {
         let mut lookups = Vec::new();
         let url: Uri = "https://rebinding.example/".parse().unwrap();
-        let outcome = connect(url, |host, port| {
+        let look_up = |host, port| {
             lookups.push((host, port));
             async { Ok(vec![of("93.184.216.34"), of("10.0.0.1")]) }
-        });
+        };
+        let outcome = connect(url, look_up, dial);
         is_refused(outcome.await);
         assert_eq!(lookups, [("rebinding.example".to_owned(), 443)]);
         let url: Uri = "https://nowhere.example/".parse().unwrap();
-        let nothing = connect(url, |_, _| async { Ok(Vec::new()) }).await;
+        let nothing = connect(url, |_, _| async { Ok(Vec::new()) }, dial).await;
         assert_eq!(nothing.unwrap_err().kind(), io::ErrorKind::AddrNotAvailable);
     }
 }

@@ -177,6 +177,14 @@ impl Held {
             body.collect().await.unwrap().to_bytes()
         })))
     }
+
+    /// This body, a while after the head.
+    pub(super) fn after(pause: Duration, body: Body) -> Self {
+        Self(Some(Box::pin(async move {
+            tokio::time::sleep(pause).await;
+            body.collect().await.unwrap().to_bytes()
+        })))
+    }
 }
 
 impl http_body::Body for Held {
