@@ -106,17 +106,6 @@ impl Net {
     pub(super) fn step(&mut self) {
         self.sim.step().unwrap();
     }
-
-    /// Steps until something is so.
-    pub(super) fn until(&mut self, mut is_so: impl FnMut() -> bool) {
-        for _ in 0..STEPS_MAX {
-            if is_so() {
-                return;
-            }
-            self.step();
-        }
-        panic!("it never comes");
-    }
 }
 
 /// The servers of number `number`: the hosts `rs…` and `as…`.
