@@ -191,7 +191,7 @@ fn fault_in_a_refresh(fault: Fault, steps: usize) -> bool {
 }
 
 #[test]
-fn sec_479_sec_230_a_fault_in_a_refresh_costs_at_most_one_login() {
+fn sec_479_a_fault_in_a_refresh_costs_at_most_one_login() {
     for fault in [Fault::Crash, Fault::Partition, Fault::Late] {
         let costs: Vec<_> =
             (0..36).step_by(3).map(|steps| fault_in_a_refresh(fault, steps)).collect();
