@@ -251,7 +251,8 @@ impl Authorizer {
             return Err(error);
         }
         let login = self.flow().authorize(challenges, None, used, &*self.browser).await;
-        session.login = Some(login.inspect_err(|error| session.share(&self.begun, error))?);
+        let login = login.inspect_err(|error| session.share(&self.begun, error))?;
+        session.renew(login);
         self.save(&mut session).await
     }
 
@@ -279,7 +280,7 @@ impl Authorizer {
         let earlier = session.login.as_ref();
         match self.flow().authorize(challenges, Some(&scope), earlier, &*self.browser).await {
             Ok(login) => {
-                session.login = Some(login);
+                session.renew(login);
                 session.remember_denied(challenged);
                 self.save(&mut session).await?;
                 Ok(true)
@@ -344,15 +345,15 @@ impl Authorizer {
         if self.take_stored(session).await? && !session.is_due(SystemTime::now()) {
             return Ok(None);
         }
-        let Some(login) = session.login.as_mut() else { return Ok(None) };
+        let Some(login) = &session.login else { return Ok(None) };
         let failure = match self.flow_of(Some(login)).refresh(login, challenges).await {
             Ok(refreshed) => {
-                *login = refreshed;
+                session.renew(refreshed);
                 None
             }
             Err(failure) => {
                 tracing::debug!(error = %failure.error, after = ?failure.after, "not refreshed");
-                login.after_refresh(failure.after, SystemTime::now());
+                session.after_refresh(failure.after);
                 Some(failure)
             }
         };

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use portcullis_core::{
-    client::{KnownScopes, StepUpError, step_up},
+    client::{AfterRefresh, KnownScopes, StepUpError, step_up},
     encoding::scratch::Scratch,
     scope::ScopeSet,
 };
@@ -74,6 +74,18 @@ impl Session {
     /// Whether the login is another one than that which was `used`: somebody logged in or refreshed.
     pub(super) fn is_other_than(&self, used: Option<&Login>) -> bool {
         self.login.as_ref().map(Login::access_token) != used.map(Login::access_token)
+    }
+
+    /// Takes a new login; why there was none before is of no interest any more.
+    pub(super) fn renew(&mut self, login: Login) {
+        (self.login, self.failed) = (Some(login), None);
+    }
+
+    /// Takes in what a failed refresh means for the login.
+    pub(super) fn after_refresh(&mut self, after: AfterRefresh) {
+        if let Some(login) = &mut self.login {
+            login.after_refresh(after, SystemTime::now());
+        }
     }
 
     /// There is no new login, for a reason that the operations which have begun share.

@@ -12,6 +12,7 @@ use std::{
 
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use tokio::sync::{Barrier, Notify};
@@ -97,6 +98,37 @@ async fn sec_177_a_server_in_trouble_costs_the_user_no_login() {
     client.list_tools().await.unwrap();
     assert_eq!(client.login().await.unwrap().access_token(), "at-2");
     assert_eq!(world.seen("/authorize").len(), 1);
+}
+
+#[tokio::test]
+async fn sec_479_a_shared_failure_is_over_when_there_is_a_new_login() {
+    let in_trouble = Arc::new(AtomicBool::new(true));
+    let twist = Arc::clone(&in_trouble);
+    let world = World::with(move |_, seen| {
+        (is_refresh(seen) && twist.load(Ordering::Relaxed)).then(|| text(503, "text/plain", ""))
+    })
+    .await;
+    let authorizer = Authorizer::new(world.resource.as_str(), world.options(), browse).unwrap();
+    authorizer.log_in().await.unwrap();
+    let (refused, none) = (StatusCode::UNAUTHORIZED, HeaderMap::new());
+    let [mut fails, mut shares, mut lasts] = [(); 3].map(|()| authorizer.operation());
+    for operation in [&mut fails, &mut shares, &mut lasts] {
+        operation.fields(&Method::POST, &world.resource).await.unwrap();
+    }
+    assert!(fails.judge(refused, &none).await.is_err());
+    in_trouble.store(false, Ordering::Relaxed);
+    assert!(shares.judge(refused, &none).await.is_err());
+    assert_eq!(world.seen("/token").len(), 2);
+
+    let mut later = authorizer.operation();
+    later.fields(&Method::POST, &world.resource).await.unwrap();
+    assert_eq!(later.judge(refused, &none).await.unwrap(), Judgement::Again);
+    // First it takes the new token; when that is refused too, the user logs in.
+    for logins in [1, 2] {
+        assert_eq!(lasts.judge(refused, &none).await.unwrap(), Judgement::Again);
+        assert_eq!(world.seen("/authorize").len(), logins);
+        lasts.fields(&Method::POST, &world.resource).await.unwrap();
+    }
 }
 
 #[tokio::test]

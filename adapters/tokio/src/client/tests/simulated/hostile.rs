@@ -25,19 +25,19 @@ use super::{
     net::{Net, browse, seeds, with, world},
 };
 
-const EVENTS: &str = "text/event-stream";
+pub(super) const EVENTS: &str = "text/event-stream";
 const JSON: &str = "application/json";
 
 /// What comes when all pieces have come.
 #[derive(Clone, Copy)]
-enum Then {
+pub(super) enum Then {
     End,
     /// The last piece, over and over.
     Again,
 }
 
 /// A body whose pieces come one after the other.
-struct Pieces {
+pub(super) struct Pieces {
     left: VecDeque<Bytes>,
     pause: Duration,
     then: Then,
@@ -45,7 +45,7 @@ struct Pieces {
 }
 
 impl Pieces {
-    fn body(pieces: &[impl AsRef<[u8]>], pause: Duration, then: Then) -> Body {
+    pub(super) fn body(pieces: &[impl AsRef<[u8]>], pause: Duration, then: Then) -> Body {
         let left = pieces.iter().map(|piece| Bytes::copy_from_slice(piece.as_ref())).collect();
         Body::new(Self { left, pause, then, waits: Box::pin(sleep(pause)) })
     }
@@ -72,7 +72,7 @@ impl http_body::Body for Pieces {
 }
 
 /// A world that answers so at this path, as long as the switch is on; to calls only those with a token.
-fn hostile(
+pub(super) fn hostile(
     path: &'static str,
     content_type: &'static str,
     body: impl Fn() -> Body + Send + Sync + 'static,
@@ -106,7 +106,7 @@ impl Caller {
     }
 }
 
-const fn millis(count: u64) -> Duration {
+pub(super) const fn millis(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 

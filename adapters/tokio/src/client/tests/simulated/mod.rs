@@ -11,3 +11,5 @@ mod net;
 mod processes;
 mod rebinding;
 mod refreshing;
+#[cfg(feature = "rmcp")]
+mod streams;
