@@ -46,12 +46,14 @@ pub(crate) const REGISTRATION: &str =
     r#"{"redirect_uris":["http://localhost:3030/callback"],"token_endpoint_auth_method":"none"}"#;
 const CLIENT: [&str; 2] = ["resource-server", "a-secret-of-thirty-two-characters"];
 
-/// Wall clock and monotonic clock of all hosts.
+/// Wall clock and monotonic clock of a host.
 #[derive(Clone, Default)]
 struct Clocks {
     elapsed_nanos: Arc<AtomicU64>,
     /// What somebody set the wall clock forward or back by.
     set_by_secs: Arc<AtomicI64>,
+    /// What the wall clock of this host alone is set forward by.
+    ahead: Arc<AtomicI64>,
 }
 
 impl Clocks {
@@ -60,7 +62,7 @@ impl Clocks {
     }
 
     fn wall(&self) -> SystemTime {
-        let set = self.set_by_secs.load(Ordering::SeqCst);
+        let set = self.set_by_secs.load(Ordering::SeqCst) + self.ahead.load(Ordering::SeqCst);
         let start = START.checked_add_signed(set).expect("after 1970");
         UNIX_EPOCH + Duration::from_secs(start) + self.monotonic()
     }
@@ -119,6 +121,8 @@ pub(crate) struct World {
     pub(crate) sim: Sim<'static>,
     pub(crate) server: AuthorizationServer,
     clocks: Clocks,
+    /// What the resource server's wall clock is ahead of the others by.
+    resource_ahead: Arc<AtomicI64>,
     keys: KeySet,
     jobs: mpsc::UnboundedSender<Job>,
     /// For what is done beside the simulation.
@@ -149,7 +153,9 @@ impl World {
         let answering = move |request, next| answering.clone().answer(request, next);
         let router = server.router().layer(from_fn(answering));
         sim.host("as", move || serve(9000, router.clone()));
-        let protected = resource(verification, clocks.clone());
+        let resource_ahead = Arc::<AtomicI64>::default();
+        let ahead = Arc::clone(&resource_ahead);
+        let protected = resource(verification, Clocks { ahead, ..clocks.clone() });
         sim.host("rs", move || {
             serve(8001, Router::new().fallback_service(protected.protect(service())))
         });
@@ -163,7 +169,7 @@ impl World {
             }
             Ok(())
         });
-        Self { sim, server, clocks, keys, jobs, runtime }
+        Self { sim, server, clocks, resource_ahead, keys, jobs, runtime }
     }
 
     pub(crate) fn step(&mut self) {
@@ -181,6 +187,11 @@ impl World {
     /// Sets the wall clocks of all hosts forward or back.
     pub(crate) fn set_clocks_by(&mut self, secs: i64) {
         self.clocks.set_by_secs.fetch_add(secs, Ordering::SeqCst);
+    }
+
+    /// Sets the resource server's wall clock ahead of the authorization server's, or behind it.
+    pub(crate) fn set_resource_ahead(&self, secs: i64) {
+        self.resource_ahead.store(secs, Ordering::SeqCst);
     }
 
     pub(crate) fn start(

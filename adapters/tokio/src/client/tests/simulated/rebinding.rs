@@ -70,11 +70,7 @@ impl Place {
         let asked = Arc::clone(&names);
         let network = Network::from_fn(move |url| {
             let asked = Arc::clone(&asked);
-            public_network::connect(
-                url,
-                |host, port| asked.look_up(host, port),
-                |address| TcpStream::connect(address),
-            )
+            public_network::connect(url, |host, port| asked.look_up(host, port), TcpStream::connect)
         });
         let authorizer = over(&network, world.options(), world, browse);
         let client = Arc::new(McpClient::with_authorizer(Arc::new(authorizer)));
