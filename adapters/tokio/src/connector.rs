@@ -47,7 +47,7 @@ impl Network {
     /// up once, and is refused if one of its addresses is not such.
     #[must_use]
     pub fn public() -> Self {
-        Self::from_fn(|url| public_network::connect(url, vetted::look_up))
+        Self::from_fn(|url| public_network::connect(url, vetted::look_up, vetted::dial))
     }
 
     /// Connections that `connect` makes to the host and port of a URL.

@@ -4,25 +4,26 @@ use std::{future::Future, io, net::SocketAddr, time::Duration};
 
 use http::Uri;
 use portcullis_core::address::is_public;
-use tokio::net::TcpStream;
 
 use crate::vetted::{self, ConnectError};
 
 /// For one of several addresses, so that a dead one leaves time for the next.
 const CONNECT_TIME: Duration = Duration::from_secs(3);
 
-/// Connects to the host and port of a URL; `look_up` is asked once (SEC-462).
-pub(crate) async fn connect<F>(
+/// Connects to the host and port of a URL; `look_up` is asked once, and one of what it finds is dialled (SEC-462).
+pub(crate) async fn connect<F, D, T>(
     url: Uri,
     look_up: impl FnOnce(String, u16) -> F,
-) -> io::Result<TcpStream>
+    dial: impl Fn(SocketAddr) -> D,
+) -> io::Result<T>
 where
     F: Future<Output = io::Result<Vec<SocketAddr>>>,
+    D: Future<Output = io::Result<T>>,
 {
     let https = url.scheme_str() == Some("https");
     let port = url.port_u16().unwrap_or(if https { 443 } else { 80 });
     let host = url.host().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
-    let connected = vetted::connect(look_up(host, port), is_public, CONNECT_TIME).await;
+    let connected = vetted::connect_by(look_up(host, port), is_public, CONNECT_TIME, dial).await;
     connected.map_err(|error| match error {
         ConnectError::Name(error) | ConnectError::Connection(error) => error,
         // As it is, so that it is found under the errors of the layers above.
@@ -32,7 +33,10 @@ where
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpStream;
+
     use super::*;
+    use crate::vetted::{dial, look_up};
 
     fn of(text: &str) -> SocketAddr {
         SocketAddr::new(text.parse().unwrap(), 443)
@@ -72,12 +76,12 @@ mod tests {
     async fn sec_462_odd_spellings_of_addresses() {
         for host in ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "localhost"] {
             let url: Uri = format!("http://{host}:9/").parse().unwrap();
-            is_refused(connect(url, vetted::look_up).await);
+            is_refused(connect(url, look_up, dial).await);
         }
         // Not every system takes these for addresses; none connects to them.
         for host in ["2130706433", "0x7f.1", "127.1", "0177.0.0.1"] {
             let url: Uri = format!("http://{host}:9/").parse().unwrap();
-            let error = connect(url, vetted::look_up).await.expect_err("connected");
+            let error = connect(url, look_up, dial).await.expect_err("connected");
             assert_ne!(error.kind(), io::ErrorKind::ConnectionRefused, "{host}");
         }
     }
@@ -87,14 +91,15 @@ mod tests {
     async fn sec_462_a_name_is_looked_up_once_with_its_port() {
         let mut lookups = Vec::new();
         let url: Uri = "https://rebinding.example/".parse().unwrap();
-        let outcome = connect(url, |host, port| {
+        let look_up = |host, port| {
             lookups.push((host, port));
             async { Ok(vec![of("93.184.216.34"), of("10.0.0.1")]) }
-        });
+        };
+        let outcome = connect(url, look_up, dial);
         is_refused(outcome.await);
         assert_eq!(lookups, [("rebinding.example".to_owned(), 443)]);
         let url: Uri = "https://nowhere.example/".parse().unwrap();
-        let nothing = connect(url, |_, _| async { Ok(Vec::new()) }).await;
+        let nothing = connect(url, |_, _| async { Ok(Vec::new()) }, dial).await;
         assert_eq!(nothing.unwrap_err().kind(), io::ErrorKind::AddrNotAvailable);
     }
 }

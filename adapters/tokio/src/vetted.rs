@@ -74,11 +74,24 @@ pub async fn connect(
     permits: impl Fn(IpAddr) -> bool,
     time_for_each: Duration,
 ) -> Result<TcpStream, ConnectError> {
+    connect_by(look_up, permits, time_for_each, dial).await
+}
+
+/// The same with another network than the system's.
+pub(crate) async fn connect_by<D, T>(
+    look_up: impl Future<Output = io::Result<Vec<SocketAddr>>>,
+    permits: impl Fn(IpAddr) -> bool,
+    time_for_each: Duration,
+    dial: impl Fn(SocketAddr) -> D,
+) -> Result<T, ConnectError>
+where
+    D: Future<Output = io::Result<T>>,
+{
     let found = look_up.await.map_err(ConnectError::Name)?;
     vet(&found, permits)?;
     let mut failure = ConnectError::Name(io::ErrorKind::AddrNotAvailable.into());
     for address in found.into_iter().take(ADDRESSES_TRIED_MAX) {
-        match timeout(time_for_each, open(address)).await {
+        match timeout(time_for_each, dial(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(error)) => failure = ConnectError::Connection(error),
             Err(_) => failure = ConnectError::Connection(io::ErrorKind::TimedOut.into()),
@@ -97,7 +110,7 @@ pub(crate) fn vet(
     }
 }
 
-async fn open(address: SocketAddr) -> io::Result<TcpStream> {
+pub(crate) async fn dial(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     Ok(stream)

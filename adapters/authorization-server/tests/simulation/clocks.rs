@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use portcullis_authorization_server::TokenFormat;
+use portcullis_tokio::resource_server::{JwksSettings, Limits, Verification};
 
-use crate::world::{REGISTRATION, World, introspection, seeds};
+use crate::world::{ISSUER, REGISTRATION, World, introspection, seeds};
 
 const HOURS: i64 = 60 * 60;
 
@@ -57,5 +58,34 @@ fn sec_565_lim_16_budgets_fill_with_time_that_passes() {
         world.pass(Duration::from_secs(361));
         assert_eq!(register(&world), 201, "recovers after {hours} hours on the wall");
         assert_eq!(register(&world), 429);
+    }
+}
+
+/// The token says when it was issued and when it ends; the resource server allows for some difference, and
+/// for no second more.
+#[test]
+fn sec_566_clocks_of_the_two_servers_differ_by_the_leeway() {
+    const LIFE: i64 = 600;
+    let leeway = i64::from(Limits::default().leeway_secs);
+    for seed in seeds(3) {
+        let url = Some(format!("{ISSUER}/jwks"));
+        let jwks = Verification::Jwks(JwksSettings { url, ..JwksSettings::default() });
+        let mut world = World::new(seed, TokenFormat::Es256, jwks, |settings| {
+            settings.lifetimes.access_token = Duration::from_secs(LIFE.unsigned_abs());
+        });
+        let (token, _) = world.tokens();
+        // A second less where it lies ahead, for the time that the call takes.
+        for (ahead, status) in [
+            (0, 200),
+            (-leeway, 200),
+            (-leeway - 2, 401),
+            (LIFE + leeway - 2, 200),
+            (LIFE + leeway + 1, 401),
+        ] {
+            world.set_resource_ahead(ahead);
+            assert_eq!(world.call(&token), status, "{ahead} s ahead");
+        }
+        world.set_resource_ahead(0);
+        assert_eq!(world.call(&token), 200);
     }
 }

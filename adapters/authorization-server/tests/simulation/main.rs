@@ -8,6 +8,9 @@
 //! Every run prints its seed. `PORTCULLIS_SEED=…` runs that one alone.
 
 mod clocks;
+mod codes;
+mod keys;
+mod overload;
 mod partitions;
 mod restarts;
 mod world;

@@ -3,12 +3,14 @@
 use std::future::Future;
 use std::io;
 use std::net::Ipv4Addr;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
+use axum::extract::Request as Received;
+use axum::middleware::{Next, from_fn};
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
@@ -44,12 +46,14 @@ pub(crate) const REGISTRATION: &str =
     r#"{"redirect_uris":["http://localhost:3030/callback"],"token_endpoint_auth_method":"none"}"#;
 const CLIENT: [&str; 2] = ["resource-server", "a-secret-of-thirty-two-characters"];
 
-/// Wall clock and monotonic clock of all hosts.
+/// Wall clock and monotonic clock of a host.
 #[derive(Clone, Default)]
 struct Clocks {
     elapsed_nanos: Arc<AtomicU64>,
     /// What somebody set the wall clock forward or back by.
     set_by_secs: Arc<AtomicI64>,
+    /// What the wall clock of this host alone is set forward by.
+    ahead: Arc<AtomicI64>,
 }
 
 impl Clocks {
@@ -58,7 +62,7 @@ impl Clocks {
     }
 
     fn wall(&self) -> SystemTime {
-        let set = self.set_by_secs.load(Ordering::SeqCst);
+        let set = self.set_by_secs.load(Ordering::SeqCst) + self.ahead.load(Ordering::SeqCst);
         let start = START.checked_add_signed(set).expect("after 1970");
         UNIX_EPOCH + Duration::from_secs(start) + self.monotonic()
     }
@@ -81,12 +85,45 @@ pub(crate) type Outcome = Option<(u16, String)>;
 /// A request under way.
 pub(crate) struct Pending(Arc<Mutex<Option<Outcome>>>);
 
+impl Pending {
+    /// Whether there is an answer, or will be none.
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.lock().unwrap().is_some()
+    }
+}
+
+/// Status, media type and body.
+pub(crate) type Answer = (u16, &'static str, String);
+
+/// What the authorization server is asked for its keys, and an answer that it gives instead.
+#[derive(Clone, Default)]
+struct KeySet {
+    asked: Arc<AtomicUsize>,
+    instead: Arc<Mutex<Option<Answer>>>,
+}
+
+impl KeySet {
+    async fn answer(self, request: Received, next: Next) -> Response<Body> {
+        if request.uri().path() != "/jwks" {
+            return next.run(request).await;
+        }
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let instead = self.instead.lock().unwrap().clone();
+        let Some((status, media_type, body)) = instead else { return next.run(request).await };
+        let response = Response::builder().status(status).header("content-type", media_type);
+        response.header("location", ISSUER).body(Body::from(body)).unwrap()
+    }
+}
+
 type Job = (&'static str, u16, Request<Full<bytes::Bytes>>, Arc<Mutex<Option<Outcome>>>);
 
 pub(crate) struct World {
     pub(crate) sim: Sim<'static>,
     pub(crate) server: AuthorizationServer,
     clocks: Clocks,
+    /// What the resource server's wall clock is ahead of the others by.
+    resource_ahead: Arc<AtomicI64>,
+    keys: KeySet,
     jobs: mpsc::UnboundedSender<Job>,
     /// For what is done beside the simulation.
     runtime: Runtime,
@@ -111,9 +148,14 @@ impl World {
             .max_message_latency(Duration::from_millis(40))
             .simulation_duration(Duration::from_secs(3_600))
             .build();
-        let router = server.router();
+        let keys = KeySet::default();
+        let answering = keys.clone();
+        let answering = move |request, next| answering.clone().answer(request, next);
+        let router = server.router().layer(from_fn(answering));
         sim.host("as", move || serve(9000, router.clone()));
-        let protected = resource(verification, clocks.clone());
+        let resource_ahead = Arc::<AtomicI64>::default();
+        let ahead = Arc::clone(&resource_ahead);
+        let protected = resource(verification, Clocks { ahead, ..clocks.clone() });
         sim.host("rs", move || {
             serve(8001, Router::new().fallback_service(protected.protect(service())))
         });
@@ -127,7 +169,7 @@ impl World {
             }
             Ok(())
         });
-        Self { sim, server, clocks, jobs, runtime }
+        Self { sim, server, clocks, resource_ahead, keys, jobs, runtime }
     }
 
     pub(crate) fn step(&mut self) {
@@ -145,6 +187,11 @@ impl World {
     /// Sets the wall clocks of all hosts forward or back.
     pub(crate) fn set_clocks_by(&mut self, secs: i64) {
         self.clocks.set_by_secs.fetch_add(secs, Ordering::SeqCst);
+    }
+
+    /// Sets the resource server's wall clock ahead of the authorization server's, or behind it.
+    pub(crate) fn set_resource_ahead(&self, secs: i64) {
+        self.resource_ahead.store(secs, Ordering::SeqCst);
     }
 
     pub(crate) fn start(
@@ -174,8 +221,23 @@ impl World {
         self.start("as", 9000, request(Method::POST, "/token", &[content_type], form))
     }
 
+    /// How often the authorization server was asked for its keys over the network.
+    pub(crate) fn key_requests(&self) -> usize {
+        self.keys.asked.load(Ordering::SeqCst)
+    }
+
+    /// Over the network the authorization server answers this instead of its keys.
+    pub(crate) fn answer_keys_with(&self, answer: Option<Answer>) {
+        *self.keys.instead.lock().unwrap() = answer;
+    }
+
     /// What the resource server answers a call with this token.
     pub(crate) fn call(&mut self, token: &str) -> u16 {
+        let pending = self.start_call(token);
+        self.finish(&pending).map_or(0, |(status, _)| status)
+    }
+
+    pub(crate) fn start_call(&self, token: &str) -> Pending {
         let authorization = format!("Bearer {token}");
         let fields = [
             ("authorization", authorization.as_str()),
@@ -188,8 +250,7 @@ impl World {
         let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_time",
             "arguments":{},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28",
             "io.modelcontextprotocol/clientCapabilities":{}}}}"#;
-        let pending = self.start("rs", 8001, request(Method::POST, "/mcp", &fields, body));
-        self.finish(&pending).map_or(0, |(status, _)| status)
+        self.start("rs", 8001, request(Method::POST, "/mcp", &fields, body))
     }
 
     /// Does something beside the simulation, for which no simulated time passes.
@@ -200,6 +261,26 @@ impl World {
     /// Access and refresh token of a user who has just agreed.
     pub(crate) fn tokens(&self) -> (String, String) {
         self.beside(tokens(&self.server))
+    }
+
+    /// The code that a user's agreement gave.
+    pub(crate) fn code(&self) -> String {
+        self.beside(code(&mut Browser::new(&self.server)))
+    }
+
+    /// What the authorization server answers this client when it redeems the code.
+    pub(crate) fn redeem(&mut self, client: &str, code: &str) -> Outcome {
+        let content_type = ("content-type", "application/x-www-form-urlencoded");
+        let form = redemption(client, code);
+        let pending =
+            self.start("as", 9000, request(Method::POST, "/token", &[content_type], form));
+        self.finish(&pending)
+    }
+
+    pub(crate) fn get(&self, path: &str) -> String {
+        let request = request(Method::GET, path, &[], String::new()).map(Body::new);
+        let response = self.beside(self.server.router().oneshot(request)).unwrap();
+        self.beside(read(response)).unwrap().2
     }
 
     pub(crate) fn post(&self, path: &str, content_type: &str, body: String) -> (u16, String) {
@@ -301,6 +382,8 @@ async fn send(
     tokio::spawn(connection);
     let (head, body) = sender.send_request(request).await?.into_parts();
     let body = body.collect().await?.to_bytes();
+    let says_when = head.status != 503 || head.headers.contains_key("retry-after");
+    assert!(says_when, "a 503 that does not say when to come again");
     Ok((head.status.as_u16(), String::from_utf8(body.to_vec())?))
 }
 
@@ -326,9 +409,8 @@ async fn read(response: Response<Body>) -> io::Result<(u16, String, String)> {
     Ok((head.status.as_u16(), location.to_owned(), String::from_utf8_lossy(&body).into_owned()))
 }
 
-/// Signs the demo's user in, agrees, and redeems the code.
-async fn tokens(server: &AuthorizationServer) -> (String, String) {
-    let mut browser = Browser { server, cookie: String::new() };
+/// Signs the demo's user in, and agrees.
+async fn code(browser: &mut Browser<'_>) -> String {
     let query = format!(
         "/authorize?response_type=code&client_id=client&redirect_uri={}&scope=user&resource={}\
          &code_challenge={CHALLENGE}&code_challenge_method=S256",
@@ -343,12 +425,22 @@ async fn tokens(server: &AuthorizationServer) -> (String, String) {
     let form = format!("{}&decision=approve", hidden(&page));
     let (_, location, _) = browser.send(Method::POST, "/consent", form).await;
     let (_, rest) = location.split_once("code=").unwrap_or_else(|| panic!("{location}"));
-    let code = rest.split('&').next().unwrap();
-    let form = format!(
-        "grant_type=authorization_code&client_id=client&code={code}&code_verifier={VERIFIER}\
+    rest.split('&').next().unwrap().to_owned()
+}
+
+fn redemption(client: &str, code: &str) -> String {
+    format!(
+        "grant_type=authorization_code&client_id={client}&code={code}&code_verifier={VERIFIER}\
          &redirect_uri={}",
         encoded(REDIRECT)
-    );
+    )
+}
+
+/// Signs the demo's user in, agrees, and redeems the code.
+async fn tokens(server: &AuthorizationServer) -> (String, String) {
+    let mut browser = Browser::new(server);
+    let code = code(&mut browser).await;
+    let form = redemption("client", &code);
     let (status, _, body) = browser.send(Method::POST, "/token", form).await;
     assert_eq!(status, 200, "{body}");
     (member(&body, "access_token"), member(&body, "refresh_token"))
@@ -377,7 +469,11 @@ struct Browser<'s> {
     cookie: String,
 }
 
-impl Browser<'_> {
+impl<'s> Browser<'s> {
+    const fn new(server: &'s AuthorizationServer) -> Self {
+        Self { server, cookie: String::new() }
+    }
+
     async fn send(&mut self, method: Method, path: &str, form: String) -> (u16, String, String) {
         let fields = [
             ("cookie", self.cookie.as_str()),

@@ -22,6 +22,7 @@ use super::{
     fetcher::{Fetcher, secret_value},
     first_request,
     session::{Session, Step},
+    shared_failure::Begun,
     store::Kept,
 };
 
@@ -30,7 +31,8 @@ use super::{
 /// It sends no requests to that server, but for one without a token when it is asked to [log in](Self::log_in):
 /// whoever does takes an [`Operation`] for each, adds its
 /// [fields](Operation::fields), and has the answer [judged](Operation::judge). [`McpClient`](super::McpClient)
-/// is made so. Operations at the same time share one login, and one refresh of it (SEC-479); so do clones.
+/// is made so. Operations at the same time share one login, and one refresh of it, or its failure (SEC-479); so
+/// do clones.
 #[derive(Clone)]
 pub struct Authorizer {
     server_url: Arc<str>,
@@ -40,6 +42,7 @@ pub struct Authorizer {
     pub(super) kept: Option<Kept>,
     /// Held during a login or refresh, so that there is only one at a time (SEC-479).
     session: Arc<Mutex<Session>>,
+    begun: Arc<Begun>,
 }
 
 /// The session, in the hands of one who may change it.
@@ -65,14 +68,25 @@ impl Authorizer {
         browser: impl OpenBrowser + 'static,
     ) -> Result<Self, AuthorizeError> {
         let fetcher = Fetcher::new(&options).ok_or(AuthorizeError::Setup("no usable TLS"))?;
-        Ok(Self {
+        Ok(Self::with_fetcher(server_url, options, browser, fetcher))
+    }
+
+    /// With another way to send requests than the options'.
+    pub(super) fn with_fetcher(
+        server_url: impl Into<String>,
+        options: Options,
+        browser: impl OpenBrowser + 'static,
+        fetcher: Fetcher,
+    ) -> Self {
+        Self {
             server_url: server_url.into().into(),
             options: Arc::new(options),
             browser: Arc::new(browser),
             fetcher,
             kept: None,
             session: Arc::default(),
-        })
+            begun: Arc::default(),
+        }
     }
 
     /// Begins with the login that is stored for the server, and stores each change before it is used. Other
@@ -144,6 +158,7 @@ impl Authorizer {
     pub fn operation(&self) -> Operation<'_> {
         Operation {
             authorizer: self,
+            number: self.begun.one_more(),
             attempts: Attempts::default(),
             used: None,
             has_tried_nonce: false,
@@ -224,6 +239,7 @@ impl Authorizer {
 
     async fn authorize(
         &self,
+        operation: u64,
         used: Option<&Login>,
         challenges: &[Vec<u8>],
     ) -> Result<(), AuthorizeError> {
@@ -231,7 +247,12 @@ impl Authorizer {
         if session.is_other_than(used) || self.take_stored(&mut session).await? {
             return Ok(());
         }
-        session.login = Some(self.flow().authorize(challenges, None, used, &*self.browser).await?);
+        if let Some(error) = session.failure_of(operation) {
+            return Err(error);
+        }
+        let login = self.flow().authorize(challenges, None, used, &*self.browser).await;
+        let login = login.inspect_err(|error| session.share(&self.begun, error))?;
+        session.renew(login);
         self.save(&mut session).await
     }
 
@@ -259,7 +280,7 @@ impl Authorizer {
         let earlier = session.login.as_ref();
         match self.flow().authorize(challenges, Some(&scope), earlier, &*self.browser).await {
             Ok(login) => {
-                session.login = Some(login);
+                session.renew(login);
                 session.remember_denied(challenged);
                 self.save(&mut session).await?;
                 Ok(true)
@@ -278,6 +299,7 @@ impl Authorizer {
     /// could the user log in there: then this is the end, and nothing is forgotten.
     async fn refresh(
         &self,
+        operation: u64,
         used: Option<&Login>,
         challenges: &[Vec<u8>],
     ) -> Result<(), AuthorizeError> {
@@ -285,9 +307,15 @@ impl Authorizer {
         if session.is_other_than(used) {
             return Ok(());
         }
-        match self.refreshed(session, challenges).await?.1 {
-            Some(RefreshFailure { error, after: AfterRefresh::Keep }) => Err(error),
-            None | Some(_) => Ok(()),
+        if let Some(error) = session.failure_of(operation) {
+            return Err(error);
+        }
+        match self.refreshed(session, challenges).await? {
+            (mut session, Some(RefreshFailure { error, after: AfterRefresh::Keep })) => {
+                session.share(&self.begun, &error);
+                Err(error)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -317,15 +345,15 @@ impl Authorizer {
         if self.take_stored(session).await? && !session.is_due(SystemTime::now()) {
             return Ok(None);
         }
-        let Some(login) = session.login.as_mut() else { return Ok(None) };
+        let Some(login) = &session.login else { return Ok(None) };
         let failure = match self.flow_of(Some(login)).refresh(login, challenges).await {
             Ok(refreshed) => {
-                *login = refreshed;
+                session.renew(refreshed);
                 None
             }
             Err(failure) => {
                 tracing::debug!(error = %failure.error, after = ?failure.after, "not refreshed");
-                login.after_refresh(failure.after, SystemTime::now());
+                session.after_refresh(failure.after);
                 Some(failure)
             }
         };
@@ -347,6 +375,8 @@ impl fmt::Debug for Authorizer {
 #[derive(Debug)]
 pub struct Operation<'a> {
     authorizer: &'a Authorizer,
+    /// How many began before it.
+    number: u64,
     attempts: Attempts,
     /// What the last request was sent with.
     used: Option<Login>,
@@ -398,8 +428,12 @@ impl Operation<'_> {
         let refreshable = used.is_some_and(Login::is_refreshable);
         match self.attempts.react(status.as_u16(), challenge.as_ref(), refreshable) {
             Reaction::Deliver => return Ok(Judgement::Deliver),
-            Reaction::Refresh => self.authorizer.refresh(used, &challenges).await?,
-            Reaction::Authorize => self.authorizer.authorize(used, &challenges).await?,
+            Reaction::Refresh => {
+                self.authorizer.refresh(self.number, used, &challenges).await?;
+            }
+            Reaction::Authorize => {
+                self.authorizer.authorize(self.number, used, &challenges).await?;
+            }
             Reaction::StepUp => {
                 let challenged = challenge.and_then(|challenge| challenge.scope);
                 let challenged = challenged.unwrap_or_default();

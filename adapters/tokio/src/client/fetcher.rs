@@ -60,7 +60,8 @@ impl Fetcher {
         Self::over(&network, &options.authorities)
     }
 
-    fn over(network: &Network, authorities: &Authorities) -> Option<Self> {
+    /// Whose connections go over this network, whatever the options say of addresses.
+    pub(super) fn over(network: &Network, authorities: &Authorities) -> Option<Self> {
         let pooled = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(IDLE_SECS_MAX))

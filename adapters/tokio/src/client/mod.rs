@@ -38,6 +38,7 @@ mod redirect;
 #[cfg(feature = "rmcp")]
 mod rmcp_http;
 mod session;
+mod shared_failure;
 mod signing_key;
 mod store;
 mod tool_parameters;

@@ -3,14 +3,17 @@
 use std::time::SystemTime;
 
 use portcullis_core::{
-    client::{KnownScopes, StepUpError, step_up},
+    client::{AfterRefresh, KnownScopes, StepUpError, step_up},
     encoding::scratch::Scratch,
     scope::ScopeSet,
 };
 
 use zeroize::Zeroizing;
 
-use super::Login;
+use super::{
+    AuthorizeError, Login,
+    shared_failure::{Begun, SharedFailure},
+};
 
 #[derive(Default)]
 pub(super) struct Session {
@@ -21,6 +24,7 @@ pub(super) struct Session {
     pub(super) is_loaded: bool,
     /// Whether there is something that is to be stored before it is used (CL-63).
     pub(super) is_unsaved: bool,
+    failed: Option<SharedFailure>,
 }
 
 /// What to do about a challenge that names further scopes.
@@ -37,7 +41,13 @@ pub(super) enum Step {
 impl Session {
     /// Begins with a login that is nowhere else.
     pub(super) const fn new(login: Login) -> Self {
-        Self { login: Some(login), denied: String::new(), is_loaded: true, is_unsaved: true }
+        Self {
+            login: Some(login),
+            denied: String::new(),
+            is_loaded: true,
+            is_unsaved: true,
+            failed: None,
+        }
     }
 
     /// As it is stored, and that it was looked at.
@@ -53,7 +63,7 @@ impl Session {
     /// What was stored for this server; `None` if that cannot be read.
     pub(super) fn from_record(record: &[u8], server_url: &str) -> Option<Self> {
         let (login, denied) = Login::from_record(record, server_url)?;
-        Some(Self { login: Some(login), denied, is_loaded: true, is_unsaved: false })
+        Some(Self { login: Some(login), denied, is_loaded: true, is_unsaved: false, failed: None })
     }
 
     /// Whether it is time to refresh the login, and possible.
@@ -64,6 +74,28 @@ impl Session {
     /// Whether the login is another one than that which was `used`: somebody logged in or refreshed.
     pub(super) fn is_other_than(&self, used: Option<&Login>) -> bool {
         self.login.as_ref().map(Login::access_token) != used.map(Login::access_token)
+    }
+
+    /// Takes a new login; why there was none before is of no interest any more.
+    pub(super) fn renew(&mut self, login: Login) {
+        (self.login, self.failed) = (Some(login), None);
+    }
+
+    /// Takes in what a failed refresh means for the login.
+    pub(super) fn after_refresh(&mut self, after: AfterRefresh) {
+        if let Some(login) = &mut self.login {
+            login.after_refresh(after, SystemTime::now());
+        }
+    }
+
+    /// There is no new login, for a reason that the operations which have begun share.
+    pub(super) fn share(&mut self, begun: &Begun, error: &AuthorizeError) {
+        self.failed = SharedFailure::new(begun.so_far(), error);
+    }
+
+    /// Why there was no new login since this operation began.
+    pub(super) fn failure_of(&self, operation: u64) -> Option<AuthorizeError> {
+        self.failed.as_ref().and_then(|failed| failed.of(operation))
     }
 
     /// Judges a challenge to a request that was sent with `used`.

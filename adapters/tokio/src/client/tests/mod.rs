@@ -13,6 +13,7 @@ mod private_addresses;
 mod refreshing;
 #[cfg(feature = "rmcp")]
 mod rmcp_http;
+mod simulated;
 mod step_up;
 mod storing;
 #[cfg(all(feature = "enterprise-managed", feature = "workload-identity"))]

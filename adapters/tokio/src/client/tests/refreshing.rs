@@ -12,6 +12,7 @@ use std::{
 
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use tokio::sync::{Barrier, Notify};
@@ -100,6 +101,37 @@ async fn sec_177_a_server_in_trouble_costs_the_user_no_login() {
 }
 
 #[tokio::test]
+async fn sec_479_a_shared_failure_is_over_when_there_is_a_new_login() {
+    let in_trouble = Arc::new(AtomicBool::new(true));
+    let twist = Arc::clone(&in_trouble);
+    let world = World::with(move |_, seen| {
+        (is_refresh(seen) && twist.load(Ordering::Relaxed)).then(|| text(503, "text/plain", ""))
+    })
+    .await;
+    let authorizer = Authorizer::new(world.resource.as_str(), world.options(), browse).unwrap();
+    authorizer.log_in().await.unwrap();
+    let (refused, none) = (StatusCode::UNAUTHORIZED, HeaderMap::new());
+    let [mut fails, mut shares, mut lasts] = [(); 3].map(|()| authorizer.operation());
+    for operation in [&mut fails, &mut shares, &mut lasts] {
+        operation.fields(&Method::POST, &world.resource).await.unwrap();
+    }
+    assert!(fails.judge(refused, &none).await.is_err());
+    in_trouble.store(false, Ordering::Relaxed);
+    assert!(shares.judge(refused, &none).await.is_err());
+    assert_eq!(world.seen("/token").len(), 2);
+
+    let mut later = authorizer.operation();
+    later.fields(&Method::POST, &world.resource).await.unwrap();
+    assert_eq!(later.judge(refused, &none).await.unwrap(), Judgement::Again);
+    // First it takes the new token; when that is refused too, the user logs in.
+    for logins in [1, 2] {
+        assert_eq!(lasts.judge(refused, &none).await.unwrap(), Judgement::Again);
+        assert_eq!(world.seen("/authorize").len(), logins);
+        lasts.fields(&Method::POST, &world.resource).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn cl_39_a_client_that_was_forgotten_is_registered_again() {
     let world = World::with(|_, seen| {
         if is_refresh(seen) {
@@ -174,6 +206,14 @@ impl Held {
     pub(super) fn until(under_way: Arc<Barrier>, body: Body) -> Self {
         Self(Some(Box::pin(async move {
             under_way.wait().await;
+            body.collect().await.unwrap().to_bytes()
+        })))
+    }
+
+    /// This body, a while after the head.
+    pub(super) fn after(pause: Duration, body: Body) -> Self {
+        Self(Some(Box::pin(async move {
+            tokio::time::sleep(pause).await;
             body.collect().await.unwrap().to_bytes()
         })))
     }

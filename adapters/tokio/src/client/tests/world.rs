@@ -79,17 +79,31 @@ impl World {
         let bind = async || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let (resource, issuer) = (bind().await, bind().await);
         let origin = |listener: &TcpListener| format!("http://{}", listener.local_addr().unwrap());
-        let world = Self {
-            resource: format!("{}/mcp", origin(&resource)),
-            issuer: origin(&issuer),
-            known: Arc::default(),
-            twist: Arc::new(twist),
-        };
+        let world = Self::at(&origin(&resource), &origin(&issuer), twist);
         for listener in [resource, issuer] {
-            let router = axum::Router::new().fallback(answer).with_state(world.clone());
+            let router = world.router();
             tokio::spawn(async move { axum::serve(listener, router).await });
         }
         world
+    }
+
+    /// Servers of these origins, which nobody listens for yet.
+    pub(super) fn at(
+        server: &str,
+        issuer: &str,
+        twist: impl Fn(&World, &Seen) -> Option<Response<Body>> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            resource: format!("{server}/mcp"),
+            issuer: issuer.to_owned(),
+            known: Arc::default(),
+            twist: Arc::new(twist),
+        }
+    }
+
+    /// What both servers answer.
+    pub(super) fn router(&self) -> axum::Router {
+        axum::Router::new().fallback(answer).with_state(self.clone())
     }
 
     /// Options that report to [`Known::lines`].

@@ -18,6 +18,7 @@ use portcullis_core::{
     introspection::{self, Introspected, IntrospectionError},
     limits,
 };
+use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -117,9 +118,22 @@ impl Client {
         })
     }
 
-    /// The facts about the token, `None` when it is definitely not active.
-    pub(super) async fn ask(&self, question: Question) -> Result<Option<Facts>, AskError> {
-        let exchange = tokio::time::timeout(self.deadline, self.exchange(question));
+    /// When a question that comes up now is to be answered.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.deadline
+    }
+
+    /// The facts about the token, `None` when it is definitely not active. When the time is over already,
+    /// nobody is asked.
+    pub(super) async fn ask(
+        &self,
+        question: Question,
+        deadline: Instant,
+    ) -> Result<Option<Facts>, AskError> {
+        if deadline <= Instant::now() {
+            return Err(AskError::Deadline);
+        }
+        let exchange = timeout_at(deadline, self.exchange(question));
         let (head, body) = exchange.await.map_err(|_| AskError::Deadline)??;
         let response = incoming(&head, &body);
         let mut buffer = [0; SCRATCH_LEN];

@@ -12,6 +12,7 @@ mod key;
 use std::{sync::Arc, time::Duration};
 
 use portcullis_core::bearer::BearerToken;
+use tokio::time::Instant;
 
 use self::{
     cache::{Cache, Lives},
@@ -80,7 +81,10 @@ impl Introspector {
         }
         let question = || {
             let (shared, token) = (Arc::clone(shared), client::Question::new(token));
-            async move { shared.question(digest, token).await }
+            // Waiting for one's turn is part of it: behind a server that is silent a queue would else wait
+            // for each of its questions in turn (SEC-569).
+            let deadline = shared.client.deadline();
+            async move { shared.question(digest, token, deadline).await }
         };
         self.flights.join(digest, question).await
     }
@@ -89,9 +93,14 @@ impl Introspector {
 impl Shared {
     /// Asks, and remembers a definite answer. An outage and an answer that cannot be read are never
     /// remembered (SEC-360, SEC-367).
-    async fn question(self: Arc<Self>, digest: Digest, question: client::Question) -> Asked {
+    async fn question(
+        self: Arc<Self>,
+        digest: Digest,
+        question: client::Question,
+        deadline: Instant,
+    ) -> Asked {
         let asked_at = self.clock.monotonic();
-        let answer = self.client.ask(question).await;
+        let answer = self.client.ask(question, deadline).await;
         metrics::histogram!("portcullis_introspection_seconds")
             .record((self.clock.monotonic().saturating_sub(asked_at)).as_secs_f64());
         let outcome = match &answer {

@@ -230,7 +230,7 @@ pub struct IntrospectionSettings {
     pub client_id: String,
     /// The secret that goes with it (`client_secret_basic`).
     pub client_secret: Secret,
-    /// Longest time for one question, in milliseconds; then the answer is 503.
+    /// Longest time for one question, waiting for its turn included, in milliseconds; then the answer is 503.
     #[serde(default = "defaults::deadline_millis")]
     pub deadline_millis: u64,
     /// How long a positive answer may be used again, in seconds, and never past the token's `exp`. So
@@ -246,7 +246,7 @@ pub struct IntrospectionSettings {
     /// Most negative answers remembered, in a place of their own (LIM-18, SEC-367).
     #[serde(default = "defaults::inactive_entries_max")]
     pub inactive_entries_max: usize,
-    /// Most questions asked at once (SEC-368); sixteen times as many may wait, the rest get 503.
+    /// Most questions asked at once (SEC-368); sixteen times as many may be under way, the rest get 503.
     #[serde(default = "defaults::parallel_max")]
     pub parallel_max: usize,
     /// Certificates in PEM that are trusted instead of the roots that browsers trust.
