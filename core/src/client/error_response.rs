@@ -23,6 +23,17 @@ pub struct ErrorResponse<'s> {
 }
 
 impl<'s> ErrorResponse<'s> {
+    /// Whether to ask for the same again is in vain: the user, or the server, does not permit these scopes
+    /// (RFC 6749 §4.1.2.1). Other errors, such as `server_error`, say nothing of them.
+    pub fn is_about_scopes(&self) -> bool {
+        matches!(self.error, "access_denied" | "invalid_scope")
+    }
+
+    /// Whether the server does not know the client, or not by what it authenticated with (RFC 6749 §5.2).
+    pub fn is_about_client(&self) -> bool {
+        self.error == "invalid_client"
+    }
+
     /// Reads the JSON body of an error answer; `None` when it is not one.
     pub(super) fn from_json(body: &'s [u8], scratch: &mut Scratch<'s>) -> Option<Self> {
         let (error, description) = read(body, scratch).ok()?;

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use portcullis_core::client::dpop::resource_server_wants_nonce;
 use portcullis_core::{
     challenge::parse::{self, BearerChallenge},
-    client::{AfterRefresh, Attempts, Reaction},
+    client::{AfterRefresh, Attempts, DeviceError, Reaction},
     encoding::scratch::Scratch,
     metadata::protected_resource::covers,
     scope::ScopeSet,
@@ -21,7 +21,7 @@ use super::{
     dpop::Wanted,
     fetcher::{Fetcher, secret_value},
     first_request,
-    session::{Session, Step},
+    session::{Failures, Session, Step},
     store::Kept,
 };
 
@@ -40,6 +40,7 @@ pub struct Authorizer {
     pub(super) kept: Option<Kept>,
     /// Held during a login or refresh, so that there is only one at a time (SEC-479).
     session: Arc<Mutex<Session>>,
+    failures: Arc<Failures>,
 }
 
 /// The session, in the hands of one who may change it.
@@ -72,6 +73,7 @@ impl Authorizer {
             fetcher,
             kept: None,
             session: Arc::default(),
+            failures: Arc::default(),
         })
     }
 
@@ -132,9 +134,8 @@ impl Authorizer {
     /// challenge, unless the options name others (CL-43).
     pub async fn log_in(&self) -> Result<Login, AuthorizeError> {
         let mut session = self.session().await?;
-        let earlier = session.login.as_ref();
         let challenges = first_request::challenges_of(self).await;
-        let login = self.flow().authorize(&challenges, None, earlier, &*self.browser).await?;
+        let login = self.new_login(&mut session, &challenges, None).await?;
         *session = Session::new(login.clone());
         self.save(&mut session).await?;
         Ok(login)
@@ -145,6 +146,7 @@ impl Authorizer {
         Operation {
             authorizer: self,
             attempts: Attempts::default(),
+            failures_before: self.failures.count(),
             used: None,
             has_tried_nonce: false,
         }
@@ -216,7 +218,7 @@ impl Authorizer {
         let Some(kept) = &self.kept else { return Ok(false) };
         let stored = kept.read().await?.unwrap_or_default();
         let is_other = session.is_other_than(stored.login.as_ref());
-        if is_other {
+        if session.is_stored_otherwise(stored.login.as_ref()) {
             *session = stored.loaded();
         }
         Ok(is_other && session.login.is_some())
@@ -226,13 +228,33 @@ impl Authorizer {
         &self,
         used: Option<&Login>,
         challenges: &[Vec<u8>],
+        failures_before: u64,
     ) -> Result<(), AuthorizeError> {
         let mut session = self.session().await?;
         if session.is_other_than(used) || self.take_stored(&mut session).await? {
             return Ok(());
         }
-        session.login = Some(self.flow().authorize(challenges, None, used, &*self.browser).await?);
+        self.failures.none_since(failures_before)?;
+        session.login = Some(self.new_login(&mut session, challenges, None).await?);
         self.save(&mut session).await
+    }
+
+    /// Goes the whole way to tokens once more.
+    async fn new_login(
+        &self,
+        session: &mut Session,
+        challenges: &[Vec<u8>],
+        scope: Option<&str>,
+    ) -> Result<Login, AuthorizeError> {
+        let earlier = session.login.as_ref();
+        let login = self.flow().authorize(challenges, scope, earlier, &*self.browser).await;
+        if let Err(error) = &login {
+            self.failures.add(error);
+            if session.doubt_client(error, SystemTime::now()) {
+                self.save(session).await?;
+            }
+        }
+        login
     }
 
     /// Asks the user for the scopes of a challenge as well; whether it is worth sending the request again.
@@ -242,6 +264,7 @@ impl Authorizer {
         used: Option<&Login>,
         challenged: ScopeSet<'_>,
         challenges: &[Vec<u8>],
+        failures_before: u64,
     ) -> Result<bool, AuthorizeError> {
         if !self.options.step_up {
             return Ok(false);
@@ -256,8 +279,10 @@ impl Authorizer {
             }
             Step::Ask(scope) => scope,
         };
-        let earlier = session.login.as_ref();
-        match self.flow().authorize(challenges, Some(&scope), earlier, &*self.browser).await {
+        if self.failures.none_since(failures_before).is_err() {
+            return Ok(false);
+        }
+        match self.new_login(&mut session, challenges, Some(&scope)).await {
             Ok(login) => {
                 session.login = Some(login);
                 session.remember_denied(challenged);
@@ -265,7 +290,9 @@ impl Authorizer {
                 Ok(true)
             }
             Err(error) => {
-                if let AuthorizeError::Denied(_) = error {
+                if let AuthorizeError::Denied(_) | AuthorizeError::Device(DeviceError::Denied, _) =
+                    error
+                {
                     session.remember_denied(challenged);
                     self.save(&mut session).await?;
                 }
@@ -348,6 +375,8 @@ impl fmt::Debug for Authorizer {
 pub struct Operation<'a> {
     authorizer: &'a Authorizer,
     attempts: Attempts,
+    /// How many logins had failed when it began.
+    failures_before: u64,
     /// What the last request was sent with.
     used: Option<Login>,
     /// Whether the request was sent again with a nonce of the server (DP-04): once, with the same login.
@@ -396,14 +425,15 @@ impl Operation<'_> {
         }
         let used = self.used.as_ref();
         let refreshable = used.is_some_and(Login::is_refreshable);
+        let before = self.failures_before;
         match self.attempts.react(status.as_u16(), challenge.as_ref(), refreshable) {
             Reaction::Deliver => return Ok(Judgement::Deliver),
             Reaction::Refresh => self.authorizer.refresh(used, &challenges).await?,
-            Reaction::Authorize => self.authorizer.authorize(used, &challenges).await?,
+            Reaction::Authorize => self.authorizer.authorize(used, &challenges, before).await?,
             Reaction::StepUp => {
                 let challenged = challenge.and_then(|challenge| challenge.scope);
                 let challenged = challenged.unwrap_or_default();
-                if !self.authorizer.step_up(used, challenged, &challenges).await? {
+                if !self.authorizer.step_up(used, challenged, &challenges, before).await? {
                     return Ok(Judgement::Deliver);
                 }
             }
