@@ -131,6 +131,23 @@ mod tests {
     }
 
     #[test]
+    fn cl_85_what_an_error_is_about() {
+        for (error, about_scopes, about_client) in [
+            ("access_denied", true, false),
+            ("invalid_scope", true, false),
+            ("invalid_client", false, true),
+            ("server_error", false, false),
+            ("temporarily_unavailable", false, false),
+            ("access_denied2", false, false),
+            ("invalid_clients", false, false),
+        ] {
+            let response = ErrorResponse { error, description: None };
+            let found = (response.is_about_scopes(), response.is_about_client());
+            assert_eq!(found, (about_scopes, about_client), "{error}");
+        }
+    }
+
+    #[test]
     fn lengths_on_both_sides_of_the_limit() {
         for (len, kept) in [(63, true), (64, true), (65, false)] {
             let text = "a".repeat(len);

@@ -30,7 +30,7 @@ use super::{
 /// It sends no requests to that server, but for one without a token when it is asked to [log in](Self::log_in):
 /// whoever does takes an [`Operation`] for each, adds its
 /// [fields](Operation::fields), and has the answer [judged](Operation::judge). [`McpClient`](super::McpClient)
-/// is made so. Operations at the same time share one login, and one refresh of it (SEC-479); so do clones.
+/// is made so. Operations at the same time share one login or its failure, and one refresh (SEC-479); so do clones.
 #[derive(Clone)]
 pub struct Authorizer {
     server_url: Arc<str>,

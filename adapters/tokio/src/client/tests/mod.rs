@@ -1,5 +1,7 @@
 //! The whole client against scripted servers: honest ones first, then each kind of bad one.
 
+#[cfg(feature = "dpop")]
+mod bound;
 mod faults;
 mod grants;
 mod hostile;

@@ -140,6 +140,25 @@ async fn cl_85_trouble_of_the_server_is_no_denial() {
 }
 
 #[tokio::test]
+async fn cl_83_a_question_that_fails_is_asked_once_by_calls_at_once() {
+    let world = demanding(|_, seen| {
+        let asked = seen.parameter("scope").unwrap_or_default();
+        let fails = seen.path == "/authorize" && asked.contains("admin");
+        fails.then(|| text(400, "text/plain", "no"))
+    })
+    .await;
+    let client = world.client();
+    client.list_tools().await.unwrap();
+    let call = || client.call_tool("wipe", json!({}));
+    let (one, other) = tokio::join!(call(), call());
+    assert_eq!(scopes_asked(&world), ["user", "user admin"]);
+    let is_refused = |outcome: &Result<_, McpError>| {
+        matches!(outcome, Err(McpError::Refused { status: 403, .. }))
+    };
+    assert!(is_refused(&one) != is_refused(&other), "{one:?} {other:?}");
+}
+
+#[tokio::test]
 async fn cl_62_a_server_may_grant_less() {
     let world = World::with(|world, seen| match seen.path.as_str() {
         "/mcp" if seen.field("authorization").is_some() => Some(insufficient("admin user")),

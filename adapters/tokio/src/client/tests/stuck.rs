@@ -8,6 +8,8 @@ use std::{
     },
 };
 
+use portcullis_core::client::DeviceError;
+
 use super::{world::browse, *};
 
 /// Servers that register each client under another id. The tokens can be refreshed or not; the token endpoint may
@@ -128,4 +130,49 @@ async fn sec_479_who_says_no_is_asked_once_by_calls_at_once() {
     denies.store(false, Ordering::Relaxed);
     client.list_tools().await.unwrap();
     assert_eq!(world.seen("/authorize").len(), 2);
+}
+
+#[tokio::test]
+async fn cl_85_who_says_no_on_another_machine_is_not_asked_again() {
+    let world = World::with(|world, seen| match seen.path.as_str() {
+        AS => {
+            let endpoint =
+                format!("{{\"device_authorization_endpoint\":\"{}/device\",", world.issuer);
+            Some(json_body(200, world.issuer_document().replacen('{', &endpoint, 1)))
+        }
+        "/device" => {
+            let codes = json!({
+                "device_code": "dc", "user_code": "WDJB", "expires_in": 600, "interval": 1,
+                "verification_uri": "https://as.example/go",
+            });
+            Some(json_body(200, codes.to_string()))
+        }
+        "/token" if world.seen("/device").len() > 1 => {
+            Some(json_body(400, json!({ "error": "access_denied" }).to_string()))
+        }
+        "/token" => {
+            world.known.lock().unwrap().tokens += 1;
+            let tokens = json!({ "access_token": "at-1", "token_type": "Bearer" });
+            Some(json_body(200, tokens.to_string()))
+        }
+        "/mcp" if seen.field("mcp-name") == Some("wipe") => {
+            let mut response = text(403, "text/plain", "");
+            let challenge = "Bearer error=\"insufficient_scope\", scope=\"admin\"";
+            response.headers_mut().insert("www-authenticate", challenge.parse().unwrap());
+            Some(response)
+        }
+        _ => None,
+    })
+    .await;
+    let display = |_: DeviceCode| std::future::ready(Ok(()));
+    let options = Options { access: Access::Device(Arc::new(display)), ..world.options() };
+    let client = McpClient::new(world.resource.as_str(), options, nothing_comes_back).unwrap();
+    client.list_tools().await.unwrap();
+    let outcome = client.call_tool("wipe", json!({})).await;
+    let is_denied =
+        matches!(outcome, Err(McpError::Authorize(AuthorizeError::Device(DeviceError::Denied, _))));
+    assert!(is_denied, "{outcome:?}");
+    let outcome = client.call_tool("wipe", json!({})).await;
+    assert!(matches!(outcome, Err(McpError::Refused { status: 403, .. })), "{outcome:?}");
+    assert_eq!(world.seen("/device").len(), 2);
 }
