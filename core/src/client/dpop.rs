@@ -153,6 +153,8 @@ mod tests {
             (&claims["iat"], claims["jti"].as_str().unwrap().len()),
             (&1_562_262_616.into(), 43)
         );
+        let fragment = ProofFor { url: "https://mcp.example.com/mcp#c?d", ..request };
+        assert_eq!(claims_of(&fragment).1["htu"], "https://mcp.example.com/mcp");
         let (_, plain) = claims_of(&ProofFor { token: None, nonce: None, ..request });
         assert_eq!((plain.get("ath"), plain.get("nonce")), (None, None));
     }

@@ -23,6 +23,17 @@ pub struct ErrorResponse<'s> {
 }
 
 impl<'s> ErrorResponse<'s> {
+    /// Whether to ask for the same again is in vain: the user, or the server, does not permit these scopes
+    /// (RFC 6749 §4.1.2.1). Other errors, such as `server_error`, say nothing of them.
+    pub fn is_about_scopes(&self) -> bool {
+        matches!(self.error, "access_denied" | "invalid_scope")
+    }
+
+    /// Whether the server does not know the client, or not by what it authenticated with (RFC 6749 §5.2).
+    pub fn is_about_client(&self) -> bool {
+        self.error == "invalid_client"
+    }
+
     /// Reads the JSON body of an error answer; `None` when it is not one.
     pub(super) fn from_json(body: &'s [u8], scratch: &mut Scratch<'s>) -> Option<Self> {
         let (error, description) = read(body, scratch).ok()?;
@@ -117,6 +128,23 @@ mod tests {
         check(r#"{"error":"a","error_description":"\u001b]0;x\u0007"}"#, Some(("a", None)));
         check(r#"{"error":"a","error_description":"\u2066"}"#, Some(("a", None)));
         check(r#"{"error":"a","error_description":"say \"x\""}"#, Some(("a", None)));
+    }
+
+    #[test]
+    fn cl_85_what_an_error_is_about() {
+        for (error, about_scopes, about_client) in [
+            ("access_denied", true, false),
+            ("invalid_scope", true, false),
+            ("invalid_client", false, true),
+            ("server_error", false, false),
+            ("temporarily_unavailable", false, false),
+            ("access_denied2", false, false),
+            ("invalid_clients", false, false),
+        ] {
+            let response = ErrorResponse { error, description: None };
+            let found = (response.is_about_scopes(), response.is_about_client());
+            assert_eq!(found, (about_scopes, about_client), "{error}");
+        }
     }
 
     #[test]

@@ -53,7 +53,8 @@ impl From<BufferFull> for StepUpError {
 }
 
 /// The scopes of the next authorization request: what was asked for before and what the challenge names,
-/// each once and in this order, so that nothing is lost that other operations need (CL-81).
+/// each once and in this order, so that nothing is lost that other operations need (CL-81). Where nothing was asked
+/// for, the server chose what it granted, and that counts.
 ///
 /// Names are compared whole; whether one implies another only the server knows.
 pub fn step_up<'s>(
@@ -67,9 +68,10 @@ pub fn step_up<'s>(
     if challenged.iter().any(|scope| known.denied.contains(scope)) {
         return Err(StepUpError::Denied);
     }
-    let added = challenged.iter().filter(|scope| !known.asked.contains(scope));
+    let before = if known.asked.is_empty() { known.granted } else { known.asked };
+    let added = challenged.iter().filter(|scope| !before.contains(scope));
     let text = text::write_in(scratch, |text| {
-        text.push(known.asked.as_str())?;
+        text.push(before.as_str())?;
         for scope in added {
             text.push(if text.is_empty() { "" } else { " " })?;
             text.push(scope)?;
@@ -104,6 +106,8 @@ mod tests {
             // Granted less than was asked for: it is asked for again.
             (["user mail", "user", ""], "mail", "user mail"),
             (["", "", ""], "admin", "admin"),
+            // Nothing was asked for, and the server chose.
+            (["", "user", ""], "admin", "user admin"),
             (["user", "user", "other"], "admin", "user admin"),
             // CL-81: names are names, and no part of a longer one.
             (["admin:write", "admin:write", ""], "admin", "admin:write admin"),

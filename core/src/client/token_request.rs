@@ -77,7 +77,7 @@ impl TokenRequestError {
     /// so when nothing was answered: then it may not even have arrived.
     pub fn after_refresh(self, words: Option<&ErrorResponse<'_>>) -> AfterRefresh {
         match self {
-            Self::Refused if words.is_some_and(|words| words.error == "invalid_client") => {
+            Self::Refused if words.is_some_and(ErrorResponse::is_about_client) => {
                 AfterRefresh::ForgetClient
             }
             Self::Fetch(

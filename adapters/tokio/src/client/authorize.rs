@@ -48,8 +48,10 @@ pub enum AuthorizeError {
     Browser(io::Error),
     /// The user did not log in in time.
     TimedOut,
-    /// The user or the authorization server refused; its words.
+    /// The user did not agree, or these scopes cannot be had; the authorization server's words.
     Denied(String),
+    /// The authorization server could not do it, for a reason of its own; its words.
+    NotNow(String),
     /// The answer must not be used.
     Callback(CallbackError),
     /// The user could not log in on another machine; with the server's words, if it had any.
@@ -81,6 +83,7 @@ impl fmt::Display for AuthorizeError {
             Self::Browser(error) => write!(f, "login page: {error}"),
             Self::TimedOut => f.write_str("nobody logged in in time"),
             Self::Denied(words) => write!(f, "access denied: {words}"),
+            Self::NotNow(words) => write!(f, "authorization server refused: {words}"),
             Self::Callback(error) => error.fmt(f),
             Self::Device(error, words) => with_words(f, error, words),
             Self::Source(error) => write!(f, "nothing to present: {error}"),
@@ -219,11 +222,9 @@ impl Flow<'_> {
         let challenge: Option<BearerChallenge<'s>> =
             parse::bearer(challenges.iter().map(Vec::as_slice), scratch).map_err(full)?;
         let known_issuers: Vec<&str> = known.iter().map(|client| client.issuer).collect();
-        let allowed: Option<Vec<&str>> = self
-            .options
-            .allowed_issuers
-            .as_ref()
-            .map(|allowed| allowed.iter().map(String::as_str).collect());
+        let allowed = self.options.allowed_issuers.as_ref();
+        let allowed: Option<Vec<&str>> =
+            allowed.map(|allowed| allowed.iter().map(String::as_str).collect());
         let preferences = Preferences {
             url_policy: self.options.url_policy(self.server_url),
             resource_match: self.options.resource_match,
@@ -310,8 +311,10 @@ impl Flow<'_> {
                 (Judged::Over(Ok(grant), Page::LoggedIn), 200, "state and issuer fit: a code")
             }
             Callback::Denied(response) => {
-                let denied = AuthorizeError::Denied(response.to_string());
-                (Judged::Over(Err(denied), Page::NotLoggedIn), 200, "access denied")
+                let is_denial = response.is_about_scopes();
+                let error = if is_denial { AuthorizeError::Denied } else { AuthorizeError::NotNow };
+                let error = error(response.to_string());
+                (Judged::Over(Err(error), Page::NotLoggedIn), 200, "access denied")
             }
             Callback::Refused(error) => {
                 let refused = AuthorizeError::Callback(error);
@@ -404,13 +407,13 @@ impl Flow<'_> {
         self.options.observer.exchange(&exchange);
     }
 
-    /// The client of an earlier login first, then those given by hand.
+    /// Those given by hand first (CL-30), then the client of an earlier login.
     pub(super) fn known_clients<'k>(
         &'k self,
         earlier: Option<&'k Login>,
     ) -> impl Iterator<Item = KnownClient<'k>> {
         let earlier = earlier.and_then(|earlier| self.client_of(earlier));
-        earlier.into_iter().chain(self.configured_clients())
+        self.configured_clients().chain(earlier)
     }
 
     /// The client of an earlier login, with the application's key if it signs.

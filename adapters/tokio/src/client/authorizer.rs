@@ -2,24 +2,18 @@
 
 use std::{fmt, sync::Arc, time::SystemTime};
 
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-#[cfg(feature = "dpop")]
-use portcullis_core::client::dpop::resource_server_wants_nonce;
 use portcullis_core::{
-    challenge::parse::{self, BearerChallenge},
-    client::{AfterRefresh, Attempts, Reaction},
-    encoding::scratch::Scratch,
+    client::{AfterRefresh, DeviceError},
     metadata::protected_resource::covers,
     scope::ScopeSet,
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
-use zeroize::Zeroizing;
 
 use super::{
-    AuthorizeError, Login, OpenBrowser, Options, StoreLock, TokenStore,
+    AuthorizeError, Login, OpenBrowser, Operation, Options, StoreLock, TokenStore,
     authorize::{Flow, RefreshFailure},
     dpop::Wanted,
-    fetcher::{Fetcher, secret_value},
+    fetcher::Fetcher,
     first_request,
     session::{Session, Step},
     shared_failure::Begun,
@@ -47,18 +41,6 @@ pub struct Authorizer {
 
 /// The session, in the hands of one who may change it.
 pub(super) type Held = OwnedMutexGuard<Session>;
-
-/// What the answer to a request means for its operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "an answer that was not judged may be a refusal"]
-pub enum Judgement {
-    /// The answer is the result.
-    Deliver,
-    /// There is a new token: send the request again, with new fields.
-    Again,
-    /// The server refuses fresh tokens too (SEC-476).
-    GiveUp,
-}
 
 impl Authorizer {
     /// Without a login, for the server at this URL, kept as the string it is.
@@ -146,9 +128,8 @@ impl Authorizer {
     /// challenge, unless the options name others (CL-43).
     pub async fn log_in(&self) -> Result<Login, AuthorizeError> {
         let mut session = self.session().await?;
-        let earlier = session.login.as_ref();
         let challenges = first_request::challenges_of(self).await;
-        let login = self.flow().authorize(&challenges, None, earlier, &*self.browser).await?;
+        let login = self.new_login(&mut session, &challenges, None).await?;
         *session = Session::new(login.clone());
         self.save(&mut session).await?;
         Ok(login)
@@ -156,13 +137,7 @@ impl Authorizer {
 
     /// Begins one operation: a request, and the same request again after a refusal.
     pub fn operation(&self) -> Operation<'_> {
-        Operation {
-            authorizer: self,
-            number: self.begun.one_more(),
-            attempts: Attempts::default(),
-            used: None,
-            has_tried_nonce: false,
-        }
+        Operation::new(self, self.begun.one_more())
     }
 
     pub(super) const fn fetcher(&self) -> &Fetcher {
@@ -231,13 +206,13 @@ impl Authorizer {
         let Some(kept) = &self.kept else { return Ok(false) };
         let stored = kept.read().await?.unwrap_or_default();
         let is_other = session.is_other_than(stored.login.as_ref());
-        if is_other {
+        if session.is_stored_otherwise(stored.login.as_ref()) {
             *session = stored.loaded();
         }
         Ok(is_other && session.login.is_some())
     }
 
-    async fn authorize(
+    pub(super) async fn authorize(
         &self,
         operation: u64,
         used: Option<&Login>,
@@ -250,16 +225,37 @@ impl Authorizer {
         if let Some(error) = session.failure_of(operation) {
             return Err(error);
         }
-        let login = self.flow().authorize(challenges, None, used, &*self.browser).await;
-        let login = login.inspect_err(|error| session.share(&self.begun, error))?;
+        let login = self.new_login(&mut session, challenges, None).await?;
         session.renew(login);
         self.save(&mut session).await
     }
 
+    /// Goes the whole way to tokens once more.
+    async fn new_login(
+        &self,
+        session: &mut Session,
+        challenges: &[Vec<u8>],
+        scope: Option<&str>,
+    ) -> Result<Login, AuthorizeError> {
+        let earlier = session.login.as_ref();
+        let login = self.flow().authorize(challenges, scope, earlier, &*self.browser).await;
+        if let Err(error) = &login {
+            // Who could not be asked for more scopes may well log in, or refresh.
+            if scope.is_none() {
+                session.share(&self.begun, error);
+            }
+            if session.doubt_client(error, SystemTime::now()) {
+                self.save(session).await?;
+            }
+        }
+        login
+    }
+
     /// Asks the user for the scopes of a challenge as well; whether it is worth sending the request again.
     /// The tokens there are stay in use unless there are new ones.
-    async fn step_up(
+    pub(super) async fn step_up(
         &self,
+        operation: u64,
         used: Option<&Login>,
         challenged: ScopeSet<'_>,
         challenges: &[Vec<u8>],
@@ -277,8 +273,10 @@ impl Authorizer {
             }
             Step::Ask(scope) => scope,
         };
-        let earlier = session.login.as_ref();
-        match self.flow().authorize(challenges, Some(&scope), earlier, &*self.browser).await {
+        if session.failure_of(operation).is_some() {
+            return Ok(false);
+        }
+        match self.new_login(&mut session, challenges, Some(&scope)).await {
             Ok(login) => {
                 session.renew(login);
                 session.remember_denied(challenged);
@@ -286,7 +284,9 @@ impl Authorizer {
                 Ok(true)
             }
             Err(error) => {
-                if let AuthorizeError::Denied(_) = error {
+                if let AuthorizeError::Denied(_) | AuthorizeError::Device(DeviceError::Denied, _) =
+                    error
+                {
                     session.remember_denied(challenged);
                     self.save(&mut session).await?;
                 }
@@ -297,7 +297,7 @@ impl Authorizer {
 
     /// After a refusal the next 401 leads to a login. When the authorization server cannot be asked now, nor
     /// could the user log in there: then this is the end, and nothing is forgotten.
-    async fn refresh(
+    pub(super) async fn refresh(
         &self,
         operation: u64,
         used: Option<&Login>,
@@ -369,129 +369,4 @@ impl fmt::Debug for Authorizer {
             .field("options", &self.options)
             .finish_non_exhaustive()
     }
-}
-
-/// One operation at the server: at most one refresh, one login and one step-up (CL-72, CL-83).
-#[derive(Debug)]
-pub struct Operation<'a> {
-    authorizer: &'a Authorizer,
-    /// How many began before it.
-    number: u64,
-    attempts: Attempts,
-    /// What the last request was sent with.
-    used: Option<Login>,
-    /// Whether the request was sent again with a nonce of the server (DP-04): once, with the same login.
-    has_tried_nonce: bool,
-}
-
-impl Operation<'_> {
-    /// The fields that authorize the next request; none when there is no login yet.
-    ///
-    /// `method` and `url` are those of the request that gets them. They are for this one request (CL-70), and
-    /// an error when it is [not for](Authorizer::is_for) the server (SEC-475).
-    pub async fn fields(
-        &mut self,
-        method: &Method,
-        url: &str,
-    ) -> Result<HeaderMap, AuthorizeError> {
-        if !self.authorizer.is_for(url) {
-            return Err(AuthorizeError::Setup("the URL is not that of the server"));
-        }
-        self.used = self.authorizer.fresh_login().await?;
-        let login = self.used.as_ref();
-        login.map_or_else(|| Ok(HeaderMap::new()), |login| authorization_fields(login, method, url))
-    }
-
-    /// Whether the last request was sent with a token.
-    pub const fn has_token(&self) -> bool {
-        self.used.is_some()
-    }
-
-    /// Judges the answer to the request that the last [fields](Self::fields) were for, and does what it asks
-    /// for: refreshes the tokens, has the user log in, or asks the user for further scopes.
-    pub async fn judge(
-        &mut self,
-        status: StatusCode,
-        fields: &HeaderMap,
-    ) -> Result<Judgement, AuthorizeError> {
-        let challenges = challenges(fields);
-        let mut buffer = challenge_buffer(&challenges);
-        let challenge = bearer_challenge(&challenges, &mut buffer);
-        if let Some(prover) = self.used.as_ref().and_then(Login::prover) {
-            let has_nonce = prover.learn(&self.authorizer.server_url, fields);
-            if has_nonce && !self.has_tried_nonce && wants_nonce(status, challenge.as_ref()) {
-                self.has_tried_nonce = true;
-                return Ok(Judgement::Again);
-            }
-        }
-        let used = self.used.as_ref();
-        let refreshable = used.is_some_and(Login::is_refreshable);
-        match self.attempts.react(status.as_u16(), challenge.as_ref(), refreshable) {
-            Reaction::Deliver => return Ok(Judgement::Deliver),
-            Reaction::Refresh => {
-                self.authorizer.refresh(self.number, used, &challenges).await?;
-            }
-            Reaction::Authorize => {
-                self.authorizer.authorize(self.number, used, &challenges).await?;
-            }
-            Reaction::StepUp => {
-                let challenged = challenge.and_then(|challenge| challenge.scope);
-                let challenged = challenged.unwrap_or_default();
-                if !self.authorizer.step_up(used, challenged, &challenges).await? {
-                    return Ok(Judgement::Deliver);
-                }
-            }
-            Reaction::GiveUp => return Ok(Judgement::GiveUp),
-        }
-        self.has_tried_nonce = false;
-        Ok(Judgement::Again)
-    }
-}
-
-#[cfg(feature = "dpop")]
-fn wants_nonce(status: StatusCode, challenge: Option<&BearerChallenge<'_>>) -> bool {
-    resource_server_wants_nonce(status.as_u16(), challenge)
-}
-
-#[cfg(not(feature = "dpop"))]
-const fn wants_nonce(_: StatusCode, _: Option<&BearerChallenge<'_>>) -> bool {
-    false
-}
-
-/// What a request of this method to this URL shows of the login.
-fn authorization_fields(
-    login: &Login,
-    method: &Method,
-    url: &str,
-) -> Result<HeaderMap, AuthorizeError> {
-    let scheme = if login.prover().is_some() { "DPoP" } else { "Bearer" };
-    let credentials = Zeroizing::new(format!("{scheme} {}", login.access_token()));
-    let value: HeaderValue = secret_value(&credentials)
-        .map_err(|_| AuthorizeError::Setup("access token cannot be written as HTTP"))?;
-    let mut fields = HeaderMap::from_iter([(header::AUTHORIZATION, value)]);
-    if let Some(prover) = login.prover() {
-        let proof = prover.field(method.as_str(), url, Some(login.access_token()));
-        let proof = proof.map_err(|_| AuthorizeError::Setup("no proof of the client's key"))?;
-        fields.extend([proof]);
-    }
-    Ok(fields)
-}
-
-/// All `WWW-Authenticate` lines.
-pub(super) fn challenges(fields: &HeaderMap) -> Vec<Vec<u8>> {
-    let lines = fields.get_all(header::WWW_AUTHENTICATE);
-    lines.iter().map(|line| line.as_bytes().to_vec()).collect()
-}
-
-/// Room for the texts of a challenge.
-pub(super) fn challenge_buffer(lines: &[Vec<u8>]) -> Vec<u8> {
-    vec![0; lines.iter().map(Vec::len).sum()]
-}
-
-pub(super) fn bearer_challenge<'b>(
-    lines: &'b [Vec<u8>],
-    buffer: &'b mut [u8],
-) -> Option<BearerChallenge<'b>> {
-    let lines = lines.iter().map(Vec::as_slice);
-    parse::bearer(lines, &mut Scratch::new(buffer)).ok().flatten()
 }

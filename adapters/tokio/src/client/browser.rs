@@ -5,6 +5,7 @@ use std::{
     io,
     pin::Pin,
     process::{Command, Stdio},
+    thread,
 };
 
 /// The future of [`OpenBrowser::open`].
@@ -48,14 +49,21 @@ impl OpenBrowser for SystemBrowser {
     fn open(&self, url: String) -> Opened<'_> {
         eprintln!("Your browser opens this page to log in:\n{url}");
         Box::pin(async move {
-            let exit = tokio::task::spawn_blocking(move || opener(&url).status()).await;
-            match exit.map_err(io::Error::other)? {
+            match ended(opener(&url)).await {
                 // Where there is no such program, the user has the printed URL.
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-                Ok(_) | Err(_) => Ok(()),
+                Ok(()) | Err(_) => Ok(()),
             }
         })
     }
+}
+
+/// Waits for a program on a thread of its own: it may stay as long as the browser is open, and a runtime that ends
+/// would wait for one of its own threads so long.
+async fn ended(mut program: Command) -> io::Result<()> {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    thread::Builder::new().spawn(move || tell.send(program.status()))?;
+    told.await.map_err(io::Error::other)?.map(drop)
 }
 
 fn opener(url: &str) -> Command {
@@ -80,5 +88,30 @@ mod tests {
         let command = opener(url);
         assert_eq!(command.get_args().last().unwrap(), url);
         assert!(["open", "rundll32", "xdg-open"].iter().any(|name| command.get_program() == *name));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_opener_that_stays_keeps_nobody_from_ending() {
+        use std::{sync::mpsc, time::Duration};
+        // `cat` ends when nobody can write to it any more.
+        let (input, open) = io::pipe().unwrap();
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || {
+            let mut program = Command::new("cat");
+            program.stdin(input).stdout(Stdio::null());
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            runtime.block_on(async {
+                let mut ending = Box::pin(ended(program));
+                let polled = std::future::poll_fn(|context| {
+                    std::task::Poll::Ready(ending.as_mut().poll(context).is_pending())
+                });
+                assert!(polled.await);
+            });
+            drop(runtime);
+            tell.send(()).unwrap();
+        });
+        told.recv_timeout(Duration::from_secs(60)).unwrap();
+        drop(open);
     }
 }

@@ -184,3 +184,41 @@ impl Wanted {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nonce_of(prover: &Prover, url: &str) -> Option<String> {
+        let (_, proof) = prover.field("POST", url, None).unwrap();
+        let claims = proof.to_str().unwrap().split('.').nth(1).unwrap().to_owned();
+        let claims = Base64UrlUnpadded::decode_vec(&claims).unwrap();
+        let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
+        claims.get("nonce").map(|nonce| nonce.as_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn dp_04_a_nonce_is_for_the_server_that_gave_it() {
+        let prover = Prover::new(Key::Own(SigningKey::generate(SigningAlgorithm::Es256).unwrap()));
+        let gives = |url, nonce: &'static str| {
+            let fields = HeaderMap::from_iter([(NONCE, HeaderValue::from_static(nonce))]);
+            prover.learn(url, &fields)
+        };
+        assert!(gives("https://as.example/token", "a") && gives("https://rs.example/mcp", "b"));
+        assert!(!gives("https://as.example/token", "no nonce"));
+        assert!(!prover.learn("https://as.example/token", &HeaderMap::new()));
+        for (url, expected) in [
+            ("https://as.example/other", Some("a")),
+            ("https://as.example:443/token", Some("a")),
+            ("https://rs.example/mcp?a=b", Some("b")),
+            ("https://as.example:8443/token", None),
+            ("http://as.example/token", None),
+            ("https://other.example/", None),
+        ] {
+            assert_eq!(nonce_of(&prover, url).as_deref(), expected, "{url}");
+        }
+        // The newest counts.
+        assert!(gives("https://as.example/token", "c"));
+        assert_eq!(nonce_of(&prover, "https://as.example/token").as_deref(), Some("c"));
+    }
+}

@@ -6,9 +6,9 @@ use serde_json::json;
 
 use super::{
     Authorizer, Party,
-    authorizer::challenges,
     fetcher::Received,
     mcp_client::{ANSWER_LEN_MAX, Call},
+    operation::challenges,
 };
 
 /// The challenges of the server's 401 to a request without a token (CL-02): they name the metadata and the scopes

@@ -10,8 +10,8 @@ use std::{
 
 use portcullis_core::{
     client::{
-        AfterRefresh, Client, ClientAuthentication, ClientSecret, KnownClient, Origin,
-        RefreshToken, StoredTokens, TokenKind, Tokens,
+        AfterRefresh, Client, ClientAuthentication, ClientSecret, EXPIRES_IN_SECS_MAX, KnownClient,
+        Origin, RefreshToken, StoredTokens, TokenKind, Tokens,
     },
     scope::ScopeSet,
     time::UnixTime,
@@ -115,9 +115,12 @@ impl Login {
         }
     }
 
-    /// Whether it is time to refresh, and possible.
+    /// Whether it is time to refresh, and possible. A wait that is longer than any token lives says that the clock
+    /// went back since.
     pub(super) fn is_due(&self, now: SystemTime) -> bool {
-        self.is_refreshable() && self.refresh_at <= now
+        let longest = Duration::from_secs(EXPIRES_IN_SECS_MAX.into());
+        let wait = self.refresh_at.duration_since(now).unwrap_or_default();
+        self.is_refreshable() && (wait.is_zero() || wait > longest)
     }
 
     /// Who issued the tokens.
@@ -180,6 +183,11 @@ impl Login {
             redirect_uri: Some(self.redirect_uri.as_str()).filter(|uri| !uri.is_empty()),
             origin: Origin::Registered,
         })
+    }
+
+    /// Access token and refresh token.
+    pub(super) fn tokens(&self) -> (&str, Option<&str>) {
+        (self.access_token(), self.refresh_token.as_ref().map(|token| token.as_str()))
     }
 
     /// The token that is given back when the login ends: the one from which the others come, if there is one.

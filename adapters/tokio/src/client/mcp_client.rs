@@ -19,9 +19,9 @@ use serde_json::{Value, json};
 use super::{
     AuthorizeError, Authorizer, Judgement, Login, OpenBrowser, Operation, Options, Party,
     Printable,
-    authorizer::{bearer_challenge, challenge_buffer, challenges},
     event_stream::EventStream,
     fetcher::Received,
+    operation::{bearer_challenge, challenge_buffer, challenges},
     tool_parameters::{ToolParameters, WrongArgument},
 };
 

@@ -32,6 +32,7 @@ mod login;
 mod logout;
 mod mcp_client;
 mod observer;
+mod operation;
 mod options;
 mod printable;
 mod redirect;
@@ -45,7 +46,7 @@ mod tool_parameters;
 
 pub use crate::key_pair::NoSigningKey;
 pub use authorize::AuthorizeError;
-pub use authorizer::{Authorizer, Judgement, Operation};
+pub use authorizer::Authorizer;
 pub use browser::{OpenBrowser, Opened, PrintUrl, SystemBrowser};
 #[cfg(feature = "dpop")]
 pub use dpop::Dpop;
@@ -59,6 +60,7 @@ pub use login::Login;
 pub use logout::{LoggedOut, NotRevoked};
 pub use mcp_client::{ANSWER_LEN_MAX, McpClient, McpError, PROTOCOL_VERSION};
 pub use observer::{Exchange, Observer, Party};
+pub use operation::{Judgement, Operation};
 pub use options::{Access, ConfiguredClient, Options};
 pub use portcullis_core::client::{
     FetchFailure, LegacyResource, ResourceMatch, UrlPolicy, UrlRefusal,

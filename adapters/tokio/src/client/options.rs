@@ -161,7 +161,7 @@ pub struct Options {
     #[cfg(feature = "dpop")]
     pub dpop: super::Dpop,
     /// The key that they are bound to. By default each login gets one of its own, which is stored with it; a
-    /// login that is bound to a given key is not stored.
+    /// login that is bound to a given key cannot be stored: an authorizer with a store does not use one.
     #[cfg(feature = "dpop")]
     pub dpop_key: Option<Arc<dyn Signer + Send + Sync>>,
     /// Is told of every exchange.

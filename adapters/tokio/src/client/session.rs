@@ -3,8 +3,9 @@
 use std::time::SystemTime;
 
 use portcullis_core::{
-    client::{AfterRefresh, KnownScopes, StepUpError, step_up},
+    client::{AfterRefresh, ErrorResponse, KnownScopes, StepUpError, step_up},
     encoding::scratch::Scratch,
+    limits::SCOPE_TOKENS_MAX,
     scope::ScopeSet,
 };
 
@@ -14,6 +15,9 @@ use super::{
     AuthorizeError, Login,
     shared_failure::{Begun, SharedFailure},
 };
+
+/// Most that is remembered of what was denied, in bytes.
+const DENIED_LEN_MAX: usize = 4 * 1024;
 
 #[derive(Default)]
 pub(super) struct Session {
@@ -107,13 +111,40 @@ impl Session {
         let denied = ScopeSet::parse(&self.denied).unwrap_or_default();
         let known =
             KnownScopes { asked: own(Login::asked_scope), granted: own(Login::scope), denied };
-        // The union is at most as long as both together and a blank.
-        let mut buffer = vec![0; known.asked.as_str().len() + challenged.as_str().len() + 1];
+        // The union is at most as long as all together and the blanks between.
+        let len = [known.asked, known.granted, challenged].map(|scope| scope.as_str().len() + 1);
+        let mut buffer = vec![0; len.iter().sum()];
         match step_up(&known, challenged, &mut Scratch::new(&mut buffer)) {
             Ok(scope) => Step::Ask(scope.as_str().to_owned()),
             Err(StepUpError::Granted) if self.is_other_than(used) => Step::Taken,
             Err(error) => Step::None(error),
         }
+    }
+
+    /// Whether what is stored is another login, or the same with what another process made of it.
+    pub(super) fn is_stored_otherwise(&self, stored: Option<&Login>) -> bool {
+        self.login.as_ref().map(Login::tokens) != stored.map(Login::tokens)
+    }
+
+    /// After a login that failed: forgets the client of the login there is if it may be one that the authorization
+    /// server has forgotten; whether it did. Where that is so, a browser shows it to the user and nothing comes back,
+    /// so that the next login has to be with another client.
+    pub(super) fn doubt_client(&mut self, error: &AuthorizeError, now: SystemTime) -> bool {
+        let Some(login) = &mut self.login else { return false };
+        let is_doubtful = match error {
+            // What can be refreshed is not given up for it: a refresh tells whether the client is known.
+            _ if login.is_refreshable() => false,
+            AuthorizeError::TimedOut => true,
+            AuthorizeError::Token(_, Some(words)) | AuthorizeError::Device(_, Some(words)) => {
+                let error = words.split(' ').next().unwrap_or_default();
+                ErrorResponse { error, description: None }.is_about_client()
+            }
+            _ => false,
+        };
+        if is_doubtful {
+            login.after_refresh(AfterRefresh::ForgetClient, now);
+        }
+        is_doubtful
     }
 
     /// The user was asked for these scopes: what the login does not have was denied.
@@ -126,6 +157,69 @@ impl Session {
             .filter(|scope| !granted.contains(scope) && !denied.contains(scope))
             .collect();
         denied.extend(new);
-        self.denied = denied.join(" ");
+        // The newest of them: a record that has more than a scope may have is not read again.
+        let mut len = 0;
+        let fits = |scope: &&str| {
+            len += scope.len() + 1;
+            len <= DENIED_LEN_MAX
+        };
+        let newest = denied.iter().rev().copied().take(SCOPE_TOKENS_MAX).take_while(fits);
+        let mut newest: Vec<&str> = newest.collect();
+        newest.reverse();
+        self.denied = newest.join(" ");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::limits::SCOPE_TOKENS_MAX;
+    use serde_json::json;
+
+    use super::*;
+    use crate::client::RECORD_LEN_MAX;
+
+    const SERVER: &str = "https://mcp.example/mcp";
+
+    fn session() -> Session {
+        let record = json!({
+            "version": 1, "server_url": SERVER, "issuer": "https://as.example", "resource": SERVER,
+            "client_id": "c", "client_is_known": true, "client_secret": null,
+            "client_secret_expires_at": null, "client_authentication": "none", "redirect_uri": "",
+            "asked_scope": "", "scope": "user", "denied_scope": "", "access_token": "at",
+            "refresh_token": null, "is_renewable": false, "expires_at": 1, "refresh_at": 1,
+        });
+        Session::from_record(record.to_string().as_bytes(), SERVER).unwrap()
+    }
+
+    fn scope(text: &str) -> ScopeSet<'_> {
+        ScopeSet::parse(text).unwrap()
+    }
+
+    #[test]
+    fn cl_85_a_server_that_wants_ever_more_leaves_a_record_that_is_read() {
+        let mut session = session();
+        let names: Vec<String> = (0..=2 * SCOPE_TOKENS_MAX).map(|n| format!("s{n}")).collect();
+        for name in &names {
+            session.remember_denied(scope(name));
+        }
+        let login = session.login.clone();
+        let read = Session::from_record(&session.to_record().unwrap(), SERVER).unwrap();
+        let (old, new) = names.split_at(names.len() - SCOPE_TOKENS_MAX);
+        for name in new {
+            assert_eq!(read.step(login.as_ref(), scope(name)), Step::None(StepUpError::Denied));
+        }
+        // What is long ago may be asked for again.
+        assert!(old.iter().all(|name| matches!(read.step(None, scope(name)), Step::Ask(_))));
+
+        for letter in ["a", "b", "c"] {
+            session.remember_denied(scope(&letter.repeat(RECORD_LEN_MAX / 2)));
+            assert!(session.to_record().unwrap().len() < RECORD_LEN_MAX);
+        }
+    }
+
+    #[test]
+    fn cl_81_what_was_granted_unasked_is_not_lost() {
+        let step = session().step(None, scope("admin"));
+        assert_eq!(step, Step::Ask("user admin".to_owned()));
     }
 }

@@ -49,6 +49,7 @@ fn copy(error: &AuthorizeError) -> Option<AuthorizeError> {
         AuthorizeError::Authorization(error) => AuthorizeError::Authorization(*error),
         AuthorizeError::TimedOut => AuthorizeError::TimedOut,
         AuthorizeError::Denied(words) => AuthorizeError::Denied(words.clone()),
+        AuthorizeError::NotNow(words) => AuthorizeError::NotNow(words.clone()),
         AuthorizeError::Callback(error) => AuthorizeError::Callback(*error),
         AuthorizeError::Device(error, words) => AuthorizeError::Device(*error, words.clone()),
         #[cfg(feature = "enterprise-managed")]

@@ -177,6 +177,13 @@ fn sec_478_hostile_times_are_bounded() {
         assert_eq!(polled(&mut grant, 1_005, Answer::Json(400, &refusal("slow_down"))), Ok(None));
     }
     assert_eq!(grant.poll(1_005), DevicePoll::Wait(95));
+    // Nor does trouble make it more frequent again.
+    let mut slow = answered(Answer::Json(200, &CODES.replace("100", "1000"))).unwrap();
+    for _ in 0..20 {
+        assert_eq!(polled(&mut slow, 1_005, Answer::Json(400, &refusal("slow_down"))), Ok(None));
+    }
+    assert_eq!(polled(&mut slow, 1_005, Answer::Html(503, "busy")), Ok(None));
+    assert_eq!(slow.poll(1_005), DevicePoll::Wait(105));
 }
 
 #[test]

@@ -215,6 +215,13 @@ mod tests {
         let body = String::from_utf8(request.body.to_vec()).unwrap();
         assert!(body.contains(&format!("\"{}\"", ClientAuthentication::None.as_str())), "{body}");
 
+        // No key of the client is known there.
+        assert!(!found.lists_authentication(ClientAuthentication::PrivateKeyJwt));
+        // The revision has no other default endpoints.
+        let device =
+            Preferences { grant: Grant::DeviceCode, ..legacy(LegacyResource::WithMetadata) };
+        refused(device, &[], DiscoveryError::NoGrant);
+
         let wrong = [
             (Answer::Html(200, "<html>"), DiscoveryError::NoServerMetadata),
             (Answer::Html(503, ""), DiscoveryError::Trouble),

@@ -100,6 +100,7 @@ fn cl_06_and_sec_168_what_leads_to_the_next_place() {
         (Site::default().resource_document(), Site::default().server_document());
     let (resource, server) = (Answer::Json(200, &resource), Answer::Json(200, &server));
     let long = " ".repeat(METADATA_LEN_MAX_DESKTOP + 1);
+    let foreign = resource_naming(SERVER, r#""https://evil.example""#);
     for passed_over in [
         Answer::Html(404, ""),
         Answer::Json(403, "{}"),
@@ -110,6 +111,8 @@ fn cl_06_and_sec_168_what_leads_to_the_next_place() {
         Answer::Json(200, ""),
         Answer::Json(200, "{}{}"),
         Answer::Json(200, &long),
+        // JSON that does not say so is an upload or a page, not the server's own word.
+        Answer::Html(200, &foreign),
         Answer::Failure(FetchFailure::TooLarge),
     ] {
         let script = [(PRM, passed_over), (PRM_ROOT, resource), (AS, passed_over), (OIDC, server)];
@@ -244,6 +247,21 @@ fn sec_169_pkce_is_not_offered() {
 }
 
 #[test]
+fn a_server_without_what_the_way_to_tokens_needs() {
+    let resource = Site::default().resource_document();
+    let server = Site::default().server_document();
+    let no_code = server.replace(r#"["code"]"#, r#"["token","id_token"]"#);
+    for (grant, server, expected) in [
+        (Grant::AuthorizationCode, &no_code, DiscoveryError::NoCode),
+        (Grant::DeviceCode, &server, DiscoveryError::NoGrant),
+    ] {
+        let script = [(PRM, Answer::Json(200, &resource)), (AS, Answer::Json(200, server))];
+        let preferences = Preferences { grant, ..Preferences::default() };
+        assert_eq!(discover(preferences, &script).0, Err(expected));
+    }
+}
+
+#[test]
 fn sec_170_and_461_endpoints_pass_the_policy() {
     let resource = Site::default().resource_document();
     for endpoint in [
@@ -255,7 +273,12 @@ fn sec_170_and_461_endpoints_pass_the_policy() {
         "https://as.example/x#f",
         "https://as.example/`id`",
     ] {
-        for name in ["authorization_endpoint", "token_endpoint", "registration_endpoint"] {
+        for name in [
+            "authorization_endpoint",
+            "token_endpoint",
+            "registration_endpoint",
+            "device_authorization_endpoint",
+        ] {
             let server = Site {
                 server_members: r#","registration_endpoint":"https://as.example/register""#,
                 ..Site::default()

@@ -83,6 +83,14 @@ fn cl_38_a_client_registered_with_another_redirect_uri() {
     };
     check(OPEN, with(Some(REDIRECT)), Ok("known"));
     check(OPEN, with(Some("http://127.0.0.1:3031/callback")), Ok("register"));
+    // CL-37: the user has to know that a client of their own does not fit.
+    let configured = |redirect_uri| {
+        let known = KnownClient { redirect_uri, ..known(ISSUER, Origin::Configured) };
+        Identity { known: std::boxed::Box::leak(std::boxed::Box::new([known])), ..stranger() }
+    };
+    check(OPEN, configured(Some(REDIRECT)), Ok("known"));
+    let other = configured(Some("http://127.0.0.1:3031/callback"));
+    check(OPEN, other, Err(RegistrationError::OtherIssuer));
 }
 
 #[test]
@@ -204,6 +212,11 @@ fn a_public_client_is_registered() {
         assert_eq!(client.authentication(), ClientAuthentication::None);
         assert!(client.secret().is_none());
     }
+    // A secret that is of no use is not kept, nor does the client end with it.
+    let with_secret = body.replace("null", r#"1,"client_secret":"s","client_secret_expires_at":7"#);
+    let client = answered(Answer::Json(201, &with_secret)).unwrap();
+    assert_eq!(client.authentication(), ClientAuthentication::None);
+    assert!(client.secret().is_none() && client.secret_expires_at().is_none());
 }
 
 #[test]

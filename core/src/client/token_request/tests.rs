@@ -101,6 +101,32 @@ fn the_refresh() {
 }
 
 #[test]
+fn cl_84_a_refresh_changes_only_what_the_server_says() {
+    for (answer, scope) in
+        [(String::from(TOKENS), "user"), (TOKENS.replace('}', r#","scope":"less"}"#), "less")]
+    {
+        let mut request = refresh_request(ClientAuthentication::None);
+        Answer::Json(200, &answer).give(&mut request, &mut scratch());
+        let tokens = request.finish().unwrap();
+        assert_eq!((tokens.asked_scope().as_str(), tokens.scope().as_str()), ("user mail", scope));
+    }
+}
+
+#[test]
+fn lim_8_a_form_on_both_sides_of_the_limit() {
+    let mut buffer = std::vec![0; 2 * FORM_LEN_MAX];
+    let value = "a".repeat(FORM_LEN_MAX - "n=".len());
+    for (value, expected) in [
+        (&value[1..], Ok(FORM_LEN_MAX - 1)),
+        (&value, Ok(FORM_LEN_MAX)),
+        (&format!("{value}a"), Err(BufferFull)),
+    ] {
+        let body = body_in(&mut Scratch::new(&mut buffer), |form| form.pair("n", value));
+        assert_eq!(body.map(<[u8]>::len), expected);
+    }
+}
+
+#[test]
 fn cl_62_tokens_are_for_one_issuer_and_resource() {
     let tokens = answered(Answer::Json(200, TOKENS)).unwrap();
     assert_eq!((tokens.issuer(), tokens.resource()), (ISSUER, SERVER));

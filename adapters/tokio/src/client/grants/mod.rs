@@ -9,6 +9,8 @@ pub(super) mod workload;
 
 use std::time::SystemTime;
 
+#[cfg(feature = "enterprise-managed")]
+use portcullis_core::client::IdJagError;
 use portcullis_core::{
     client::{AfterRefresh, Client, Discovered, KnownClient, TokenRequest, Wish},
     encoding::scratch::Scratch,
@@ -68,6 +70,10 @@ impl Flow<'_> {
             let after = match &error {
                 AuthorizeError::Token(error, _) => error.after_refresh(None),
                 AuthorizeError::Discovery(_) | AuthorizeError::Source(_) => AfterRefresh::Keep,
+                #[cfg(feature = "enterprise-managed")]
+                AuthorizeError::IdJag(IdJagError::Fetch(_) | IdJagError::Trouble, _) => {
+                    AfterRefresh::Keep
+                }
                 _ => AfterRefresh::ForgetTokens,
             };
             RefreshFailure { error, after }

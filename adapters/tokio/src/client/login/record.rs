@@ -94,8 +94,9 @@ impl Login {
         let scopes = [&record.asked_scope, &record.scope, &record.denied_scope];
         let is_sound = record.version == VERSION
             && record.server_url == server_url
-            // SEC-475: tokens for the resource are for this server.
-            && covers(&record.resource, resource_of)
+            // SEC-475: tokens for the resource are for this server. One that is its own resource (LG-01) may have
+            // a query.
+            && (record.resource == server_url || covers(&record.resource, resource_of))
             && scopes.into_iter().all(|scope| ScopeSet::parse(scope).is_ok());
         if !is_sound {
             return None;
@@ -141,6 +142,7 @@ fn instant(secs: u64) -> Option<SystemTime> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use portcullis_core::client::EXPIRES_IN_SECS_MAX;
 
     const SERVER: &str = "https://mcp.example/mcp";
 
@@ -203,6 +205,34 @@ mod tests {
         ] {
             let changed = whole.replace(from, to);
             assert!(changed != whole && !is_read(&changed), "{changed}");
+        }
+    }
+
+    #[test]
+    fn lg_01_a_server_that_is_its_own_resource_may_have_a_query() {
+        let server = "https://mcp.example/mcp?tenant=a";
+        let own = Login { server_url: server.to_owned(), resource: server.to_owned(), ..login() };
+        let record = own.to_record("");
+        assert!(Login::from_record(&record, server).is_some());
+        assert!(Login::from_record(&record, "https://mcp.example/mcp?tenant=b").is_none());
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_does_not_keep_a_token_for_ever() {
+        let longest = Duration::from_secs(EXPIRES_IN_SECS_MAX.into());
+        let login = login();
+        for (now, is_due) in [
+            (login.refresh_at - Duration::from_secs(1), false),
+            (login.refresh_at, true),
+            (login.refresh_at + longest, true),
+        ] {
+            assert_eq!(login.is_due(now), is_due);
+        }
+        let now = instant(1_000_000).unwrap();
+        for (refresh_at, is_due) in
+            [(now + longest, false), (now + longest + Duration::from_secs(1), true)]
+        {
+            assert_eq!(Login { refresh_at, ..login.clone() }.is_due(now), is_due);
         }
     }
 

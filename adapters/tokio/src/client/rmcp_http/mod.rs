@@ -25,7 +25,7 @@ use tokio::time::timeout;
 
 use super::{
     AuthorizeError, Authorizer, FetchFailure, Judgement, Party,
-    authorizer::{bearer_challenge, challenge_buffer, challenges},
+    operation::{bearer_challenge, challenge_buffer, challenges},
 };
 
 /// The id of a session, in the revisions that have them.

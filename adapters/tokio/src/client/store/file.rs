@@ -143,7 +143,8 @@ impl TokenStore for FileStore {
             }
             let Some(record) = read(&path)? else { continue };
             let server = serde_json::from_slice::<Server>(&record);
-            let corrupt = |_| StoreError::Corrupt(path.display().to_string());
+            // Whose it is cannot be said: the file is what its owner can look at.
+            let corrupt = |_| StoreError::Io(path, io::ErrorKind::InvalidData.into());
             servers.push(server.map_err(corrupt)?.server_url);
         }
         servers.sort_unstable();

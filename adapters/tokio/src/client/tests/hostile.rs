@@ -299,6 +299,27 @@ async fn sec_483_of_two_answers_the_first_counts() {
 }
 
 #[tokio::test]
+async fn sec_461_nothing_is_fetched_or_authorized_at_a_url_that_must_not_be_used() {
+    for (server_url, is_used) in [
+        ("https://rs.example/mcp", true),
+        ("http://rs.example/mcp", false),
+        ("http://127.0.0.1:8001/mcp", true),
+    ] {
+        let authorizer = Authorizer::new(server_url, Options::new("Test client"), browse).unwrap();
+        assert_eq!(authorizer.is_for(server_url), is_used, "{server_url}");
+    }
+    let world = World::honest().await;
+    let authorizer = Authorizer::new(world.resource.as_str(), world.options(), browse).unwrap();
+    let get = async |url: String| {
+        let (fields, body) = (http::HeaderMap::new(), bytes::Bytes::new());
+        authorizer.fetcher().open(http::Method::GET, &url, fields, body).await.is_ok()
+    };
+    assert!(get(world.resource.clone()).await);
+    assert!(!get(world.resource.replace("127.0.0.1", "u@127.0.0.1")).await);
+    assert_eq!(world.seen("/mcp").len(), 1);
+}
+
+#[tokio::test]
 async fn sec_461_a_server_url_that_must_not_be_used() {
     let world = World::honest().await;
     let far = world.resource.replace("127.0.0.1", "rs.example");

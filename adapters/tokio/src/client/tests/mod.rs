@@ -1,5 +1,7 @@
 //! The whole client against scripted servers: honest ones first, then each kind of bad one.
 
+#[cfg(feature = "dpop")]
+mod bound;
 mod faults;
 mod grants;
 mod hostile;
@@ -16,6 +18,7 @@ mod rmcp_http;
 mod simulated;
 mod step_up;
 mod storing;
+mod stuck;
 #[cfg(all(feature = "enterprise-managed", feature = "workload-identity"))]
 mod trusted;
 mod world;
@@ -31,6 +34,14 @@ use world::{World, browse, json_body, redirect, text, visit};
 const PRM: &str = "/.well-known/oauth-protected-resource/mcp";
 const AS: &str = "/.well-known/oauth-authorization-server";
 const LOGIN: [&str; 6] = [PRM, AS, "/register", "/authorize", "/token", "/mcp"];
+
+/// The same login, which is to be refreshed before it is used.
+fn due(login: &Login) -> Login {
+    let mut record: serde_json::Value = serde_json::from_slice(&login.to_record("")).unwrap();
+    record["refresh_at"] = json!(1);
+    let record = record.to_string();
+    Login::from_record(record.as_bytes(), &login.server_url).unwrap().0
+}
 
 fn is_send<T: Send>(future: T) -> T {
     future

@@ -10,7 +10,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use axum::{body::Body, response::Response};
+use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use http_body::Frame;
@@ -19,35 +19,16 @@ use tokio::sync::{Barrier, Notify};
 
 use super::{world::Seen, *};
 
-/// How long a token of [`short_lived`] is used.
-const LIFE: Duration = Duration::from_millis(1100);
-
 fn is_refresh(seen: &Seen) -> bool {
     seen.parameter("grant_type").as_deref() == Some("refresh_token")
 }
 
-/// Tokens that are due after a second; the server itself accepts them for longer.
-fn short_lived(world: &World, seen: &Seen) -> Option<Response<Body>> {
-    if seen.path != "/token" {
-        return None;
-    }
-    let mut known = world.known.lock().unwrap();
-    known.tokens += 1;
-    let tokens = json!({
-        "access_token": format!("at-{}", known.tokens),
-        "refresh_token": format!("rt-{}", known.tokens),
-        "token_type": "Bearer",
-        "expires_in": 1,
-    });
-    Some(json_body(200, tokens.to_string()))
-}
-
 #[tokio::test]
 async fn a_token_is_refreshed_before_it_is_refused() {
-    let world = World::with(short_lived).await;
+    let world = World::honest().await;
     let client = world.client();
     client.list_tools().await.unwrap();
-    tokio::time::sleep(LIFE).await;
+    client.set_login(due(&client.login().await.unwrap())).await;
     let before = world.paths().len();
     let (first, second) = tokio::join!(client.list_tools(), client.list_tools());
     assert!(first.is_ok() && second.is_ok());
@@ -58,16 +39,10 @@ async fn a_token_is_refreshed_before_it_is_refused() {
 
 #[tokio::test]
 async fn a_refresh_ahead_that_fails_stops_nobody() {
-    let world = World::with(|world, seen| {
-        if is_refresh(seen) {
-            return Some(text(503, "text/plain", ""));
-        }
-        short_lived(world, seen)
-    })
-    .await;
+    let world = World::with(|_, seen| is_refresh(seen).then(|| text(503, "text/plain", ""))).await;
     let client = world.client();
     client.list_tools().await.unwrap();
-    tokio::time::sleep(LIFE).await;
+    client.set_login(due(&client.login().await.unwrap())).await;
     client.list_tools().await.unwrap();
     client.list_tools().await.unwrap();
     // It is not tried again at once, and the refresh token is still there.

@@ -121,6 +121,44 @@ async fn cl_85_what_the_user_denied_is_not_asked_for_again() {
 }
 
 #[tokio::test]
+async fn cl_85_trouble_of_the_server_is_no_denial() {
+    let world = demanding(|world, seen| {
+        if seen.path != "/authorize" || world.seen("/authorize").len() != 2 {
+            return None;
+        }
+        let [state, back] = ["state", "redirect_uri"].map(|name| seen.parameter(name).unwrap());
+        let query = format!("error=server_error&state={state}&iss={}", world.issuer);
+        Some(redirect(302, &format!("{back}?{query}")))
+    })
+    .await;
+    let client = world.client();
+    client.list_tools().await.unwrap();
+    let outcome = client.call_tool("wipe", json!({})).await;
+    assert!(matches!(outcome, Err(McpError::Authorize(AuthorizeError::NotNow(_)))), "{outcome:?}");
+    client.call_tool("wipe", json!({})).await.unwrap();
+    assert_eq!(scopes_asked(&world), ["user", "user admin", "user admin"]);
+}
+
+#[tokio::test]
+async fn cl_83_a_question_that_fails_is_asked_once_by_calls_at_once() {
+    let world = demanding(|_, seen| {
+        let asked = seen.parameter("scope").unwrap_or_default();
+        let fails = seen.path == "/authorize" && asked.contains("admin");
+        fails.then(|| text(400, "text/plain", "no"))
+    })
+    .await;
+    let client = world.client();
+    client.list_tools().await.unwrap();
+    let call = || client.call_tool("wipe", json!({}));
+    let (one, other) = tokio::join!(call(), call());
+    assert_eq!(scopes_asked(&world), ["user", "user admin"]);
+    let is_refused = |outcome: &Result<_, McpError>| {
+        matches!(outcome, Err(McpError::Refused { status: 403, .. }))
+    };
+    assert!(is_refused(&one) != is_refused(&other), "{one:?} {other:?}");
+}
+
+#[tokio::test]
 async fn cl_62_a_server_may_grant_less() {
     let world = World::with(|world, seen| match seen.path.as_str() {
         "/mcp" if seen.field("authorization").is_some() => Some(insufficient("admin user")),

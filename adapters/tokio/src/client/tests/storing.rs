@@ -51,30 +51,21 @@ fn is_store_error(outcome: Result<serde_json::Value, McpError>) -> StoreError {
     }
 }
 
-/// Tokens of which only the first are due, after a second.
-async fn first_is_due() -> World {
-    let given = AtomicU32::new(0);
-    World::with(move |world, seen| {
-        if seen.path != "/token" {
-            return None;
-        }
-        let answer = world.token(seen);
-        if !answer.status().is_success() || given.fetch_add(1, Ordering::Relaxed) > 0 {
-            return Some(answer);
-        }
-        let first = json!({
-            "access_token": "at-1", "refresh_token": "rt-1", "token_type": "Bearer",
-            "expires_in": 1, "scope": "user",
-        });
-        Some(json_body(200, first.to_string()))
-    })
-    .await
+/// A client that has looked at what is stored in the folder.
+async fn loaded(world: &World, folder: &Path) -> McpClient {
+    let authorizer = Authorizer::new(world.resource.as_str(), world.options(), browse).unwrap();
+    let authorizer = authorizer.with_store(FileStore::new(folder));
+    authorizer.stored_login().await.unwrap().unwrap();
+    McpClient::with_authorizer(Arc::new(authorizer))
 }
 
 /// A login whose time has come, in this folder.
 async fn due(world: &World, folder: &Path) {
     process(world, folder).list_tools().await.unwrap();
-    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let path = record(folder);
+    let mut record: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    record["refresh_at"] = json!(1);
+    fs::write(&path, record.to_string()).unwrap();
 }
 
 #[tokio::test]
@@ -130,7 +121,7 @@ async fn cl_85_what_was_denied_outlives_the_program() {
 #[tokio::test]
 async fn sec_479_processes_at_once_refresh_once() {
     let (_parent, folder) = folder();
-    let world = first_is_due().await;
+    let world = World::honest().await;
     due(&world, &folder).await;
     let (one, two, three) =
         (process(&world, &folder), process(&world, &folder), process(&world, &folder));
@@ -142,10 +133,9 @@ async fn sec_479_processes_at_once_refresh_once() {
 #[tokio::test]
 async fn sec_479_a_process_whose_token_was_replaced_takes_the_new_one() {
     let (_parent, folder) = folder();
-    let world = first_is_due().await;
-    let old = process(&world, &folder);
-    old.list_tools().await.unwrap();
-    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let world = World::honest().await;
+    due(&world, &folder).await;
+    let old = loaded(&world, &folder).await;
     process(&world, &folder).list_tools().await.unwrap();
     let before = world.paths().len();
     old.list_tools().await.unwrap();
@@ -154,12 +144,46 @@ async fn sec_479_a_process_whose_token_was_replaced_takes_the_new_one() {
 }
 
 #[tokio::test]
+async fn sec_479_the_newest_refresh_token_is_used_though_the_access_token_is_the_same() {
+    let (_parent, folder) = folder();
+    let world = World::with(|world, seen| {
+        if seen.path != "/token" || !world.token(seen).status().is_success() {
+            return None;
+        }
+        let refresh_token = format!("rt-{}", world.known.lock().unwrap().tokens);
+        let tokens = json!({
+            "access_token": "same", "refresh_token": refresh_token, "token_type": "Bearer",
+        });
+        Some(json_body(200, tokens.to_string()))
+    })
+    .await;
+    let authorizer = || {
+        let new = Authorizer::new(world.resource.as_str(), world.options(), browse).unwrap();
+        new.with_store(FileStore::new(&folder))
+    };
+    authorizer().log_in().await.unwrap();
+    let path = record(&folder);
+    let stored = fs::read_to_string(&path).unwrap();
+    let mut stored: serde_json::Value = serde_json::from_str(&stored).unwrap();
+    stored["refresh_at"] = json!(1);
+    fs::write(&path, stored.to_string()).unwrap();
+    let (one, other) = (authorizer(), authorizer());
+    one.stored_login().await.unwrap();
+    other.fresh_login().await.unwrap();
+    // Another process used the first refresh token up: whoever shows it again is taken for a thief.
+    let login = one.fresh_login().await.unwrap().unwrap();
+    assert!(login.is_refreshable());
+    for seen in world.seen("/token").iter().skip(2) {
+        assert_ne!(seen.parameter("refresh_token").as_deref(), Some("rt-1"));
+    }
+}
+
+#[tokio::test]
 async fn a_login_that_another_process_forgot_is_forgotten() {
     let (_parent, folder) = folder();
-    let world = first_is_due().await;
-    let client = process(&world, &folder);
-    client.list_tools().await.unwrap();
-    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let world = World::honest().await;
+    due(&world, &folder).await;
+    let client = loaded(&world, &folder).await;
     let other = Authorizer::new(world.resource.as_str(), world.options(), browse).unwrap();
     let other = other.with_store(FileStore::new(&folder));
     assert!(other.forget().await.unwrap());
@@ -261,7 +285,7 @@ impl TokenStore for Full {
 #[tokio::test]
 async fn sec_480_tokens_that_cannot_be_stored_are_not_used_and_not_lost() {
     let (_parent, folder) = folder();
-    let world = first_is_due().await;
+    let world = World::honest().await;
     due(&world, &folder).await;
     let is_full = Arc::new(AtomicBool::new(true));
     let client = with(&world, Full(FileStore::new(&folder), Arc::clone(&is_full)));

@@ -5,7 +5,10 @@ use std::{io, sync::Arc};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::world::{World, json_body};
+use super::{
+    due,
+    world::{World, json_body, text},
+};
 use crate::client::{
     Access, AuthorizeError, ConfiguredClient, EnterpriseManaged, McpClient, Options, Subject,
     WorkloadIdentity, authorize,
@@ -20,6 +23,7 @@ fn nobody(_: String) -> std::future::Ready<io::Result<()>> {
 /// Both servers, and an identity provider at `/idp`, which gives this kind of token.
 async fn world(issued: &'static str) -> World {
     World::with(move |world, seen| match seen.path.as_str() {
+        "/idp" if world.seen("/idp").len() > 1 => Some(text(503, "text/plain", "not now")),
         "/idp" => Some(json_body(
             200,
             json!({
@@ -85,6 +89,18 @@ async fn em_01_the_enterprise_decides_and_the_user_is_sent_nowhere() {
     let asked = world.seen("/token").remove(0);
     assert_eq!(asked.field("authorization"), Some("Basic bWU6cw=="));
     assert_eq!(asked.parameter("resource"), Some(world.resource.clone()));
+}
+
+#[tokio::test]
+async fn sec_177_an_identity_provider_in_trouble_is_asked_again_later() {
+    let world = world("id-jag").await;
+    let options = enterprise(&world, &world.issuer);
+    let client = McpClient::new(world.resource.as_str(), options, nobody).unwrap();
+    client.list_tools().await.unwrap();
+    client.set_login(due(&client.login().await.unwrap())).await;
+    client.list_tools().await.unwrap();
+    assert_eq!(world.seen("/idp").len(), 2);
+    assert!(client.login().await.unwrap().is_refreshable());
 }
 
 #[tokio::test]
