@@ -240,9 +240,9 @@ impl Authorizer {
         let earlier = session.login.as_ref();
         let login = self.flow().authorize(challenges, scope, earlier, &*self.browser).await;
         if let Err(error) = &login {
-            // Who could not be asked for more scopes may well log in, or refresh.
-            if scope.is_none() {
-                session.share(&self.begun, error);
+            match scope {
+                None => session.share(&self.begun, error),
+                Some(_) => session.asked_in_vain(&self.begun),
             }
             if session.doubt_client(error, SystemTime::now()) {
                 self.save(session).await?;
@@ -273,7 +273,7 @@ impl Authorizer {
             }
             Step::Ask(scope) => scope,
         };
-        if session.failure_of(operation).is_some() {
+        if !session.may_ask(operation) {
             return Ok(false);
         }
         match self.new_login(&mut session, challenges, Some(&scope)).await {

@@ -29,6 +29,8 @@ pub(super) struct Session {
     /// Whether there is something that is to be stored before it is used (CL-63).
     pub(super) is_unsaved: bool,
     failed: Option<SharedFailure>,
+    /// How many operations had begun when the user was last asked for more scopes in vain.
+    asked_in_vain: u64,
 }
 
 /// What to do about a challenge that names further scopes.
@@ -51,6 +53,7 @@ impl Session {
             is_loaded: true,
             is_unsaved: true,
             failed: None,
+            asked_in_vain: 0,
         }
     }
 
@@ -67,7 +70,7 @@ impl Session {
     /// What was stored for this server; `None` if that cannot be read.
     pub(super) fn from_record(record: &[u8], server_url: &str) -> Option<Self> {
         let (login, denied) = Login::from_record(record, server_url)?;
-        Some(Self { login: Some(login), denied, is_loaded: true, is_unsaved: false, failed: None })
+        Some(Self { denied, is_unsaved: false, ..Self::new(login) })
     }
 
     /// Whether it is time to refresh the login, and possible.
@@ -100,6 +103,16 @@ impl Session {
     /// Why there was no new login since this operation began.
     pub(super) fn failure_of(&self, operation: u64) -> Option<AuthorizeError> {
         self.failed.as_ref().and_then(|failed| failed.of(operation))
+    }
+
+    /// The question for more scopes failed: the operations which have begun do not ask it once more.
+    pub(super) fn asked_in_vain(&mut self, begun: &Begun) {
+        self.asked_in_vain = begun.so_far();
+    }
+
+    /// Whether the user may be asked for more scopes on behalf of this operation.
+    pub(super) fn may_ask(&self, operation: u64) -> bool {
+        operation >= self.asked_in_vain && self.failure_of(operation).is_none()
     }
 
     /// Judges a challenge to a request that was sent with `used`.

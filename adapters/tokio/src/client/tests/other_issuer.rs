@@ -51,7 +51,7 @@ async fn cl_09_sec_474_another_issuer_gets_nothing_of_the_first_ones() {
     let known = evil.known.lock().unwrap();
     for seen in &known.seen {
         let fields: Vec<_> = seen.fields.values().map(|value| format!("{value:?}")).collect();
-        for own in ["c-1", "at-1\"", "rt-1", "refresh_token="] {
+        for own in ["client_id=c-1", "at-1\"", "rt-1", "refresh_token="] {
             let shown = format!("{} {} {fields:?}", seen.query, seen.body);
             assert!(!shown.contains(own), "{own} in {shown}");
         }
