@@ -1,6 +1,6 @@
 //! `portcullis login --list`: which logins there are.
 
-use portcullis_tokio::client::Options as ClientOptions;
+use portcullis_tokio::client::{AuthorizeError, Options as ClientOptions, StoreError};
 use serde::Serialize;
 
 use super::{Error, Shown, no_browser, run, stores};
@@ -29,8 +29,14 @@ async fn logins(options: &stores::StoreArguments) -> Result<Vec<Shown>, Error> {
         for server in store.servers()? {
             let authorizer =
                 store.authorizer(&server, ClientOptions::new("portcullis"), no_browser)?;
-            if let Some(login) = authorizer.stored_login().await? {
-                shown.push(Shown::of(&login, &server, place));
+            match authorizer.stored_login().await {
+                Ok(Some(login)) => shown.push(Shown::of(&login, &server, place)),
+                Ok(None) => {}
+                // One that cannot be read hides no other.
+                Err(error @ AuthorizeError::Store(StoreError::Corrupt(_))) => {
+                    eprintln!("portcullis: {}", Error::from(error));
+                }
+                Err(error) => return Err(error.into()),
             }
         }
     }

@@ -246,9 +246,17 @@ pub(crate) enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Store(error) | Self::Authorize(AuthorizeError::Store(error)) => {
+                error.fmt(f)?;
+                match error {
+                    StoreError::Corrupt(url) => {
+                        write!(f, " (`portcullis logout {}` removes it)", Printable(url))
+                    }
+                    _ => Ok(()),
+                }
+            }
             Self::Authorize(error) => error.fmt(f),
             Self::Ca(error) => write!(f, "ca: {error}"),
-            Self::Store(error) => error.fmt(f),
             Self::File(error) => error.fmt(f),
             Self::Output(error) => error.fmt(f),
             Self::Runtime(error) => write!(f, "the runtime does not start: {error}"),

@@ -260,7 +260,15 @@ fn a_record_that_cannot_be_read_stays_until_a_logout() {
     fs::write(&path, "{").unwrap();
     world.run("token get").refused(2, "cannot be read");
     world.run("login --no-browser").refused(1, "cannot be read");
+    world.run("login --no-browser").refused(1, &format!("portcullis logout {}", world.url()));
     assert_eq!(fs::read(&path).unwrap(), b"{");
+    let list = "login --list --store file --folder logins";
+    world.folder.run(list).refused(1, "invalid data");
+    // One whose server can be told hides no other.
+    fs::write(&path, json!({ "server_url": world.url() }).to_string()).unwrap();
+    let shown = world.folder.run(&format!("{list} --json"));
+    assert!(shown.stderr.contains("portcullis logout"), "{}", shown.stderr);
+    assert_eq!(shown.json(), json!({ "logins": [] }));
     assert!(world.run("logout").ok().contains("forgotten, but may be in force"));
     assert!(!path.exists());
 }

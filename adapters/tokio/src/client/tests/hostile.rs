@@ -300,11 +300,12 @@ async fn sec_483_of_two_answers_the_first_counts() {
 
 #[tokio::test]
 async fn sec_461_nothing_is_fetched_or_authorized_at_a_url_that_must_not_be_used() {
-    for (server_url, is_used) in [
-        ("https://rs.example/mcp", true),
-        ("http://rs.example/mcp", false),
-        ("http://127.0.0.1:8001/mcp", true),
+    for (server_url, is_used, policy) in [
+        ("https://rs.example/mcp", true, UrlPolicy::HttpsOnly),
+        ("http://rs.example/mcp", false, UrlPolicy::HttpsOnly),
+        ("http://127.0.0.1:8001/mcp", true, UrlPolicy::HttpsOrLoopback),
     ] {
+        assert_eq!(Options::new("Test client").url_policy(server_url), policy, "{server_url}");
         let authorizer = Authorizer::new(server_url, Options::new("Test client"), browse).unwrap();
         assert_eq!(authorizer.is_for(server_url), is_used, "{server_url}");
     }

@@ -37,6 +37,26 @@ async fn a_token_is_refreshed_before_it_is_refused() {
     assert!(is_refresh(&world.seen("/token")[1]));
 }
 
+/// RFC 6749 §6.
+#[tokio::test]
+async fn a_refresh_token_that_is_not_replaced_stays() {
+    let world = World::with(|world, seen| {
+        if !is_refresh(seen) || !world.token(seen).status().is_success() {
+            return None;
+        }
+        let tokens = json!({ "access_token": "at-2", "token_type": "Bearer" });
+        Some(json_body(200, tokens.to_string()))
+    })
+    .await;
+    let client = world.client();
+    client.list_tools().await.unwrap();
+    client.set_login(due(&client.login().await.unwrap())).await;
+    client.list_tools().await.unwrap();
+    let login = client.login().await.unwrap();
+    assert_eq!((login.access_token(), login.is_refreshable()), ("at-2", true));
+    assert_eq!(world.seen("/token").len(), 2);
+}
+
 #[tokio::test]
 async fn a_refresh_ahead_that_fails_stops_nobody() {
     let world = World::with(|_, seen| is_refresh(seen).then(|| text(503, "text/plain", ""))).await;
