@@ -15,7 +15,8 @@ const REQUEST: [&str; 7] = [
     "user-agent",
 ];
 /// What an answer may say beside the fields of MCP itself.
-const ANSWER: [&str; 10] = [
+const ANSWER: [&str; 11] = [
+    "allow",
     "cache-control",
     "content-encoding",
     "content-language",

@@ -120,6 +120,36 @@ async fn the_answer_says_nothing_about_what_is_in_here() {
     assert_eq!(lines, expected);
 }
 
+/// RFC 9110 §15.5.6: a 405 says what is allowed.
+#[tokio::test]
+async fn ts_02_a_405_of_the_upstream_keeps_its_allow() {
+    let upstream = Upstream::start().await;
+    let with = UpstreamSettings::new(upstream.url());
+    let proxied = Proxied::start(settings().sessions(), with).await;
+    let mut client = proxied.client().await;
+    let fields = fields(&token("user"));
+    client.send(&format!("GET /mcp HTTP/1.1\r\n{fields}\r\n")).await;
+    upstream.request().await.answer("405 Method Not Allowed\r\nAllow: POST", "").await;
+    let (status, head, _) = client.answer().await;
+    assert_eq!((status, values(&head, "allow")), (405, vec!["POST".to_owned()]));
+}
+
+/// A usual server closes a connection that is idle for five seconds; one that is older carries no request. Later
+/// is as good: this waits only for the time to be over.
+#[tokio::test]
+async fn an_idle_connection_is_not_used_when_its_server_may_be_closing_it() {
+    let upstream = Upstream::start().await;
+    let proxied = Proxied::before(&upstream).await;
+    let mut client = proxied.call("").await;
+    let mut first = upstream.request().await;
+    first.answer("200 OK", "{}").await;
+    assert_eq!(client.answer().await.0, 200);
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    client.send(&post(&token("user"), "")).await;
+    upstream.request().await.answer("200 OK", "{}").await;
+    assert_eq!(client.answer().await.0, 200);
+}
+
 #[tokio::test]
 async fn what_the_settings_add_passes_and_the_credential_is_the_proxys_own() {
     let upstream = Upstream::start().await;
