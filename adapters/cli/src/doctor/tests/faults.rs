@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{
-    diagnose,
+    diagnose, options,
     world::{AUTHORIZE, Body, KEYS, METADATA, OPENID, PRM, ROOT_PRM, Reply, Script, World},
 };
-use crate::doctor::report::Severity;
+use crate::doctor::{examination::examine, report::Severity};
 
 type Plant = fn(&mut Script);
 
@@ -88,6 +88,25 @@ async fn faults_of_the_endpoint_without_a_token() {
     for (expected, plant) in faults {
         check(expected, *plant).await;
     }
+}
+
+/// RFC 9111 §4: what a cache has kept has the time at which it was made.
+#[tokio::test]
+async fn an_answer_out_of_a_cache_says_nothing_about_the_clock() {
+    let world = World::start(|it| (it.clock, it.is_cached) = (-300, true)).await;
+    assert_eq!(diagnose(&world.url()).await.1, [""; 0]);
+}
+
+#[tokio::test]
+async fn documents_that_take_long() {
+    let found = async |place| {
+        let world = World::start(|it| it.slow = Some(place)).await;
+        let report = examine(&options(&[&world.url(), "--timeout", "120"])).await;
+        report.findings.iter().map(|it| it.code).collect::<Vec<_>>()
+    };
+    let (resource, issuer) = tokio::join!(found(PRM), found(METADATA));
+    assert!(resource.contains(&"prm-slow"), "{resource:?}");
+    assert!(issuer.contains(&"metadata-slow"), "{issuer:?}");
 }
 
 #[tokio::test]
