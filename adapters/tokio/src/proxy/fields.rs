@@ -198,6 +198,8 @@ mod tests {
             "portcullis_subject",
             "Set_Cookie",
             "x_forwarded_for",
+            "Access-Control-Allow-Origin",
+            "access_control_expose_headers",
             "a b",
             "",
         ];

@@ -377,6 +377,14 @@ mod tests {
         for field in ["cookie", "portcullis-identity", "host", "x y"] {
             assert_eq!(with("s3cret", field), Err(UpstreamError::Field(field.into())));
         }
+        let settings = |field: &str| UpstreamSettings {
+            credential: Some(Credential { secret: Secret::value("s3cret"), field: field.into() }),
+            ..UpstreamSettings::new("http://127.0.0.1/")
+        };
+        for field in ["authorization", "x-api-key"] {
+            let (_, value) = credential(&settings(field)).unwrap().unwrap();
+            assert!(value.is_sensitive() && !format!("{value:?}").contains("s3cret"));
+        }
         assert_eq!(with("s3\r\ncret", "x-api-key"), Err(UpstreamError::Credential));
         assert!(matches!(with("", "x-api-key"), Err(UpstreamError::Secret("credential", _))));
         let mut settings = UpstreamSettings::new("http://127.0.0.1/");

@@ -132,6 +132,22 @@ async fn lim_1_a_longer_request_line_is_414() {
 }
 
 #[tokio::test]
+async fn sec_417_an_unknown_expectation_is_417_and_ends_the_connection() {
+    let (address, _stop, _serving) = start(ListenerLimits::default()).await;
+    for (line, status) in [
+        ("Expect: 100-Continue\r\nConnection: close", "200"),
+        ("Expect: something", "417"),
+        ("Expect: 100-continue\r\nExpect: something", "417"),
+    ] {
+        let head = format!("GET / HTTP/1.1\r\nHost: x\r\n{line}\r\n\r\n");
+        let (answer, closed) =
+            exchange(&mut TcpStream::connect(address).await.unwrap(), &head).await;
+        assert!(closed && answer.starts_with(&format!("HTTP/1.1 {status} ")), "{line}: {answer}");
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn lim_14_an_idle_connection_is_closed() {
     let (address, _stop, _serving) = start(LIMITS).await;
     let mut idle = TcpStream::connect(address).await.unwrap();

@@ -120,6 +120,16 @@ async fn a_silent_upstream_is_504_and_its_request_is_cancelled() {
     assert_eq!(request.peer.rest().await, "");
 }
 
+#[tokio::test]
+async fn an_upstream_that_shakes_no_hands_is_504() {
+    let upstream = Upstream::start().await;
+    let mut with = UpstreamSettings::new(upstream.url().replace("http:", "https:"));
+    with.limits.connect_millis = 100;
+    let proxied = Proxied::start(settings(), with).await;
+    let mut client = proxied.call("").await;
+    is_failure(client.answer().await, 504, "not answer in time");
+}
+
 /// The client can tell a broken answer from a whole one.
 #[tokio::test]
 async fn an_answer_that_breaks_off_does_so_for_the_client() {
