@@ -50,6 +50,18 @@ async fn sec_462_metadata_leads_to_no_private_address() {
     }
 }
 
+/// Four authorization servers are looked at, however many are named.
+#[tokio::test]
+async fn sec_173_issuers_without_measure() {
+    let issuers: Vec<_> = (1..=7).map(|nth| format!("https://10.0.0.{nth}")).collect();
+    let world = World::start(|it| {
+        it.edit(PRM, |members| members["authorization_servers"] = json!(issuers));
+    })
+    .await;
+    let (report, codes) = diagnose(&world.url()).await;
+    assert_eq!((codes.as_slice(), report.findings.len()), (&["issuer-forbidden"][..], 4));
+}
+
 #[tokio::test]
 async fn texts_without_measure_are_cut() {
     let world = World::start(|it| {

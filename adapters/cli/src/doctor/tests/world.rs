@@ -86,6 +86,8 @@ pub(super) struct Script {
     pub(super) clock: i64,
     /// Whether a cache gives the answers, that has kept them for so long.
     pub(super) is_cached: bool,
+    /// The status of answers to HEAD, where it is not that of GET.
+    pub(super) head: Option<u16>,
     /// The place where an answer takes longer than is good.
     pub(super) slow: Option<&'static str>,
 }
@@ -135,6 +137,7 @@ impl Script {
             documents: documents.map(|(place, reply)| (place.to_owned(), reply)).into(),
             clock: 0,
             is_cached: false,
+            head: None,
             slow: None,
             server,
             issuer,
@@ -170,7 +173,8 @@ impl Script {
         let (method, target) = (words.next().unwrap(), words.next().unwrap());
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         if let Some(reply) = self.documents.get(&format!("{who} {path}")) {
-            return reply.clone();
+            let head = self.head.filter(|_| method == "HEAD");
+            return reply.clone().with_status(head.unwrap_or(reply.status));
         }
         if (who, path) != ("server", "/mcp") {
             return Reply::new(404, "");
