@@ -4,6 +4,7 @@
 //! RS-50). [`serve_over`] takes the handshake of a TLS library.
 
 mod front;
+mod lingering;
 mod reading_peer;
 mod strict;
 
@@ -31,6 +32,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::watch,
+    task::JoinSet,
     time::{sleep, timeout},
 };
 use tower_service::Service;
@@ -39,6 +41,9 @@ use self::{front::Front, reading_peer::ReadingPeer, strict::Strict};
 
 /// After an accept that failed, usually for want of file descriptors (SEC-444).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// No header section has longer: what is more is past what timers can count.
+const HEADER_TIME_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// What one listener puts up with; the defaults are those of a desktop.
 #[derive(Clone, Copy, Debug)]
@@ -116,6 +121,8 @@ pub async fn serve_over<H, F, T, S, B>(
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let open = Open::default();
+    // Ends with this function, and whatever is open then ends with it.
+    let mut connections = JoinSet::new();
     let graceful = GracefulShutdown::new();
     let (accepting, ended) = watch::channel(());
     let mut shutdown = std::pin::pin!(shutdown);
@@ -134,7 +141,8 @@ pub async fn serve_over<H, F, T, S, B>(
         let shaken = timeout(limits.header_time, handshake(stream));
         let service = Front { inner: service.clone(), peer };
         let (watcher, mut ended) = (graceful.watcher(), ended.clone());
-        tokio::spawn(async move {
+        while connections.try_join_next().is_some() {}
+        connections.spawn(async move {
             tokio::select! {
                 // Nothing was asked yet that could be left to end.
                 _ = ended.changed() => {}
@@ -163,7 +171,7 @@ where
     let stream = ReadingPeer::new(Strict::new(stream), limits.write_time);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_time)
+        .header_read_timeout(limits.header_time.min(HEADER_TIME_MAX))
         .max_headers(HEADER_FIELDS_MAX_DESKTOP)
         .max_buf_size(HEADER_SECTION_LEN_MAX_DESKTOP)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));

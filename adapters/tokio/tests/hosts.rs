@@ -205,6 +205,7 @@ async fn bare_hyper_and_sec_133_sec_390() {
     let text = request(&[with, upgrade[0], upgrade[1]]) + &request(&[with, close]);
     let answer = exchange(address, &text).await;
     assert!(!answer.contains("101 ") && answer.contains("upgrade false"), "{answer}");
+    assert!(!answer.contains("upgrade true"), "{answer}");
     let get = "GET /mcp HTTP/1.1\r\nhost: mcp.example.com\r\nconnection: upgrade\r\n\
                upgrade: websocket\r\nsec-websocket-version: 13\r\n\r\n";
     let answer = exchange(address, &(get.to_owned() + &request(&[close]))).await;

@@ -23,9 +23,12 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 use crate::output::{self, OutputError};
 use net::reach::Allowed;
 
-/// Exit status: 0 no error (with --strict: and no warning), 1 warnings with --strict, 2 errors, 3 the server
-/// could not be checked.
+/// What is examined, and how.
 #[derive(Args)]
+#[command(
+    after_help = "Exit status: 0 no error (with --strict: and no warning), 1 warnings with --strict, 2 errors, \
+    3 the server could not be checked."
+)]
 pub(crate) struct Options {
     /// The MCP endpoint, as clients are given it.
     url: String,
@@ -60,9 +63,14 @@ impl Options {
 
     fn roots(&self) -> Result<Vec<CertificateDer<'static>>, String> {
         let Some(path) = &self.ca else { return Ok(Vec::new()) };
-        CertificateDer::pem_file_iter(path)
-            .and_then(Iterator::collect)
-            .map_err(|error| format!("{}: {error}", path.display()))
+        let read: Result<Vec<_>, _> =
+            CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+        match read {
+            Ok(roots) if roots.is_empty() => {
+                Err(format!("{} holds no certificates in PEM", path.display()))
+            }
+            read => read.map_err(|error| format!("{}: {error}", path.display())),
+        }
     }
 }
 

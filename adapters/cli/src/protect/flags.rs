@@ -13,8 +13,7 @@ use portcullis_tokio::{
 use super::{Error, configuration::Configuration};
 use crate::serving::{files::TlsFiles, operations::Metrics};
 
-/// A configuration in flags. Without --jwks, --key-file or --introspection, tokens are checked with the keys that
-/// the issuer's metadata names.
+/// A configuration in flags.
 #[derive(Args)]
 pub(crate) struct Flags {
     /// The MCP server behind: the URL of its endpoint. https, or http on this machine.
@@ -23,10 +22,11 @@ pub(crate) struct Flags {
     /// The URL of the protected MCP endpoint, as clients write it.
     #[arg(long, value_name = "URL", requires = "upstream")]
     resource: Option<String>,
-    /// The authorization server whose tokens are accepted.
+    /// The authorization server whose tokens are accepted; they are checked with the keys that its metadata names,
+    /// unless --jwks, --key-file or --introspection is given.
     #[arg(long, value_name = "URL", requires = "upstream")]
     issuer: Option<String>,
-    /// Where requests are answered.
+    /// Where requests are answered; 127.0.0.1:8080 unless given.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
     /// Check tokens with the key set at this URL.

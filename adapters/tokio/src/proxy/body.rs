@@ -143,3 +143,85 @@ impl Body for ProxyBody {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use http::Request;
+    use http_body_util::{BodyExt as _, Empty};
+    use hyper::client::conn::http1;
+    use hyper_util::rt::TokioIo;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
+        sync::Semaphore,
+    };
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const IDLE: Duration = Duration::from_secs(300);
+    const COMMENT: &str = ": still here\n\n";
+
+    /// An answer that goes on as the other end of its connection writes.
+    async fn answer(framing: &str, life: Option<Duration>) -> (ProxyBody, DuplexStream) {
+        let (own, mut peer) = duplex(64 * 1024);
+        let (mut sender, connection) = http1::handshake(TokioIo::new(own)).await.unwrap();
+        tokio::spawn(connection);
+        let asking = sender.send_request(Request::new(Empty::<Bytes>::new()));
+        let answering = async {
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                peer.read_buf(&mut request).await.unwrap();
+            }
+            let head = format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n");
+            peer.write_all(head.as_bytes()).await.unwrap();
+        };
+        let (response, ()) = tokio::join!(asking, answering);
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        (ProxyBody::upstream(response.unwrap().into_body(), IDLE, life, place), peer)
+    }
+
+    async fn comment(peer: &mut DuplexStream) {
+        let chunk = format!("{:x}\r\n{COMMENT}\r\n", COMMENT.len());
+        peer.write_all(chunk.as_bytes()).await.unwrap();
+    }
+
+    async fn next(body: &mut ProxyBody) -> Option<Result<Bytes, ProxyBodyError>> {
+        Some(body.frame().await?.map(|frame| frame.into_data().unwrap()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_lives_by_its_comments_and_breaks_off_without() {
+        let (mut body, mut peer) = answer("Transfer-Encoding: chunked", None).await;
+        for _ in 0..3 {
+            tokio::time::sleep(IDLE - SECOND).await;
+            comment(&mut peer).await;
+            assert_eq!(next(&mut body).await, Some(Ok(COMMENT.into())));
+        }
+        let begun = Instant::now();
+        assert_eq!(next(&mut body).await, Some(Err(ProxyBodyError::Idle)));
+        assert!((IDLE - SECOND..IDLE + SECOND).contains(&begun.elapsed()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ts_94_a_stream_ends_with_its_life_though_its_upstream_speaks() {
+        let (mut body, mut peer) = answer("Transfer-Encoding: chunked", Some(10 * SECOND)).await;
+        let begun = Instant::now();
+        loop {
+            comment(&mut peer).await;
+            let Some(piece) = next(&mut body).await else { break };
+            assert_eq!(piece, Ok(COMMENT.into()));
+            tokio::time::sleep(SECOND).await;
+        }
+        assert!((10 * SECOND..12 * SECOND).contains(&begun.elapsed()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_has_a_length_does_not_end_before_it() {
+        let (body, mut peer) = answer("Content-Length: 2", Some(SECOND)).await;
+        tokio::time::sleep(10 * SECOND).await;
+        peer.write_all(b"{}").await.unwrap();
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "{}");
+    }
+}

@@ -15,7 +15,8 @@ const REQUEST: [&str; 7] = [
     "user-agent",
 ];
 /// What an answer may say beside the fields of MCP itself.
-const ANSWER: [&str; 10] = [
+const ANSWER: [&str; 11] = [
+    "allow",
     "cache-control",
     "content-encoding",
     "content-language",
@@ -197,6 +198,8 @@ mod tests {
             "portcullis_subject",
             "Set_Cookie",
             "x_forwarded_for",
+            "Access-Control-Allow-Origin",
+            "access_control_expose_headers",
             "a b",
             "",
         ];

@@ -23,7 +23,7 @@
 //! | request fields | `Accept`, `Accept-Language`, `Content-Type`, `Last-Event-ID`, `Mcp-*`, `Traceparent`, `Tracestate`, `User-Agent`, and those that the settings add. Never a token, DPoP proof, cookie, `Origin`, `Forwarded` or hop-by-hop field (RS-44) |
 //! | request body | the very bytes that were judged, whole (INV-8) |
 //! | identity | nothing, or a signed statement of this proxy ([`Identity`]) |
-//! | answer fields | `Cache-Control`, `Content-Encoding`, `Content-Language`, `Content-Type`, `Expires`, `Mcp-*`, `Pragma`, `Retry-After`, `Vary`, `X-Accel-Buffering`, `X-Content-Type-Options`, and those that the settings add |
+//! | answer fields | `Allow`, `Cache-Control`, `Content-Encoding`, `Content-Language`, `Content-Type`, `Expires`, `Mcp-*`, `Pragma`, `Retry-After`, `Vary`, `X-Accel-Buffering`, `X-Content-Type-Options`, and those that the settings add |
 //! | answer body | as it comes, piece by piece; trailers are dropped. An event stream ends when the token has ended (TS-94) |
 //! | redirect, 401, 407, 101 of the upstream | 502: they are about addresses and credentials in here, and a 401 of the upstream is no challenge of ours |
 //!

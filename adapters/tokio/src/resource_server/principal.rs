@@ -154,6 +154,22 @@ impl fmt::Display for MissingScope {
 impl std::error::Error for MissingScope {}
 
 #[cfg(test)]
+impl Principal {
+    /// One without scopes.
+    pub(super) fn named(issuer: &str, subject: Option<&str>, client_id: Option<&str>) -> Self {
+        Self(Arc::new(Inner {
+            subject: subject.map(Box::from),
+            client_id: client_id.map(Box::from),
+            issuer: issuer.into(),
+            scope: "".into(),
+            token_id: None,
+            expires_at: UnixTime::from_secs(0),
+            implications: &[],
+        }))
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

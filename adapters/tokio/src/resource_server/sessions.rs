@@ -93,3 +93,54 @@ impl Sessions {
         mac
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: HeaderValue = HeaderValue::from_static("inner-7");
+
+    fn headers(id: HeaderValue) -> HeaderMap {
+        HeaderMap::from_iter([(FIELD, id)])
+    }
+
+    #[test]
+    fn rs_47_each_part_of_a_principal_counts() {
+        let sessions = Sessions::new().unwrap();
+        let (issuer, other_issuer) = ("https://as.example", "https://other.example");
+        let alice = Principal::named(issuer, Some("alice"), Some("app"));
+        let mut bound = headers(ID);
+        sessions.bind(&mut bound, &alice);
+        assert_eq!(sessions.find(&bound, &alice), Session::Own(ID));
+        for (issuer, subject, client_id) in [
+            (other_issuer, Some("alice"), Some("app")),
+            (issuer, Some("bob"), Some("app")),
+            (issuer, Some("alice"), Some("other")),
+            (issuer, Some("alice"), None),
+            (issuer, None, Some("app")),
+            (issuer, Some("app"), Some("alice")),
+            (issuer, Some("alicea"), Some("pp")),
+            (issuer, Some("alice"), Some("")),
+        ] {
+            let stranger = Principal::named(issuer, subject, client_id);
+            assert_eq!(sessions.find(&bound, &stranger), Session::Foreign, "{stranger:?}");
+        }
+        // Another process has another key.
+        assert_eq!(Sessions::new().unwrap().find(&bound, &alice), Session::Foreign);
+    }
+
+    #[test]
+    fn ts_03_an_id_that_is_not_the_principals_goes_no_further() {
+        for (session, expected) in
+            [(Session::Own(ID), Some(&ID)), (Session::Foreign, None), (Session::None, None)]
+        {
+            let is_none = session == Session::None;
+            let mut headers = headers(HeaderValue::from_static("as the client wrote it"));
+            if is_none {
+                headers.clear();
+            }
+            session.set(&mut headers);
+            assert_eq!(headers.get(FIELD), expected);
+        }
+    }
+}

@@ -9,21 +9,26 @@ use std::{
 use portcullis_core::framing::{Framing, Part, Violation};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::lingering::Lingering;
+
 /// Put in the place of what is wrong in a head: no head goes on like this, so that hyper answers with 400
 /// when it is that request's turn, and the empty line makes it look.
 const NO_HEAD: &[u8] = b"\0\r\n\r\n";
 
-/// Reads what is in order; then, if there is something that is not, the end (SEC-400 … 418).
+/// Reads what is in order; then, if there is something that is not, the end (SEC-400 … 418). Its own end waits
+/// for that of a request which was answered early.
 pub(super) struct Strict<T> {
     inner: T,
     framing: Framing,
     /// What is read once something was wrong.
     instead: Option<&'static [u8]>,
+    /// Set once there is nothing more to write.
+    lingering: Option<Lingering>,
 }
 
 impl<T> Strict<T> {
     pub(super) const fn new(inner: T) -> Self {
-        Self { inner, framing: Framing::new(), instead: None }
+        Self { inner, framing: Framing::new(), instead: None, lingering: None }
     }
 }
 
@@ -53,7 +58,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Strict<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Strict<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Strict<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -67,7 +72,15 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Strict<T> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(context)
+        let this = &mut *self;
+        if this.lingering.is_none() {
+            ready!(Pin::new(&mut this.inner).poll_shutdown(context))?;
+            if this.framing.is_at_start() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        let lingering = this.lingering.get_or_insert_with(Lingering::new);
+        lingering.poll(&mut this.inner, context).map(Ok)
     }
 
     fn poll_write_vectored(

@@ -1,6 +1,11 @@
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
+use http_body::Frame;
 use http_body_util::Full;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -10,6 +15,8 @@ use tokio::{
 
 use super::*;
 
+/// For anything that is waited for.
+const DEADLINE: Duration = Duration::from_secs(60);
 const LIMITS: ListenerLimits = ListenerLimits {
     connections: 4,
     connections_per_peer: 3,
@@ -37,7 +44,7 @@ async fn start(limits: ListenerLimits) -> (SocketAddr, oneshot::Sender<()>, Join
 async fn exchange(stream: &mut TcpStream, head: &str) -> (String, bool) {
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
-    let closed = timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await;
+    let closed = timeout(DEADLINE, stream.read_to_end(&mut answer)).await;
     (String::from_utf8(answer).unwrap(), closed.is_ok())
 }
 
@@ -60,6 +67,17 @@ async fn lim_13_a_slow_head_is_cut_off() {
 }
 
 #[tokio::test]
+async fn a_time_beyond_what_timers_count_is_none() {
+    let most = Duration::MAX;
+    let limits =
+        ListenerLimits { header_time: most, write_time: most, shutdown_time: most, ..LIMITS };
+    let (address, stop, serving) = start(limits).await;
+    check_ok(exchange(&mut TcpStream::connect(address).await.unwrap(), GET).await);
+    stop.send(()).unwrap();
+    timeout(DEADLINE, serving).await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn lim_15_connections_of_one_peer() {
     let (address, _stop, _serving) =
         start(ListenerLimits { header_time: Duration::from_secs(5), ..LIMITS }).await;
@@ -70,7 +88,7 @@ async fn lim_15_connections_of_one_peer() {
     // Those in time are open: each still gets its answer. One more is closed without a word.
     let mut further = TcpStream::connect(address).await.unwrap();
     let mut nothing = [0; 1];
-    let read = timeout(Duration::from_secs(5), further.read(&mut nothing)).await.unwrap();
+    let read = timeout(DEADLINE, further.read(&mut nothing)).await.unwrap();
     assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
     for stream in &mut kept {
         check_ok(exchange(stream, GET).await);
@@ -114,6 +132,22 @@ async fn lim_1_a_longer_request_line_is_414() {
 }
 
 #[tokio::test]
+async fn sec_417_an_unknown_expectation_is_417_and_ends_the_connection() {
+    let (address, _stop, _serving) = start(ListenerLimits::default()).await;
+    for (line, status) in [
+        ("Expect: 100-Continue\r\nConnection: close", "200"),
+        ("Expect: something", "417"),
+        ("Expect: 100-continue\r\nExpect: something", "417"),
+    ] {
+        let head = format!("GET / HTTP/1.1\r\nHost: x\r\n{line}\r\n\r\n");
+        let (answer, closed) =
+            exchange(&mut TcpStream::connect(address).await.unwrap(), &head).await;
+        assert!(closed && answer.starts_with(&format!("HTTP/1.1 {status} ")), "{line}: {answer}");
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn lim_14_an_idle_connection_is_closed() {
     let (address, _stop, _serving) = start(LIMITS).await;
     let mut idle = TcpStream::connect(address).await.unwrap();
@@ -124,12 +158,75 @@ async fn lim_14_an_idle_connection_is_closed() {
     check_ok((answer, closed));
 }
 
+/// The client reads its answer, and sends on what it had begun: it meets no reset (RFC 9112 §9.6).
+#[tokio::test]
+async fn an_answer_before_the_whole_request_is_not_lost() {
+    let service = tower::service_fn(|_: Request<Incoming>| async {
+        let mut refusal = Response::new(text("no"));
+        refusal.headers_mut().insert("connection", "close".parse().unwrap());
+        Ok::<_, Infallible>(refusal)
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(serve(listener, service, ListenerLimits::default(), std::future::pending()));
+    let body = vec![b'x'; 1 << 20];
+    for head in [
+        format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len()),
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1, 2\r\n\r\n".to_owned(),
+    ] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = vec![0; "HTTP/1.1".len()];
+        stream.read_exact(&mut answer).await.unwrap();
+        stream.read_to_end(&mut answer).await.unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 "), "{answer:?}");
+        stream.write_all(&body).await.unwrap();
+        stream.shutdown().await.unwrap();
+        assert_eq!(stream.read_to_end(&mut answer).await.unwrap(), 0);
+    }
+}
+
 #[tokio::test]
 async fn it_ends_when_told() {
     let (address, stop, serving) = start(LIMITS).await;
     stop.send(()).unwrap();
-    timeout(Duration::from_secs(10), serving).await.unwrap().unwrap();
+    timeout(DEADLINE, serving).await.unwrap().unwrap();
     assert!(TcpStream::connect(address).await.is_err());
+}
+
+/// A body that does not go on and does not end.
+struct Silent;
+
+impl Body for Silent {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Pending
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_still_busy_after_the_shutdown_time_is_cut_off() {
+    let service = tower::service_fn(|_| async { Ok::<_, Infallible>(Response::new(Silent)) });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let limits = ListenerLimits { shutdown_time: Duration::from_millis(100), ..LIMITS };
+    let serving = tokio::spawn(serve(listener, service, limits, async {
+        stopped.await.unwrap_or_default();
+    }));
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    assert_eq!(stream.read_u8().await.unwrap(), b'H');
+    stop.send(()).unwrap();
+    timeout(DEADLINE, serving).await.unwrap().unwrap();
+    let mut rest = Vec::new();
+    let ended = timeout(DEADLINE, stream.read_to_end(&mut rest)).await;
+    assert!(ended.is_ok(), "it goes on without its server");
 }
 
 #[tokio::test]
@@ -145,7 +242,7 @@ async fn sec_447_a_handshake_has_its_time_and_its_place() {
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let service = tower::service_fn(|_| async { Ok::<_, Infallible>(Response::new(text("hi"))) });
-    let limits = ListenerLimits { header_time: Duration::from_secs(2), ..LIMITS };
+    let limits = ListenerLimits { header_time: Duration::from_secs(5), ..LIMITS };
     let serving = tokio::spawn(serve_over(listener, handshake, service, limits, async {
         stopped.await.unwrap_or_default();
     }));
@@ -163,7 +260,7 @@ async fn sec_447_a_handshake_has_its_time_and_its_place() {
     assert_eq!((answer.as_str(), closed), ("", true), "a handshake that fails");
     assert!(started.elapsed() < limits.header_time);
     for mut stream in silent {
-        let read = timeout(Duration::from_secs(5), stream.read_u8()).await.unwrap();
+        let read = timeout(DEADLINE, stream.read_u8()).await.unwrap();
         assert!(read.is_err(), "closed by the deadline");
     }
     // Whoever is still in its handshake at the end is not waited for.
@@ -171,8 +268,8 @@ async fn sec_447_a_handshake_has_its_time_and_its_place() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     let started = tokio::time::Instant::now();
     stop.send(()).unwrap();
-    timeout(Duration::from_secs(10), serving).await.unwrap().unwrap();
-    assert!(started.elapsed() < Duration::from_secs(1));
+    timeout(DEADLINE, serving).await.unwrap().unwrap();
+    assert!(started.elapsed() < limits.header_time);
     assert!(silent.read_u8().await.is_err());
 }
 

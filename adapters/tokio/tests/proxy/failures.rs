@@ -35,9 +35,15 @@ async fn sec_420_an_answer_that_is_none_is_502() {
         "SSH-2.0-inner\r\n\r\n",
         "HTTP/1.1 200",
         "HTTP/1.1 999999 OK\r\n\r\n",
+        "HTTP/1.1 600 OK\r\nContent-Length: 2\r\n\r\n{}",
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
         "HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\n{}",
         "HTTP/1.1 200 OK\r\nX Inner: 1\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n{}",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: xchunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
         huge.as_str(),
         many.as_str(),
     ] {
@@ -136,6 +142,16 @@ async fn a_silent_upstream_is_504_and_its_request_is_cancelled() {
     let mut request = upstream.request().await;
     is_failure(client.answer().await, 504, "not answer in time");
     assert_eq!(request.peer.rest().await, "");
+}
+
+#[tokio::test]
+async fn an_upstream_that_shakes_no_hands_is_504() {
+    let upstream = Upstream::start().await;
+    let mut with = UpstreamSettings::new(upstream.url().replace("http:", "https:"));
+    with.limits.connect_millis = 100;
+    let proxied = Proxied::start(settings(), with).await;
+    let mut client = proxied.call("").await;
+    is_failure(client.answer().await, 504, "not answer in time");
 }
 
 /// The client can tell a broken answer from a whole one.

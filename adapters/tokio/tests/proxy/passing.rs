@@ -83,6 +83,8 @@ async fn rs_45_without_a_token_nothing_reaches_the_upstream() {
         let (status, head, _) = client.answer().await;
         assert_eq!(status, 401, "{to}");
         assert_eq!(values(&head, "www-authenticate").len(), 1);
+        // INV-7: the body was not read, and the client is told that nothing follows.
+        assert_eq!(values(&head, "connection"), ["close"]);
     }
     let mut client = proxied.call("Authorization: Bearer x\r\n").await;
     assert_eq!(client.answer().await.0, 400);
@@ -92,6 +94,8 @@ async fn rs_45_without_a_token_nothing_reaches_the_upstream() {
     client.send(metadata).await;
     let (status, _, body) = client.answer().await;
     assert!(status == 200 && body.contains("https://as.example.com"), "{body}");
+    client.send(metadata).await;
+    assert_eq!(client.answer().await.0, 200, "what has no body leaves the connection open");
     upstream.is_untouched();
 }
 
@@ -120,6 +124,36 @@ async fn the_answer_says_nothing_about_what_is_in_here() {
     assert_eq!(lines, expected);
 }
 
+/// RFC 9110 §15.5.6: a 405 says what is allowed.
+#[tokio::test]
+async fn ts_02_a_405_of_the_upstream_keeps_its_allow() {
+    let upstream = Upstream::start().await;
+    let with = UpstreamSettings::new(upstream.url());
+    let proxied = Proxied::start(settings().sessions(), with).await;
+    let mut client = proxied.client().await;
+    let fields = fields(&token("user"));
+    client.send(&format!("GET /mcp HTTP/1.1\r\n{fields}\r\n")).await;
+    upstream.request().await.answer("405 Method Not Allowed\r\nAllow: POST", "").await;
+    let (status, head, _) = client.answer().await;
+    assert_eq!((status, values(&head, "allow")), (405, vec!["POST".to_owned()]));
+}
+
+/// A usual server closes a connection that is idle for five seconds; one that is older carries no request. Later
+/// is as good: this waits only for the time to be over.
+#[tokio::test]
+async fn an_idle_connection_is_not_used_when_its_server_may_be_closing_it() {
+    let upstream = Upstream::start().await;
+    let proxied = Proxied::before(&upstream).await;
+    let mut client = proxied.call("").await;
+    let mut first = upstream.request().await;
+    first.answer("200 OK", "{}").await;
+    assert_eq!(client.answer().await.0, 200);
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    client.send(&post(&token("user"), "")).await;
+    upstream.request().await.answer("200 OK", "{}").await;
+    assert_eq!(client.answer().await.0, 200);
+}
+
 #[tokio::test]
 async fn what_the_settings_add_passes_and_the_credential_is_the_proxys_own() {
     let upstream = Upstream::start().await;
@@ -142,6 +176,21 @@ async fn what_the_settings_add_passes_and_the_credential_is_the_proxys_own() {
     client.send(&post(&token("user"), "")).await;
     request.next().await;
     assert_eq!(request.values("authorization"), ["Bearer up-1"]);
+    request.answer("200 OK", "{}").await;
+    assert_eq!(client.answer().await.0, 200);
+}
+
+/// A client cannot put its own value beside the proxy's, though a field of that name passes.
+#[tokio::test]
+async fn rs_44_the_proxys_credential_replaces_what_a_client_says() {
+    let upstream = Upstream::start().await;
+    let mut with = UpstreamSettings::new(upstream.url());
+    with.fields = vec!["X-Api-Key".into()];
+    with.credential = Some(Credential { secret: Secret::value("up-1"), field: "X-Api-Key".into() });
+    let proxied = Proxied::start(settings(), with).await;
+    let mut client = proxied.call("X-Api-Key: mine\r\nx-api-key: again\r\n").await;
+    let mut request = upstream.request().await;
+    assert_eq!(request.values("x-api-key"), ["up-1"]);
     request.answer("200 OK", "{}").await;
     assert_eq!(client.answer().await.0, 200);
 }

@@ -87,15 +87,39 @@ async fn sec_440_sec_449_a_reader_that_stops_is_cut_off_and_a_silent_stream_is_n
 async fn ts_94_sec_352_a_stream_ends_with_its_token_and_its_leeway() {
     let upstream = Upstream::start().await;
     let proxied = Proxied::before(&upstream).await;
-    // One second is left of the leeway.
-    let token = Token { expires_at: NOW - 59, ..Token::default() }.mint();
-    let mut client = proxied.client().await;
-    client.send(&post(&token, "")).await;
-    let mut request = upstream.request().await;
-    request.peer.send(&format!("{STREAM}{}", chunk("data: 1\n\n"))).await;
-    client.until("data: 1\n\n").await;
-    client.until("0\r\n\r\n").await;
-    assert_eq!(request.peer.rest().await, "");
+    for media_type in ["text/event-stream", "Text/Event-Stream ;charset=utf-8"] {
+        // One second is left of the leeway.
+        let token = Token { expires_at: NOW - 59, ..Token::default() }.mint();
+        let mut client = proxied.client().await;
+        client.send(&post(&token, "")).await;
+        let mut request = upstream.request().await;
+        let stream = STREAM.replace("text/event-stream", media_type);
+        request.peer.send(&format!("{stream}{}", chunk("data: 1\n\n"))).await;
+        client.until("data: 1\n\n").await;
+        client.until("0\r\n\r\n").await;
+        assert_eq!(request.peer.rest().await, "");
+    }
+}
+
+/// The twins: a stream whose token is in its leeway goes on, and so does what is no stream, to its own end.
+#[tokio::test]
+async fn sec_352_what_is_no_stream_or_in_its_leeway_is_not_cut() {
+    const LATER: Duration = Duration::from_millis(1_100);
+    let upstream = Upstream::start().await;
+    let proxied = Proxied::before(&upstream).await;
+    let json = STREAM.replace("text/event-stream", "application/json");
+    for (head, ended_secs_ago) in [(STREAM, 1), (&json, 59)] {
+        let token = Token { expires_at: NOW - ended_secs_ago, ..Token::default() }.mint();
+        let mut client = proxied.client().await;
+        client.send(&post(&token, "")).await;
+        let mut request = upstream.request().await;
+        request.peer.send(&format!("{head}{}", chunk("first"))).await;
+        client.until("first").await;
+        tokio::time::sleep(LATER).await;
+        request.peer.send(&format!("{}0\r\n\r\n", chunk("second"))).await;
+        client.until("second").await;
+        client.until("0\r\n\r\n").await;
+    }
 }
 
 #[tokio::test]
@@ -141,9 +165,11 @@ async fn streams_and_sessions_of_older_revisions() {
     request.peer.send(&format!("{STREAM}{}0\r\n\r\n", chunk("id: 42\ndata: 1\n\n"))).await;
     client.until("id: 42\ndata: 1\n\n").await;
     client.until("0\r\n\r\n").await;
-    client.send(&format!("DELETE /mcp HTTP/1.1\r\n{lines}\r\n")).await;
+    // Nobody has judged a body of such a request.
+    client.send(&format!("DELETE /mcp HTTP/1.1\r\n{lines}Content-Length: 2\r\n\r\n[]")).await;
     request.next().await;
     assert!(request.request_line().starts_with("DELETE "));
+    assert_eq!(request.body, "");
     request.answer("200 OK", "").await;
     assert_eq!(client.answer().await.0, 200);
     // Somebody else's id is none.

@@ -282,8 +282,12 @@ async fn collect(mut body: Incoming, fields: &HeaderMap, deadline: Instant) -> (
     }
 }
 
-/// Seconds by which the `Date` of an answer is ahead of our clock.
+/// Seconds by which the `Date` of an answer is ahead of our clock. What a cache kept says when it was made
+/// (RFC 9111 §4).
 fn clock_difference(fields: &HeaderMap) -> Option<i64> {
+    if fields.contains_key(header::AGE) {
+        return None;
+    }
     let theirs = httpdate::parse_http_date(fields.get(header::DATE)?.to_str().ok()?).ok()?;
     let secs = |time: Duration| i64::try_from(time.as_secs()).ok();
     match theirs.duration_since(SystemTime::now()) {

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{
-    diagnose,
+    diagnose, options,
     world::{AUTHORIZE, Body, KEYS, METADATA, OPENID, PRM, ROOT_PRM, Reply, Script, World},
 };
-use crate::doctor::report::Severity;
+use crate::doctor::{examination::examine, report::Severity};
 
 type Plant = fn(&mut Script);
 
@@ -75,6 +75,11 @@ async fn faults_of_the_endpoint_without_a_token() {
             it.challenge = Reply::new(401, "").field("www-authenticate", "Bearer scope=\"user\"");
         }),
         ("error-without-token", |it| it.challenge = it.garbage.clone()),
+        ("error-without-token", |it| {
+            for (_, value) in &mut it.challenge.fields {
+                *value = value.replace("Bearer ", "Bearer error_description=\"no token\", ");
+            }
+        }),
         ("offline-in-challenge", |it| {
             it.replace_in_challenges("scope=\"user", "scope=\"user offline_access")
         }),
@@ -82,12 +87,66 @@ async fn faults_of_the_endpoint_without_a_token() {
         ("challenge-hidden", |it| {
             it.preflight = Reply::new(204, "").field("access-control-allow-origin", "*");
         }),
+        ("challenge-hidden", |it| show_browsers(it, "Mcp-Session-Id, Retry-After")),
         ("clock", |it| it.clock = 300),
         ("clock", |it| it.clock = -300),
     ];
     for (expected, plant) in faults {
         check(expected, *plant).await;
     }
+}
+
+/// RFC 9111 §4: what a cache has kept has the time at which it was made.
+#[tokio::test]
+async fn an_answer_out_of_a_cache_says_nothing_about_the_clock() {
+    let world = World::start(|it| (it.clock, it.is_cached) = (-300, true)).await;
+    assert_eq!(diagnose(&world.url()).await.1, [""; 0]);
+}
+
+/// Lets pages call, and read these fields of the answer.
+fn show_browsers(script: &mut Script, exposed: &str) {
+    script.preflight = Reply::new(204, "").field("access-control-allow-origin", "*");
+    script.challenge = script.challenge.clone().field("access-control-expose-headers", exposed);
+}
+
+#[tokio::test]
+async fn what_others_do_and_is_no_fault() {
+    let sound: &[Plant] = &[
+        |it| show_browsers(it, "Retry-After, www-authenticate"),
+        |it| show_browsers(it, "*"),
+        // It cannot decide now, which is told of a token that could be one.
+        |it| it.malformed = Reply::new(503, ""),
+        |it| it.malformed = Reply::new(401, ""),
+        // A document of somebody else's at a later place, and a page that says that there is none.
+        |it| other_openid(it, 200, "https://other.example"),
+        |it| {
+            let issuer = it.issuer.clone();
+            other_openid(it, 404, &issuer);
+        },
+    ];
+    for plant in sound {
+        let world = World::start(*plant).await;
+        let (report, codes) = diagnose(&world.url()).await;
+        assert_eq!(codes, [""; 0], "{report:#?}");
+    }
+}
+
+/// Puts a document with other endpoints at the place behind the first one.
+fn other_openid(script: &mut Script, status: u16, issuer: &str) {
+    let document = json!({"issuer": issuer, "token_endpoint": "https://other.example/token"});
+    script.documents.insert(OPENID.to_owned(), Reply::json(&document).with_status(status));
+}
+
+#[tokio::test]
+async fn documents_that_take_long() {
+    let found = async |place| {
+        let world = World::start(|it| it.slow = Some(place)).await;
+        let report = examine(&options(&[&world.url(), "--timeout", "120"])).await;
+        report.findings.iter().map(|it| it.code).collect::<Vec<_>>()
+    };
+    let (resource, issuer) = tokio::join!(found(PRM), found(METADATA));
+    assert!(resource.contains(&"prm-slow"), "{resource:?}");
+    assert!(issuer.contains(&"metadata-slow"), "{issuer:?}");
 }
 
 #[tokio::test]
@@ -152,6 +211,10 @@ async fn faults_of_the_resource_metadata() {
         ("prm-other-methods", |it| {
             set(it, PRM, "bearer_methods_supported", json!(["header", "query"]))
         }),
+        ("prm-other-methods", |it| {
+            set(it, PRM, "bearer_methods_supported", json!(["header", "body"]))
+        }),
+        ("prm-head", |it| it.head = Some(405)),
         ("prm-offline", |it| set(it, PRM, "scopes_supported", json!(["user", "offline_access"]))),
         ("prm-no-cors", |it| it.change(PRM, |reply| reply.without("access-control-allow-origin"))),
         ("prm-no-cache", |it| it.change(PRM, |reply| reply.without("cache-control"))),
@@ -176,7 +239,11 @@ async fn metadata_that_cannot_be_had() {
         (&["no-prm", "pointer-broken", "prm-needs-token"], |it| {
             it.change(PRM, |reply| reply.with_status(401))
         }),
+        (&["no-prm", "pointer-broken", "prm-needs-token"], |it| {
+            it.change(PRM, |reply| reply.with_status(403))
+        }),
         (&["no-prm", "prm-trouble"], |it| it.change(PRM, |reply| reply.with_status(500))),
+        (&["no-prm", "prm-trouble"], |it| it.change(PRM, |reply| reply.with_status(429))),
         (&["no-prm", "pointer-broken", "prm-media-type"], |it| {
             it.change(PRM, |reply| reply.field("content-type", "text/html"));
         }),
@@ -265,6 +332,9 @@ async fn faults_of_the_authorization_server() {
         ("endpoint-url", |it| {
             set(it, METADATA, "token_endpoint", "http://as.example/token".into())
         }),
+        ("endpoint-url", |it| {
+            set(it, METADATA, "registration_endpoint", "http://as.example/register".into())
+        }),
         ("authorize-cors", |it| {
             it.change(AUTHORIZE, |reply| reply.field("access-control-allow-origin", "*"));
         }),
@@ -278,6 +348,7 @@ async fn faults_of_the_authorization_server() {
         ("keys-private", |it| {
             it.edit(KEYS, |members| members["keys"][0]["d"] = "x".into());
         }),
+        ("keys-private", |it| set(it, KEYS, "keys", json!([{"kty": "oct", "k": "AAAA"}]))),
         ("keys-ids", |it| {
             it.edit(KEYS, |members| {
                 let key = members["keys"][0].clone();

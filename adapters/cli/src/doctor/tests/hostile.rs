@@ -15,14 +15,12 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn sec_173_bodies_without_an_end() {
-    for (body, expected) in
-        [(Body::Endless, "metadata-too-long"), (Body::Drip, "metadata-too-long")]
-    {
+    for (body, secs) in [(Body::Endless, "50"), (Body::Drip, "2")] {
         let world = World::start(|it| it.change(METADATA, |reply| Reply { body, ..reply })).await;
         let begun = Instant::now();
-        let report = examine(&options(&[&world.url(), "--timeout", "2"])).await;
+        let report = examine(&options(&[&world.url(), "--timeout", secs])).await;
         assert!(begun.elapsed() < DEADLINE);
-        assert!(report.findings.iter().any(|it| it.code == expected), "{report:#?}");
+        assert!(report.findings.iter().any(|it| it.code == "metadata-too-long"), "{report:#?}");
         assert_eq!(report.verdict, Verdict::Errors);
     }
 }
@@ -50,6 +48,18 @@ async fn sec_462_metadata_leads_to_no_private_address() {
         let (report, codes) = diagnose(&world.url()).await;
         assert_eq!(codes, ["issuer-forbidden"], "{report:#?}");
     }
+}
+
+/// Four authorization servers are looked at, however many are named.
+#[tokio::test]
+async fn sec_173_issuers_without_measure() {
+    let issuers: Vec<_> = (1..=7).map(|nth| format!("https://10.0.0.{nth}")).collect();
+    let world = World::start(|it| {
+        it.edit(PRM, |members| members["authorization_servers"] = json!(issuers));
+    })
+    .await;
+    let (report, codes) = diagnose(&world.url()).await;
+    assert_eq!((codes.as_slice(), report.findings.len()), (&["issuer-forbidden"][..], 4));
 }
 
 #[tokio::test]

@@ -80,6 +80,18 @@ async fn a_certificate_that_clients_refuse_is_an_error() {
     assert!(report.facts.iter().any(|fact| fact.value.contains("ends in 90 days")), "{report:#?}");
 }
 
+/// What is wrong with the file is not blamed on the server.
+#[tokio::test]
+async fn a_file_without_certificates_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let ca = folder.path().join("ca.pem");
+    std::fs::write(&ca, "no certificate\n").unwrap();
+    let arguments = ["https://localhost:1/mcp", "--ca", ca.to_str().unwrap()];
+    let report = examine(&options(&arguments)).await;
+    assert_eq!((report.verdict, report.findings.len()), (Verdict::Unchecked, 0), "{report:#?}");
+    assert!(report.unchecked.unwrap().contains("holds no certificates"));
+}
+
 #[tokio::test]
 async fn a_certificate_that_ends_soon_is_a_warning() {
     for (days, expected) in [(13, true), (14, false)] {

@@ -21,6 +21,9 @@ pub(super) const OPENID: &str = "issuer /.well-known/openid-configuration";
 pub(super) const AUTHORIZE: &str = "issuer /authorize";
 pub(super) const KEYS: &str = "issuer /jwks";
 
+/// What the doctor takes for slow, and a little more.
+const SLOW: Duration = Duration::from_millis(3_100);
+
 /// What is sent after the head of an answer.
 #[derive(Clone)]
 pub(super) enum Body {
@@ -81,6 +84,12 @@ pub(super) struct Script {
     pub(super) documents: BTreeMap<String, Reply>,
     /// Seconds by which `Date` is ahead.
     pub(super) clock: i64,
+    /// Whether a cache gives the answers, that has kept them for so long.
+    pub(super) is_cached: bool,
+    /// The status of answers to HEAD, where it is not that of GET.
+    pub(super) head: Option<u16>,
+    /// The place where an answer takes longer than is good.
+    pub(super) slow: Option<&'static str>,
 }
 
 impl Script {
@@ -127,6 +136,9 @@ impl Script {
             preflight: Reply::new(204, ""),
             documents: documents.map(|(place, reply)| (place.to_owned(), reply)).into(),
             clock: 0,
+            is_cached: false,
+            head: None,
+            slow: None,
             server,
             issuer,
         }
@@ -161,7 +173,8 @@ impl Script {
         let (method, target) = (words.next().unwrap(), words.next().unwrap());
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         if let Some(reply) = self.documents.get(&format!("{who} {path}")) {
-            return reply.clone();
+            let head = self.head.filter(|_| method == "HEAD");
+            return reply.clone().with_status(head.unwrap_or(reply.status));
         }
         if (who, path) != ("server", "/mcp") {
             return Reply::new(404, "");
@@ -251,6 +264,10 @@ async fn connection(
 ) {
     let Some(request) = request(&mut stream).await else { return };
     requests.lock().unwrap().push(request.clone());
+    let place = format!("{who} {}", request.split(' ').nth(1).unwrap_or_default());
+    if script.slow == Some(place.as_str()) {
+        tokio::time::sleep(SLOW).await;
+    }
     let reply = script.answer(who, &request);
     let ahead = Duration::from_secs(script.clock.unsigned_abs());
     let now = match script.clock {
@@ -259,6 +276,9 @@ async fn connection(
     };
     let mut head = format!("HTTP/1.1 {} x\r\nconnection: close\r\n", reply.status);
     head += &format!("date: {}\r\n", httpdate::fmt_http_date(now));
+    if script.is_cached {
+        head += &format!("age: {}\r\n", ahead.as_secs());
+    }
     for (name, value) in &reply.fields {
         head += &format!("{name}: {value}\r\n");
     }
