@@ -4,8 +4,7 @@ set -u
 . tests/steps/lib.sh
 
 status=0
-for manifest in Cargo.toml examples/microcontroller/Cargo.toml tests/firmware/Cargo.toml tests/device/measure/Cargo.toml \
-    tests/interop/rmcp/Cargo.toml; do
-    cargo fmt --all --manifest-path $manifest --check -- --color never || status=1
+for lock in $(git ls-files '*Cargo.lock'); do
+    cargo fmt --all --manifest-path "${lock%.lock}.toml" --check -- --color never || status=1
 done
 exit $status

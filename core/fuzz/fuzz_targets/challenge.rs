@@ -63,7 +63,10 @@ fn parsed_then_written(data: &[u8]) {
     }
     let mut buffer = vec![0; data.len()];
     let found = bearer(header, &mut Scratch::new(&mut buffer)).expect("room for it");
-    assert!(found.is_none() || parsed.iter().any(|challenge| challenge.is("bearer") || challenge.is("dpop")));
+    assert!(
+        found.is_none()
+            || parsed.iter().any(|challenge| challenge.is("bearer") || challenge.is("dpop"))
+    );
 }
 
 /// The challenge with every value quoted; `None` when a value has a byte that cannot be quoted.

@@ -97,7 +97,10 @@ fn authorization(discovered: &Discovered<'static>, client: &Client<'static>) {
                         Err(error) => show(&error),
                     }
                 }
-                Callback::Denied(error) => show(&error),
+                Callback::Denied(error) => {
+                    show(&error);
+                    keep((error.is_about_scopes(), error.is_about_client()));
+                }
                 Callback::Refused(error) => show(&error),
                 Callback::Ignored(why) => keep(why),
             }

@@ -112,7 +112,9 @@ fn jwt() {
     });
     with_scratch(|scratch| {
         if let Ok(jwt) = UnverifiedJwt::parse(text(), scratch) {
-            keep(keys.begin(jwt.header()).is_ok_and(|check| check.finish(bytes(), bytes()).is_ok()));
+            keep(
+                keys.begin(jwt.header()).is_ok_and(|check| check.finish(bytes(), bytes()).is_ok()),
+            );
         }
         let dynamic: &dyn SignatureVerifier = black_box(&keys);
         let verified = UnverifiedJwt::parse(text(), scratch).and_then(|jwt| jwt.verify(dynamic));
