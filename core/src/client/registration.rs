@@ -10,6 +10,7 @@ use crate::{
     encoding::{
         json::{JsonError, Reader, write::to_slice},
         scratch::Scratch,
+        uri::Uri,
     },
     limits::DOCUMENT_DEPTH_MAX,
     message::IncomingResponse,
@@ -96,7 +97,7 @@ enum State<'s> {
     Done(Result<Client<'s>, RegistrationError>),
 }
 
-/// RFC 7591 §2, as much as a native public client says.
+/// RFC 7591 §2, as much as a public client says.
 #[derive(serde::Serialize)]
 struct ClientMetadata<'r> {
     client_name: &'r str,
@@ -320,11 +321,17 @@ fn request<'s>(
         grant_types: [grant.as_str(), "refresh_token"], // CL-36
         response_types: if grant == Grant::DeviceCode { &[] } else { &["code"] },
         token_endpoint_auth_method: wanted.as_str(),
-        application_type: "native", // CL-34
+        application_type: application_type(identity.redirect_uri),
         dpop_bound_access_tokens: identity.bound_tokens_alone,
     };
     let body = scratch.fill(|free| to_slice(&metadata, free).map(<[u8]>::len))?;
     Ok(State::Asking { endpoint, body, wanted })
+}
+
+/// CL-34: an answer that comes by https comes to a server, any other one to the user's own machine.
+fn application_type(redirect_uri: Option<&str>) -> &'static str {
+    let redirect_uri = redirect_uri.and_then(|uri| Uri::parse(uri).ok());
+    if redirect_uri.is_some_and(|uri| uri.is_https()) { "web" } else { "native" }
 }
 
 /// The client information response (RFC 7591 §3.2.1).

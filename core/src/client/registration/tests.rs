@@ -142,6 +142,22 @@ fn cl_34_36_what_is_sent() {
     assert_eq!(body, expected);
 }
 
+#[test]
+fn cl_34_the_application_type_fits_the_redirect_uri() {
+    for (redirect_uri, expected) in [
+        (Some("https://app.example/callback"), "web"),
+        (Some("https://127.0.0.1/callback"), "web"),
+        (Some("http://127.0.0.1:3030/callback"), "native"),
+        (Some("http://[::1]:3030/callback"), "native"),
+        (Some("http://localhost:3030/callback"), "native"),
+    ] {
+        let registration = register(OPEN, Identity { redirect_uri, ..stranger() }).unwrap();
+        let Output::Fetch(request) = registration.poll() else { panic!("nothing to send") };
+        let body: serde_json::Value = serde_json::from_slice(request.body).unwrap();
+        assert_eq!(body["application_type"], expected, "{redirect_uri:?}");
+    }
+}
+
 /// RFC 9449 §5.2.
 #[test]
 fn dp_07_bound_tokens_alone_are_asked_for() {
