@@ -20,6 +20,15 @@ export PATH=$HOME/.cargo/bin:$PATH
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 mkdir -p "$CACHE/log"
 
+# Puts Node first that the step `setup` has fetched where the system's is too old.
+node_of_the_cache() {
+    local folder
+    for folder in "$CACHE"/node/node_modules/node-linux-*/bin; do
+        [ -x "$folder/node" ] && export PATH=$folder:$PATH
+    done
+}
+node_of_the_cache
+
 # Prints the numbers of passed, failed and skipped cases in a step's log.
 count() {
     awk '

@@ -12,14 +12,20 @@ mod servers;
 use std::{net::SocketAddr, time::Duration};
 
 use load::{Load, Measured};
-use servers::Server;
+use servers::{Listener, Server};
 
 fn main() {
     let options = Options::read();
     let servers = [
-        Server::start("bare", servers::bare),
-        Server::start("protected, offline", servers::offline),
-        Server::start("protected, introspection remembered", servers::introspection),
+        Server::start("bare", Listener::Axum, servers::bare),
+        Server::start("bare, by `serve`", Listener::Portcullis, servers::bare),
+        Server::start("protected, offline", Listener::Axum, servers::offline),
+        Server::start("protected, offline, by `serve`", Listener::Portcullis, servers::offline),
+        Server::start(
+            "protected, introspection remembered",
+            Listener::Axum,
+            servers::introspection,
+        ),
     ];
     let token = servers::token();
     let mut rounds: Vec<Vec<Measured>> = servers.iter().map(|_| Vec::new()).collect();
@@ -41,7 +47,7 @@ fn main() {
     for (server, results) in servers.iter().zip(&rounds) {
         let median = Measured::median(results);
         println!("| {} | {} |", server.name, median.row());
-        if server.name != "bare" {
+        if server.name != servers[0].name {
             println!(
                 "| … against bare | {} | | | {} |",
                 bare.change_of_rate(&median),

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    future::pending,
     net::SocketAddr,
     sync::mpsc,
     thread,
@@ -14,8 +15,11 @@ use portcullis_core::{
     scope::ScopeSet,
     time::UnixTime,
 };
-use portcullis_tokio::resource_server::{
-    IntrospectionSettings, Issuer, ProtectLayer, Secret, Settings, Verification,
+use portcullis_tokio::{
+    resource_server::{
+        IntrospectionSettings, Issuer, ProtectLayer, Secret, Settings, Verification,
+    },
+    serve::{ListenerLimits, serve},
 };
 use rmcp::{
     ServerHandler,
@@ -32,6 +36,15 @@ const ISSUER: &str = "http://localhost:9000";
 const KEY: [u8; 32] = [0x4b; 32];
 const KEY_TEXT: &str = "S0tLS0tLS0tLS0tLS0tLS0tLS0tLS0tLS0tLS0tLS0s";
 
+/// Who accepts the connections and reads the requests.
+#[derive(Clone, Copy)]
+pub enum Listener {
+    /// `axum::serve`: hyper alone.
+    Axum,
+    /// `portcullis_tokio::serve`: hyper behind a strict reader, with limits and times.
+    Portcullis,
+}
+
 /// A server on loopback, and where the kernel keeps count of its thread.
 pub struct Server {
     pub name: &'static str,
@@ -40,7 +53,7 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn start(name: &'static str, router: fn(SocketAddr) -> Router) -> Self {
+    pub fn start(name: &'static str, by: Listener, router: fn(SocketAddr) -> Router) -> Self {
         let (sender, receiver) = mpsc::channel();
         thread::spawn(move || {
             let runtime =
@@ -50,7 +63,13 @@ impl Server {
                 let address = listener.local_addr().unwrap();
                 let thread = fs::read_link("/proc/thread-self").unwrap();
                 sender.send((address, format!("/proc/{}/schedstat", thread.display()))).unwrap();
-                axum::serve(listener, router(address)).await.unwrap();
+                let router = router(address);
+                match by {
+                    Listener::Axum => axum::serve(listener, router).await.unwrap(),
+                    Listener::Portcullis => {
+                        serve(listener, router, ListenerLimits::default(), pending()).await;
+                    }
+                }
             });
         });
         let (address, schedstat) = receiver.recv().unwrap();
