@@ -24,7 +24,7 @@ mkdir -p "$CACHE/log"
 node_of_the_cache() {
     local folder
     for folder in "$CACHE"/node/node_modules/node-linux-*/bin; do
-        [ -x "$folder/node" ] && export PATH=$folder:$PATH
+        if [ -x "$folder/node" ]; then export PATH=$folder:$PATH; fi
     done
 }
 node_of_the_cache
