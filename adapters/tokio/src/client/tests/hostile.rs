@@ -204,9 +204,7 @@ async fn sec_466_hostile_callbacks_before_the_answer() {
 async fn a_user_who_refuses() {
     let world = World::with(|world, seen| {
         at(seen, "/authorize")?;
-        let [state, back] = ["state", "redirect_uri"].map(|name| seen.parameter(name).unwrap());
-        let iss = &world.issuer;
-        Some(redirect(302, &format!("{back}?error=access_denied&state={state}&iss={iss}")))
+        Some(world.refusal(seen, "access_denied"))
     })
     .await;
     assert_eq!(outcome(&world).await.to_string(), "access denied: access_denied");

@@ -101,9 +101,7 @@ async fn cl_85_what_the_user_denied_is_not_asked_for_again() {
         if seen.path != "/authorize" || !asked.contains("admin") {
             return None;
         }
-        let [state, back] = ["state", "redirect_uri"].map(|name| seen.parameter(name).unwrap());
-        let query = format!("error=access_denied&state={state}&iss={}", world.issuer);
-        Some(redirect(302, &format!("{back}?{query}")))
+        Some(world.refusal(seen, "access_denied"))
     })
     .await;
     let client = world.client();
@@ -126,9 +124,7 @@ async fn cl_85_trouble_of_the_server_is_no_denial() {
         if seen.path != "/authorize" || world.seen("/authorize").len() != 2 {
             return None;
         }
-        let [state, back] = ["state", "redirect_uri"].map(|name| seen.parameter(name).unwrap());
-        let query = format!("error=server_error&state={state}&iss={}", world.issuer);
-        Some(redirect(302, &format!("{back}?{query}")))
+        Some(world.refusal(seen, "server_error"))
     })
     .await;
     let client = world.client();

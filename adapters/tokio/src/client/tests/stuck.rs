@@ -109,9 +109,7 @@ async fn sec_479_who_says_no_is_asked_once_by_calls_at_once() {
         if seen.path != "/authorize" || !denied.load(Ordering::Relaxed) {
             return None;
         }
-        let [state, back] = ["state", "redirect_uri"].map(|name| seen.parameter(name).unwrap());
-        let query = format!("error=access_denied&state={state}&iss={}", world.issuer);
-        Some(redirect(302, &format!("{back}?{query}")))
+        Some(world.refusal(seen, "access_denied"))
     })
     .await;
     let client = world.client();

@@ -181,6 +181,12 @@ impl World {
         response
     }
 
+    /// What sends the user back from `/authorize` with this error.
+    pub(super) fn refusal(&self, seen: &Seen, error: &str) -> Response<Body> {
+        let [state, back] = ["state", "redirect_uri"].map(|name| seen.parameter(name).unwrap());
+        redirect(302, &format!("{back}?error={error}&state={state}&iss={}", self.issuer))
+    }
+
     pub(super) fn token(&self, seen: &Seen) -> Response<Body> {
         let mut known = self.known.lock().unwrap();
         let right = match seen.parameter("grant_type").as_deref() {
