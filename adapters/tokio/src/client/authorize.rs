@@ -25,6 +25,7 @@ use super::{
     login::unix_time,
     observer::{meaning_of, without_query},
     redirect::{Judged, Page, Redirect},
+    token_failure::TokenFailure,
 };
 
 /// Room for all texts of one login: every metadata document the core may keep, and the rest.
@@ -103,26 +104,6 @@ impl From<StoreError> for AuthorizeError {
     }
 }
 
-impl From<DeviceError> for AuthorizeError {
-    fn from(error: DeviceError) -> Self {
-        Self::Device(error, None)
-    }
-}
-
-/// Why a refresh brought no tokens, and what that means for those that are stored.
-#[derive(Debug)]
-pub(super) struct RefreshFailure {
-    pub(super) error: AuthorizeError,
-    pub(super) after: AfterRefresh,
-}
-
-impl RefreshFailure {
-    fn of(error: TokenRequestError, response: Option<ErrorResponse<'_>>) -> Self {
-        let after = error.after_refresh(response.as_ref());
-        Self { error: AuthorizeError::Token(error, words(response)), after }
-    }
-}
-
 /// Memory of one login, overwritten at its end.
 pub(super) struct Storage(Zeroizing<Vec<u8>>);
 
@@ -152,7 +133,7 @@ impl Flow<'_> {
         wish: &Wish<'_>,
         earlier: Option<&Login>,
         browser: &dyn OpenBrowser,
-    ) -> Result<Login, AuthorizeError> {
+    ) -> Result<Login, TokenFailure> {
         let bound = match (self.options.redirect_port, earlier) {
             (0, Some(earlier)) if !earlier.redirect_uri.is_empty() => {
                 Redirect::bind_again(&earlier.redirect_uri).await
@@ -173,7 +154,7 @@ impl Flow<'_> {
         let request = TokenRequest::code(grant, freshness().as_ref(), scratch);
         let request = request.map_err(|error| AuthorizeError::Token(error, None))?;
         let login = self.request_tokens(request, &client, &redirect_uri, scratch).await;
-        login.map_err(|(error, response)| AuthorizeError::Token(error, words(response)))
+        login.map_err(|(error, response)| TokenFailure::of(error, response))
     }
 
     /// New tokens for the refresh token, if all is as it was when the login was made.
@@ -181,12 +162,12 @@ impl Flow<'_> {
         &self,
         login: &Login,
         challenges: &[Vec<u8>],
-    ) -> Result<Login, RefreshFailure> {
+    ) -> Result<Login, TokenFailure> {
         if login.is_renewable {
             return self.renew(login, challenges).await;
         }
-        let keep = |error| RefreshFailure { error, after: AfterRefresh::Keep };
-        let forget = |error| RefreshFailure { error, after: AfterRefresh::ForgetTokens };
+        let keep = TokenFailure::from;
+        let forget = |error| TokenFailure { error, after: AfterRefresh::ForgetTokens };
         let known: Vec<_> = self.client_of(login).into_iter().collect();
         let redirect_uri = Some(login.redirect_uri.as_str()).filter(|uri| !uri.is_empty());
         let grant = redirect_uri.map_or(Grant::DeviceCode, |_| Grant::AuthorizationCode);
@@ -204,9 +185,9 @@ impl Flow<'_> {
         let client = client.map_err(|error| forget(AuthorizeError::Registration(error, None)))?;
         let fresh = freshness();
         let request = TokenRequest::refresh(&discovered, &client, &stored, fresh.as_ref(), scratch);
-        let request = request.map_err(|error| RefreshFailure::of(error, None))?;
+        let request = request.map_err(|error| TokenFailure::of(error, None))?;
         let refreshed = self.request_tokens(request, &client, &login.redirect_uri, scratch).await;
-        let mut refreshed = refreshed.map_err(|(error, words)| RefreshFailure::of(error, words))?;
+        let mut refreshed = refreshed.map_err(|(error, words)| TokenFailure::of(error, words))?;
         refreshed.keep_refresh_token_of(login);
         Ok(refreshed)
     }

@@ -11,13 +11,14 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::{
     AuthorizeError, Login, OpenBrowser, Operation, Options, StoreLock, TokenStore,
-    authorize::{Flow, RefreshFailure},
+    authorize::Flow,
     dpop::Wanted,
     fetcher::Fetcher,
     first_request,
     session::{Session, Step},
     shared_failure::Begun,
     store::Kept,
+    token_failure::TokenFailure,
 };
 
 /// The authorization of one client at one MCP server.
@@ -239,16 +240,16 @@ impl Authorizer {
     ) -> Result<Login, AuthorizeError> {
         let earlier = session.login.as_ref();
         let login = self.flow().authorize(challenges, scope, earlier, &*self.browser).await;
-        if let Err(error) = &login {
+        if let Err(failure) = &login {
             match scope {
-                None => session.share(&self.begun, error),
+                None => session.share(&self.begun, &failure.error),
                 Some(_) => session.asked_in_vain(&self.begun),
             }
-            if session.doubt_client(error, SystemTime::now()) {
+            if session.doubt_client(failure) {
                 self.save(session).await?;
             }
         }
-        login
+        login.map_err(|failure| failure.error)
     }
 
     /// Asks the user for the scopes of a challenge as well; whether it is worth sending the request again.
@@ -311,7 +312,7 @@ impl Authorizer {
             return Err(error);
         }
         match self.refreshed(session, challenges).await? {
-            (mut session, Some(RefreshFailure { error, after: AfterRefresh::Keep })) => {
+            (mut session, Some(TokenFailure { error, after: AfterRefresh::Keep })) => {
                 session.share(&self.begun, &error);
                 Err(error)
             }
@@ -327,7 +328,7 @@ impl Authorizer {
         &self,
         mut session: Held,
         challenges: &[Vec<u8>],
-    ) -> Result<(Held, Option<RefreshFailure>), AuthorizeError> {
+    ) -> Result<(Held, Option<TokenFailure>), AuthorizeError> {
         let (own, challenges) = (self.clone(), challenges.to_vec());
         let refreshing = tokio::spawn(async move {
             let failure = own.refresh_session(&mut session, &challenges).await?;
@@ -340,7 +341,7 @@ impl Authorizer {
         &self,
         session: &mut Session,
         challenges: &[Vec<u8>],
-    ) -> Result<Option<RefreshFailure>, AuthorizeError> {
+    ) -> Result<Option<TokenFailure>, AuthorizeError> {
         let lock = self.lock_store().await?;
         if self.take_stored(session).await? && !session.is_due(SystemTime::now()) {
             return Ok(None);

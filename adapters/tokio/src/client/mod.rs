@@ -42,6 +42,7 @@ mod session;
 mod shared_failure;
 mod signing_key;
 mod store;
+mod token_failure;
 mod tool_parameters;
 
 pub use crate::key_pair::NoSigningKey;
@@ -86,7 +87,7 @@ pub async fn authorize(
     let fetcher = fetcher::Fetcher::new(options).ok_or(AuthorizeError::Setup("no usable TLS"))?;
     let wanted = dpop::Wanted::new(options);
     let flow = authorize::Flow { server_url, options, fetcher: &fetcher, wanted };
-    flow.authorize(&[], None, None, browser).await
+    flow.authorize(&[], None, None, browser).await.map_err(|failure| failure.error)
 }
 
 #[cfg(test)]

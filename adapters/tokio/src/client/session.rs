@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use portcullis_core::{
-    client::{AfterRefresh, ErrorResponse, KnownScopes, StepUpError, step_up},
+    client::{AfterRefresh, KnownScopes, StepUpError, step_up},
     encoding::scratch::Scratch,
     limits::SCOPE_TOKENS_MAX,
     scope::ScopeSet,
@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::{
     AuthorizeError, Login,
     shared_failure::{Begun, SharedFailure},
+    token_failure::TokenFailure,
 };
 
 /// Most that is remembered of what was denied, in bytes.
@@ -142,22 +143,16 @@ impl Session {
     /// After a login that failed: forgets the client of the login there is if it may be one that the authorization
     /// server has forgotten; whether it did. Where that is so, a browser shows it to the user and nothing comes back,
     /// so that the next login has to be with another client.
-    pub(super) fn doubt_client(&mut self, error: &AuthorizeError, now: SystemTime) -> bool {
-        let Some(login) = &mut self.login else { return false };
-        let is_doubtful = match error {
-            // What can be refreshed is not given up for it: a refresh tells whether the client is known.
-            _ if login.is_refreshable() => false,
-            AuthorizeError::TimedOut => true,
-            AuthorizeError::Token(_, Some(words)) | AuthorizeError::Device(_, Some(words)) => {
-                let error = words.split(' ').next().unwrap_or_default();
-                ErrorResponse { error, description: None }.is_about_client()
-            }
-            _ => false,
-        };
-        if is_doubtful {
-            login.after_refresh(AfterRefresh::ForgetClient, now);
+    pub(super) fn doubt_client(&mut self, failure: &TokenFailure) -> bool {
+        let is_doubtful = failure.after == AfterRefresh::ForgetClient
+            || matches!(failure.error, AuthorizeError::TimedOut);
+        // What can be refreshed is not given up for it: a refresh tells whether the client is known.
+        let login = self.login.as_ref().filter(|login| is_doubtful && !login.is_refreshable());
+        let forgets = login.is_some();
+        if forgets {
+            self.after_refresh(AfterRefresh::ForgetClient);
         }
-        is_doubtful
+        forgets
     }
 
     /// The user was asked for these scopes: what the login does not have was denied.

@@ -15,7 +15,8 @@ use zeroize::Zeroizing;
 
 use crate::client::{
     AuthorizeError, Login, Printable,
-    authorize::{Flow, Storage, freshness, words},
+    authorize::{Flow, Storage, freshness},
+    token_failure::TokenFailure,
 };
 
 /// Room for one poll: a signed request, the answer, and the texts in it.
@@ -94,22 +95,21 @@ impl Flow<'_> {
         wish: &Wish<'_>,
         earlier: Option<&Login>,
         display: &dyn ShowCode,
-    ) -> Result<Login, AuthorizeError> {
+    ) -> Result<Login, TokenFailure> {
         let known: Vec<_> = self.known_clients(earlier).collect();
         let mut storage = Storage::new();
         let scratch = &mut storage.scratch();
         let discovered = self.discover(challenges, &known, Grant::DeviceCode, scratch).await?;
         self.look_at_issuer(earlier, &discovered);
         let client = self.register(&discovered, &known, None, scratch).await?;
-        let failed = |error| AuthorizeError::Device(error, None);
         let fresh = freshness();
         let request = DeviceRequest::new(&discovered, &client, wish, fresh.as_ref(), scratch);
-        let mut request = request.map_err(failed)?;
+        let mut request = request.map_err(|error| TokenFailure::of_device(error, None))?;
         self.drive(&mut request, scratch).await;
-        let refusal = words(request.error_response());
+        let response = request.error_response();
         let clock = Clock(Instant::now());
         let grant = request.finish(clock.secs());
-        let grant = grant.map_err(|error| AuthorizeError::Device(error, refusal))?;
+        let grant = grant.map_err(|error| TokenFailure::of_device(error, response))?;
         let showing = async {
             match display.show(DeviceCode::of(&grant)).await {
                 Ok(()) => std::future::pending().await,
@@ -119,8 +119,8 @@ impl Flow<'_> {
         tokio::select! {
             biased;
             login = self.wait_for_tokens(&grant, &clock) => login,
-            failed = showing => Err(failed),
-            () = tokio::time::sleep(self.options.login_time_limit) => Err(AuthorizeError::TimedOut),
+            failed = showing => Err(failed.into()),
+            () = tokio::time::sleep(self.options.login_time_limit) => Err(AuthorizeError::TimedOut.into()),
         }
     }
 
@@ -128,7 +128,7 @@ impl Flow<'_> {
         &self,
         grant: &DeviceGrant<'_>,
         clock: &Clock,
-    ) -> Result<Login, AuthorizeError> {
+    ) -> Result<Login, TokenFailure> {
         let mut grant = grant.clone();
         let mut room = Zeroizing::new(vec![0; POLL_LEN]);
         loop {
@@ -139,7 +139,9 @@ impl Flow<'_> {
                         return Ok(login);
                     }
                 }
-                DevicePoll::Expired => return Err(DeviceError::Expired.into()),
+                DevicePoll::Expired => {
+                    return Err(TokenFailure::of_device(DeviceError::Expired, None));
+                }
             }
         }
     }
@@ -149,15 +151,15 @@ impl Flow<'_> {
         grant: &mut DeviceGrant<'_>,
         clock: &Clock,
         room: &mut [u8],
-    ) -> Result<Option<Login>, AuthorizeError> {
+    ) -> Result<Option<Login>, TokenFailure> {
         let scratch = &mut portcullis_core::encoding::scratch::Scratch::new(room);
-        let request = grant.token_request(freshness().as_ref(), scratch)?;
+        let request = grant.token_request(freshness().as_ref(), scratch);
+        let request = request.map_err(|error| TokenFailure::of_device(error, None))?;
         let mut request = request.proving(self.wanted.proving());
         self.drive(&mut request, scratch).await;
-        let refusal = words(request.error_response());
-        let tokens = grant
-            .handle_answer(request, clock.secs())
-            .map_err(|error| AuthorizeError::Device(error, refusal))?;
+        let response = request.error_response();
+        let tokens = grant.handle_answer(request, clock.secs());
+        let tokens = tokens.map_err(|error| TokenFailure::of_device(error, response))?;
         Ok(tokens.map(|tokens| self.login(grant.client(), "", &tokens)))
     }
 }

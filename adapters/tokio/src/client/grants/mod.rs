@@ -19,8 +19,9 @@ use portcullis_core::{
 
 use super::{
     Access, AuthorizeError, Login, OpenBrowser,
-    authorize::{Flow, RefreshFailure, words},
+    authorize::{Flow, words},
     login::unix_time,
+    token_failure::TokenFailure,
 };
 
 impl Flow<'_> {
@@ -32,17 +33,20 @@ impl Flow<'_> {
         scope: Option<&str>,
         earlier: Option<&Login>,
         browser: &dyn OpenBrowser,
-    ) -> Result<Login, AuthorizeError> {
+    ) -> Result<Login, TokenFailure> {
         let wish = self.wish(scope.or(self.options.scope.as_deref()))?;
-        match &self.options.access {
-            Access::Browser => self.by_browser(challenges, &wish, earlier, browser).await,
-            Access::Device(display) => self.device(challenges, &wish, earlier, &**display).await,
+        let login = match &self.options.access {
+            Access::Browser => return self.by_browser(challenges, &wish, earlier, browser).await,
+            Access::Device(display) => {
+                return self.device(challenges, &wish, earlier, &**display).await;
+            }
             Access::ClientCredentials => self.client_credentials(challenges, &wish).await,
             #[cfg(feature = "enterprise-managed")]
             Access::EnterpriseManaged(access) => self.enterprise(challenges, &wish, access).await,
             #[cfg(feature = "workload-identity")]
             Access::WorkloadIdentity(access) => self.workload(challenges, &wish, access).await,
-        }
+        };
+        login.map_err(TokenFailure::from)
     }
 
     /// Another token in the way in which this one was got (CC-07), for the same scopes.
@@ -50,7 +54,7 @@ impl Flow<'_> {
         &self,
         login: &Login,
         challenges: &[Vec<u8>],
-    ) -> Result<Login, RefreshFailure> {
+    ) -> Result<Login, TokenFailure> {
         let renewed = async {
             let wish = self.wish(Some(login.asked_scope()))?;
             match &self.options.access {
@@ -76,7 +80,7 @@ impl Flow<'_> {
                 }
                 _ => AfterRefresh::ForgetTokens,
             };
-            RefreshFailure { error, after }
+            TokenFailure { error, after }
         })
     }
 
