@@ -387,8 +387,11 @@ class Abuse:
                     with Crowd(self.device.port, count, first, drip):
                         took = []
                         for _ in range(2 if within > HONEST_SECS_MAX else 6):
-                            took.append(self.honest(within))
+                            took.append(self.honest(max(within, HONEST_SECS_MAX + SLACK_SECS)))
                             time.sleep(0.3)
+                    # One of them may have met a busy machine.
+                    if statistics.median_high(took) > within:
+                        raise Failure(f"served after {', '.join(f'{secs:.3f}' for secs in took)} s")
                     remarks.append(f"at most {max(took):.3f} s, alone 99 of 100 within {alone:.3f} s")
                     self.device.check()
                 time.sleep(0.2)

@@ -14,8 +14,29 @@ from typing import Any
 from report import Failure
 
 ANSWER_SECS_MAX = 20
+# No more than two connections wait for the emulator to accept them. Who comes then is passed over by the system, which
+# asks again after a whole second; on loopback everybody else is connected at once.
+CONNECT_SECS_MAX = 0.1
 MODERN = "2026-07-28"
 HANDSHAKE = "2025-11-25"
+
+
+def connected(port: int, timeout: float, receive_len: int | None) -> socket.socket:
+    """A connection to the emulator's port, begun anew whenever it was passed over."""
+    deadline = time.monotonic() + timeout
+    while True:
+        own = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        if receive_len is not None:
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_len)
+        own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        own.settimeout(min(CONNECT_SECS_MAX, timeout))
+        try:
+            own.connect(("127.0.0.1", port))
+            return own
+        except OSError as error:
+            own.close()
+            if not isinstance(error, TimeoutError) or time.monotonic() >= deadline:
+                raise
 
 
 @dataclass(frozen=True)
@@ -40,12 +61,8 @@ class Connection:
     """One TCP connection to the device."""
 
     def __init__(self, port: int, timeout: float = ANSWER_SECS_MAX, receive_len: int | None = None) -> None:
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        if receive_len is not None:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_len)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = connected(port, timeout, receive_len)
         self.socket.settimeout(timeout)
-        self.socket.connect(("127.0.0.1", port))
         self.received = b""
 
     def __enter__(self) -> Connection:

@@ -148,6 +148,13 @@ impl<'t> Place<'t> {
         is_last
     }
 
+    /// Whether it waits for a request.
+    pub(crate) fn is_waiting(&self) -> bool {
+        let mut is_waiting = false;
+        self.with(|connection| is_waiting = connection.idle_since.is_some());
+        is_waiting
+    }
+
     /// Whether it was ended for the sake of others.
     pub(crate) fn was_ended(&self) -> bool {
         let mut ends = false;

@@ -111,7 +111,11 @@ impl<'c, S: Service, C: Clock, I: Introspector> Server<'c, S, C, I> {
             // Whoever was ended for others, or refused, is not waited for.
             let is_hurried = is_refused || place.as_ref().is_some_and(Place::was_ended);
             let patience = if is_hurried { HURRIED_CLOSE_TIME_MAX } else { CLOSE_TIME_MAX };
-            let closed = with_timeout(patience, socket.close(Close::Both)).await;
+            // Without a request there is no answer that a reset could cost the peer: the task is free as soon
+            // as the peer's stack knows the end, whatever the peer makes of it (SEC-441).
+            let owes_nothing = is_hurried && place.as_ref().is_none_or(Place::is_waiting);
+            let what = if owes_nothing { Close::Write } else { Close::Both };
+            let closed = with_timeout(patience, socket.close(what)).await;
             if !matches!(closed, Ok(Ok(()))) {
                 // The peer is gone, or pretends to be: nothing is left to be told.
                 let _ = with_timeout(patience, socket.abort()).await;

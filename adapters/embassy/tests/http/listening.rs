@@ -13,8 +13,11 @@ use tokio::{
     net::{TcpSocket, TcpStream},
 };
 
-use crate::harness::{
-    HANG, Hands, INFO, NOW, configuration, modern, resource_server, statuses, token, tools,
+use crate::{
+    closing::{Asked, Watched},
+    harness::{
+        HANG, Hands, INFO, NOW, configuration, modern, resource_server, statuses, token, tools,
+    },
 };
 
 /// Tasks, and thereby sockets, of the server.
@@ -22,6 +25,15 @@ const TASKS: usize = 4;
 
 /// Runs `ask` against a server with [`TASKS`] tasks.
 fn with_server(connections: Option<Connections<TASKS>>, ask: impl AsyncFnOnce(SocketAddr)) {
+    with_watched_server(connections, &Asked::default(), ask);
+}
+
+/// The same, and writes down how connections are ended.
+pub(crate) fn with_watched_server(
+    connections: Option<Connections<TASKS>>,
+    asked: &Asked,
+    ask: impl AsyncFnOnce(SocketAddr),
+) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     // A port that was free a moment ago.
     let free = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -37,6 +49,7 @@ fn with_server(connections: Option<Connections<TASKS>>, ask: impl AsyncFnOnce(So
             server = server.with_connections(connections);
         }
         let acceptor = edge_nal_std::Stack::new().bind(address).await.unwrap();
+        let acceptor = Watched { acceptor, asked };
         let mut memories: Box<[Memory; TASKS]> = Box::new([const { Memory::new() }; TASKS]);
         let [one, two, three, four] = &mut *memories;
         tokio::select! {
@@ -50,7 +63,7 @@ fn with_server(connections: Option<Connections<TASKS>>, ask: impl AsyncFnOnce(So
 }
 
 /// A connection of the peer `127.0.0.NUMBER`.
-async fn connect(server: SocketAddr, number: u8) -> TcpStream {
+pub(crate) async fn connect(server: SocketAddr, number: u8) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::from(([127, 0, 0, number], 0))).unwrap();
     let stream = socket.connect(server).await.unwrap();
@@ -59,12 +72,12 @@ async fn connect(server: SocketAddr, number: u8) -> TcpStream {
     stream
 }
 
-fn request() -> String {
+pub(crate) fn request() -> String {
     modern(&token("device:read"), "tools/list", "")
 }
 
 /// Sends all of it, and receives one answer.
-async fn exchange(stream: &mut TcpStream, request: &str) -> String {
+pub(crate) async fn exchange(stream: &mut TcpStream, request: &str) -> String {
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     loop {
@@ -83,7 +96,7 @@ async fn exchange(stream: &mut TcpStream, request: &str) -> String {
 }
 
 /// Whether the server ends the connection now.
-async fn ends(stream: &mut TcpStream) -> bool {
+pub(crate) async fn ends(stream: &mut TcpStream) -> bool {
     let read = tokio::time::timeout(Duration::from_millis(300), stream.read(&mut [0])).await;
     matches!(read, Ok(Ok(0) | Err(_)))
 }

@@ -4,6 +4,7 @@
 mod abuse;
 mod authorization;
 mod clock;
+mod closing;
 mod harness;
 mod listening;
 mod mcp;
