@@ -96,6 +96,18 @@ pub(crate) struct Connection {
     waker: Option<Waker>,
 }
 
+/// How a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// In its time.
+    Usual,
+    /// For the sake of others, with an answer.
+    Hurried,
+    /// For the sake of others, before a request: there is no answer that a reset could cost the peer, and
+    /// whatever it makes of the end, its stack knows (SEC-441).
+    Known,
+}
+
 /// The place that one connection has, until it is dropped.
 pub(crate) struct Place<'t> {
     shared: &'t dyn Shared,
@@ -148,18 +160,16 @@ impl<'t> Place<'t> {
         is_last
     }
 
-    /// Whether it waits for a request.
-    pub(crate) fn is_waiting(&self) -> bool {
-        let mut is_waiting = false;
-        self.with(|connection| is_waiting = connection.idle_since.is_some());
-        is_waiting
-    }
-
-    /// Whether it was ended for the sake of others.
-    pub(crate) fn was_ended(&self) -> bool {
-        let mut ends = false;
-        self.with(|connection| ends = connection.ends);
-        ends
+    /// How it is to end.
+    pub(crate) fn ending(&self) -> Ending {
+        let mut ending = Ending::Usual;
+        self.with(|connection| {
+            if connection.ends {
+                let is_waiting = connection.idle_since.is_some();
+                ending = if is_waiting { Ending::Known } else { Ending::Hurried };
+            }
+        });
+        ending
     }
 
     fn with(&self, mut change: impl FnMut(&mut Connection)) {

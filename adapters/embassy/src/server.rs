@@ -10,7 +10,7 @@ use portcullis_core::resource_server::ResourceServer;
 
 use crate::{
     Clock, Connections, Deadlines, HeadLimits, Introspector, Memory, NoIntrospection, Service,
-    connections::{Place, Shared},
+    connections::{Ending, Place, Shared},
     link::Link,
 };
 
@@ -102,19 +102,20 @@ impl<'c, S: Service, C: Clock, I: Introspector> Server<'c, S, C, I> {
                 Timer::after(ACCEPT_PAUSE).await;
                 continue;
             };
+            // Kept until the socket is closed: before, there is no room for another one.
             let place = self.connections.map(|shared| Place::take(shared, peer.ip()));
-            let is_refused = matches!(place, Some(None));
-            let place = place.flatten();
-            if !is_refused {
-                self.serve_at(&mut socket, place.as_ref(), memory).await;
-            }
-            // Whoever was ended for others, or refused, is not waited for.
-            let is_hurried = is_refused || place.as_ref().is_some_and(Place::was_ended);
-            let patience = if is_hurried { HURRIED_CLOSE_TIME_MAX } else { CLOSE_TIME_MAX };
-            // Without a request there is no answer that a reset could cost the peer: the task is free as soon
-            // as the peer's stack knows the end, whatever the peer makes of it (SEC-441).
-            let owes_nothing = is_hurried && place.as_ref().is_none_or(Place::is_waiting);
-            let what = if owes_nothing { Close::Write } else { Close::Both };
+            let ending = if let Some(None) = place {
+                Ending::Known
+            } else {
+                let place = place.as_ref().and_then(Option::as_ref);
+                self.serve_at(&mut socket, place, memory).await;
+                place.map_or(Ending::Usual, Place::ending)
+            };
+            let (what, patience) = match ending {
+                Ending::Usual => (Close::Both, CLOSE_TIME_MAX),
+                Ending::Hurried => (Close::Both, HURRIED_CLOSE_TIME_MAX),
+                Ending::Known => (Close::Write, HURRIED_CLOSE_TIME_MAX),
+            };
             let closed = with_timeout(patience, socket.close(what)).await;
             if !matches!(closed, Ok(Ok(()))) {
                 // The peer is gone, or pretends to be: nothing is left to be told.

@@ -30,7 +30,7 @@ fn waiting<'t>(shared: &'t dyn Shared, peers: &[u8]) -> Vec<Place<'t>> {
 }
 
 fn ended(places: &[Place<'_>]) -> Vec<bool> {
-    places.iter().map(Place::was_ended).collect()
+    places.iter().map(|place| place.ending() != Ending::Usual).collect()
 }
 
 #[test]
@@ -77,7 +77,8 @@ fn sec_441_the_last_free_task_frees_another_one() {
     assert_eq!(ended(&places), [false; 3]);
     let last = Place::take(&connections, peer(4)).unwrap();
     assert_eq!(ended(&places), [false, true, false], "the one that waits for the longest time");
-    assert!(!last.was_ended());
+    assert_eq!(places[1].ending(), Ending::Known, "without a request there is no answer to lose");
+    assert_eq!(last.ending(), Ending::Usual);
     // One is about to go: that is enough.
     assert!(!last.is_last() && !places[0].is_last());
 }
@@ -91,6 +92,7 @@ fn sec_441_when_all_work_the_first_answer_is_the_last_one() {
     last.work();
     assert_eq!(ended(&places), [false, false]);
     assert!(places[1].is_last());
+    assert_eq!(places[1].ending(), Ending::Hurried, "it has an answer");
     assert!(!places[0].is_last() && !last.is_last());
     assert!(places[1].is_last(), "and stays so");
 }
