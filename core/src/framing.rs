@@ -138,22 +138,26 @@ impl Framing {
     /// Looks at the next bytes, however they are cut. Behind a violation nothing is in order.
     pub fn accept(&mut self, bytes: &[u8]) -> Result<(), Violation> {
         let mut rest = bytes;
-        while let Some((&byte, behind)) = rest.split_first() {
-            rest = match self.place {
-                Place::Data { left, is_chunk } => self.pass(rest, left, is_chunk),
-                place => {
-                    match self.step(place, byte) {
-                        Ok(next) => self.place = next,
-                        Err(Wrong) => {
-                            let part = place.part();
-                            self.place = Place::Over(part);
-                            let at = bytes.len().saturating_sub(rest.len());
-                            return Err(Violation { at, part });
-                        }
-                    }
-                    behind
-                }
+        while !rest.is_empty() {
+            if let Place::Data { left, is_chunk } = self.place {
+                rest = self.pass(rest, left, is_chunk);
+                continue;
+            }
+            let (place, left) = self.place.run(rest);
+            let Some((&byte, behind)) = left.split_first() else {
+                self.place = place;
+                break;
             };
+            match self.step(place, byte) {
+                Ok(next) => self.place = next,
+                Err(Wrong) => {
+                    let part = place.part();
+                    self.place = Place::Over(part);
+                    let at = bytes.len().saturating_sub(left.len());
+                    return Err(Violation { at, part });
+                }
+            }
+            rest = behind;
         }
         Ok(())
     }
@@ -175,19 +179,12 @@ impl Framing {
         REQUEST_LINE
     }
 
+    /// What a byte at which no run goes on leads to.
     fn step(&mut self, place: Place, byte: u8) -> Result<Place, Wrong> {
         Ok(match (place, byte) {
             (Place::RequestLine { tail }, b'\r') => {
                 self.head.is_http_1_1 = &tail == VERSION_1_1;
                 holds(self.head.is_http_1_1 || &tail == VERSION_1_0, Place::LineEnd)?
-            }
-            // SEC-412: a fragment is not sent, and readers drop it.
-            (Place::RequestLine { .. }, b'#') => return Err(Wrong),
-            (Place::RequestLine { mut tail }, b' '..=b'~') => {
-                tail.rotate_left(1);
-                let [.., last] = &mut tail;
-                *last = byte;
-                Place::RequestLine { tail }
             }
             (Place::Name { len: 0, .. }, b'\r') => Place::HeadEnd,
             (Place::Name { name, len }, b':') => match name.get(..len) {
@@ -197,14 +194,7 @@ impl Framing {
                 // Longer than either name, or another one.
                 _ => Place::Value,
             },
-            (Place::Name { mut name, len }, _) if is_token_byte(byte) => {
-                if let Some(kept) = name.get_mut(len) {
-                    *kept = byte.to_ascii_lowercase();
-                }
-                Place::Name { name, len: len.saturating_add(1) }
-            }
             (Place::Value, b'\r') => Place::LineEnd,
-            (Place::Value, b'\t' | b' '..=b'~' | 0x80..) => Place::Value,
             (Place::Length { value, is_over }, _) => self.length(value, is_over, byte)?,
             (Place::Coding { matched }, _) => self.coding(matched, byte)?,
             (Place::LineEnd, b'\n') => FIELD_LINE,
@@ -262,6 +252,35 @@ impl Default for Framing {
 }
 
 impl Place {
+    /// Takes the bytes of one kind that most of a head is made of: a byte at a time is slow. Gives what is behind them.
+    fn run(self, bytes: &[u8]) -> (Self, &[u8]) {
+        match self {
+            Self::RequestLine { mut tail } => {
+                let (run, behind) = split_while(bytes, is_line_byte);
+                if let Some(last) = run.last_chunk() {
+                    tail = *last;
+                } else {
+                    for byte in run {
+                        tail.rotate_left(1);
+                        let [.., last] = &mut tail;
+                        *last = *byte;
+                    }
+                }
+                (Self::RequestLine { tail }, behind)
+            }
+            Self::Name { mut name, len } => {
+                let (run, behind) = split_while(bytes, is_token_byte);
+                let room = name.get_mut(len..).unwrap_or_default();
+                for (kept, byte) in room.iter_mut().zip(run) {
+                    *kept = byte.to_ascii_lowercase();
+                }
+                (Self::Name { name, len: len.saturating_add(run.len()) }, behind)
+            }
+            Self::Value => (self, split_while(bytes, is_value_byte).1),
+            _ => (self, bytes),
+        }
+    }
+
     const fn part(self) -> Part {
         match self {
             Self::RequestLine { .. }
@@ -296,7 +315,7 @@ fn chunk_step(place: Place, byte: u8) -> Result<Place, Wrong> {
         (Place::DataEnd, b'\r') => Place::DataLineEnd,
         (Place::DataLineEnd, b'\n') => CHUNK,
         (Place::Trailer { len, is_empty }, b'\r') => Place::TrailerEnd { len, is_empty },
-        (Place::Trailer { len, .. }, b'\t' | b' '..=b'~' | 0x80..) if len < TRAILER_LEN_MAX => {
+        (Place::Trailer { len, .. }, _) if is_value_byte(byte) && len < TRAILER_LEN_MAX => {
             Place::Trailer { len: len.saturating_add(1), is_empty: false }
         }
         (Place::TrailerEnd { len, is_empty: false }, b'\n') => {
@@ -304,6 +323,21 @@ fn chunk_step(place: Place, byte: u8) -> Result<Place, Wrong> {
         }
         _ => return Err(Wrong),
     })
+}
+
+/// SEC-412: a fragment is not sent, and readers drop it.
+const fn is_line_byte(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'#'
+}
+
+const fn is_value_byte(byte: u8) -> bool {
+    matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
+}
+
+/// The bytes of one kind at the start, and what is behind them.
+fn split_while(bytes: &[u8], is_kind: impl Fn(u8) -> bool) -> (&[u8], &[u8]) {
+    let len = bytes.iter().position(|byte| !is_kind(*byte)).unwrap_or(bytes.len());
+    bytes.split_at_checked(len).unwrap_or((bytes, &[]))
 }
 
 const fn holds(is_so: bool, place: Place) -> Result<Place, Wrong> {
