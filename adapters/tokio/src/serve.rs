@@ -3,19 +3,18 @@
 //! [`serve`] speaks plain HTTP/1.1: on loopback, or with something in front that speaks TLS (RS-14,
 //! RS-50). [`serve_over`] takes the handshake of a TLS library.
 
+mod connections;
 mod front;
 mod lingering;
 mod reading_peer;
 mod strict;
 
 use std::{
-    collections::HashMap,
     convert::Infallible,
     error::Error,
     future::{Future, ready},
     io,
-    net::{IpAddr, Ipv6Addr},
-    sync::{Arc, Mutex, PoisonError},
+    pin::pin,
     time::Duration,
 };
 
@@ -24,7 +23,6 @@ use http_body::Body;
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::{GracefulShutdown, Watcher},
     service::TowerToHyperService,
 };
 use portcullis_core::limits::{HEADER_FIELDS_MAX_DESKTOP, HEADER_SECTION_LEN_MAX_DESKTOP};
@@ -37,7 +35,12 @@ use tokio::{
 };
 use tower_service::Service;
 
-use self::{front::Front, reading_peer::ReadingPeer, strict::Strict};
+use self::{
+    connections::{Connections, Place},
+    front::Front,
+    reading_peer::ReadingPeer,
+    strict::Strict,
+};
 
 /// After an accept that failed, usually for want of file descriptors (SEC-444).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -48,9 +51,11 @@ const HEADER_TIME_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 /// What one listener puts up with; the defaults are those of a desktop.
 #[derive(Clone, Copy, Debug)]
 pub struct ListenerLimits {
-    /// Most connections at once (LIM-15); further ones are closed when they are accepted.
+    /// Most connections at once (LIM-15). For a further one, the connection that has waited longest for a
+    /// request is closed; where none waits, the further one is.
     pub connections: usize,
-    /// Most connections of one peer at once (LIM-15). Addresses of one IPv6 /64 are one peer.
+    /// Most connections of one peer at once (LIM-15), of which one makes room in the same way. Addresses of
+    /// one IPv6 /64 are one peer.
     pub connections_per_peer: usize,
     /// Time for a whole header section, also for the next one of a kept connection (LIM-13); and for a
     /// handshake before the first one (SEC-447).
@@ -120,12 +125,11 @@ pub async fn serve_over<H, F, T, S, B>(
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let open = Open::default();
+    let open = Connections::default();
     // Ends with this function, and whatever is open then ends with it.
     let mut connections = JoinSet::new();
-    let graceful = GracefulShutdown::new();
     let (accepting, ended) = watch::channel(());
-    let mut shutdown = std::pin::pin!(shutdown);
+    let mut shutdown = pin!(shutdown);
     loop {
         let accepted = tokio::select! {
             () = &mut shutdown => break,
@@ -135,31 +139,39 @@ pub async fn serve_over<H, F, T, S, B>(
             sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        // Past the limit the connection is closed at once, by dropping it.
+        // Without a place the connection is closed at once, by dropping it.
         let Some(place) = open.enter(peer.ip(), &limits) else { continue };
         let _ = stream.set_nodelay(true);
         let shaken = timeout(limits.header_time, handshake(stream));
-        let service = Front { inner: service.clone(), peer };
-        let (watcher, mut ended) = (graceful.watcher(), ended.clone());
+        let service =
+            Front { inner: service.clone(), peer, connection: place.connection().clone() };
+        let mut ended = ended.clone();
         while connections.try_join_next().is_some() {}
         connections.spawn(async move {
             tokio::select! {
                 // Nothing was asked yet that could be left to end.
                 _ = ended.changed() => {}
+                () = place.connection().told_to_end() => {}
                 shaken = shaken => if let Ok(Ok(stream)) = shaken {
-                    answer(stream, service, limits, watcher).await;
+                    answer(stream, service, limits, &place, ended).await;
                 }
             }
-            drop(place);
         });
     }
     drop((listener, accepting));
     // Whoever is still busy after this is cut off.
-    let _ = timeout(limits.shutdown_time, graceful.shutdown()).await;
+    let all = async { while connections.join_next().await.is_some() {} };
+    let _ = timeout(limits.shutdown_time, all).await;
 }
 
-async fn answer<T, S, B>(stream: T, service: Front<S>, limits: ListenerLimits, watcher: Watcher)
-where
+/// Answers requests until the peer ends, or is told to with the answer that it waits for.
+async fn answer<T, S, B>(
+    stream: T,
+    service: Front<S>,
+    limits: ListenerLimits,
+    place: &Place,
+    mut ended: watch::Receiver<()>,
+) where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
     S: Clone + Send + 'static,
@@ -168,62 +180,23 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let stream = ReadingPeer::new(Strict::new(stream), limits.write_time);
+    let stream = Strict::new(stream, place.connection().clone());
+    let stream = ReadingPeer::new(stream, limits.write_time);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_time.min(HEADER_TIME_MAX))
         .max_headers(HEADER_FIELDS_MAX_DESKTOP)
         .max_buf_size(HEADER_SECTION_LEN_MAX_DESKTOP)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-    // A connection that breaks has no one left to tell.
-    let _ = watcher.watch(connection).await;
-}
-
-/// The connections that are open, by peer.
-#[derive(Clone, Default)]
-struct Open(Arc<Mutex<HashMap<IpAddr, usize>>>);
-
-/// One open connection; counted until it is dropped.
-struct Place {
-    open: Open,
-    peer: IpAddr,
-}
-
-impl Open {
-    fn enter(&self, address: IpAddr, limits: &ListenerLimits) -> Option<Place> {
-        let peer = peer_of(address);
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = open.get(&peer).copied().unwrap_or_default();
-        if own >= limits.connections_per_peer || open.values().sum::<usize>() >= limits.connections
-        {
-            return None;
-        }
-        open.insert(peer, own + 1);
-        Some(Place { open: self.clone(), peer })
+    let mut connection = pin!(connection);
+    tokio::select! {
+        // A connection that breaks has no one left to tell.
+        _ = &mut connection => return,
+        _ = ended.changed() => {}
+        () = place.connection().told_to_end() => {}
     }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut open = self.open.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match open.get_mut(&self.peer) {
-            Some(own) if *own > 1 => *own -= 1,
-            _ => {
-                open.remove(&self.peer);
-            }
-        }
-    }
-}
-
-/// Who an address stands for: whoever has one IPv6 address has its whole /64 (SEC-211).
-fn peer_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        v4 @ IpAddr::V4(_) => v4,
-    }
+    connection.as_mut().graceful_shutdown();
+    let _ = connection.await;
 }
 
 #[cfg(test)]

@@ -6,21 +6,27 @@ use std::{
     future::Future,
     net::SocketAddr,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use http::{HeaderValue, Request, Response, StatusCode, Uri, header, request::Parts};
-use http_body::Body;
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Either, Empty};
 use hyper::body::Incoming;
+use pin_project_lite::pin_project;
 use portcullis_core::limits::REQUEST_LINE_LEN_MAX_DESKTOP;
 use tower_service::Service;
+
+use super::connections::{Call, Connection};
 
 /// The service, behind these decisions; each request tells it the peer's address.
 #[derive(Clone)]
 pub(super) struct Front<S> {
     pub(super) inner: S,
     pub(super) peer: SocketAddr,
+    /// Is told how long a request lasts.
+    pub(super) connection: Arc<Connection>,
 }
 
 impl<S, B> Service<Request<Incoming>> for Front<S>
@@ -31,7 +37,7 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    type Response = Response<Either<B, Empty<B::Data>>>;
+    type Response = Response<Answering<Either<B, Empty<B::Data>>>>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
@@ -40,14 +46,45 @@ where
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        let call = self.connection.call();
+        let until_its_end = |body| Answering { body, _call: call };
         let (head, body) = request.into_parts();
         if let Some(status) = refusal(&head) {
-            return Box::pin(async move { Ok(bare(status)) });
+            return Box::pin(async move { Ok(bare(status).map(until_its_end)) });
         }
         let mut request = Request::from_parts(head, body);
         request.extensions_mut().insert(self.peer);
         let answering = self.inner.call(request);
-        Box::pin(async move { Ok(answering.await?.map(Either::Left)) })
+        Box::pin(async move { Ok(answering.await?.map(Either::Left).map(until_its_end)) })
+    }
+}
+
+pin_project! {
+    /// The body of an answer, until whose end its request lasts.
+    pub(super) struct Answering<B> {
+        #[pin]
+        body: B,
+        _call: Call,
+    }
+}
+
+impl<B: Body> Body for Answering<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        self.project().body.poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -52,19 +52,24 @@ impl Lingering {
 
 #[cfg(test)]
 mod tests {
+    use std::{net::Ipv4Addr, sync::Arc};
+
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
         time::Instant,
     };
 
-    use super::{super::strict::Strict, *};
+    use super::{
+        super::{connections::Connection, strict::Strict},
+        *,
+    };
 
     const HEAD: &[u8] = b"POST / HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n";
 
     /// Both ends of a connection on which `sent` was read.
     async fn after(sent: &[u8]) -> (Strict<DuplexStream>, DuplexStream) {
         let (own, mut peer) = duplex(64 * 1024);
-        let mut own = Strict::new(own);
+        let mut own = Strict::new(own, Arc::new(Connection::new(Ipv4Addr::LOCALHOST.into())));
         peer.write_all(sent).await.unwrap();
         own.read_exact(&mut vec![0; sent.len()]).await.unwrap();
         (own, peer)

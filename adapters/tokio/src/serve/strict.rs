@@ -3,13 +3,14 @@
 use std::{
     io::{self, IoSlice},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use portcullis_core::framing::{Framing, Part, Violation};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::lingering::Lingering;
+use super::{connections::Connection, lingering::Lingering};
 
 /// Put in the place of what is wrong in a head: no head goes on like this, so that hyper answers with 400
 /// when it is that request's turn, and the empty line makes it look.
@@ -19,7 +20,11 @@ const NO_HEAD: &[u8] = b"\0\r\n\r\n";
 /// for that of a request which was answered early.
 pub(super) struct Strict<T> {
     inner: T,
+    /// Is told whether there is a part of a request.
+    connection: Arc<Connection>,
     framing: Framing,
+    /// Whether bytes wait to be taken by the peer.
+    is_writing: bool,
     /// What is read once something was wrong.
     instead: Option<&'static [u8]>,
     /// Set once there is nothing more to write.
@@ -27,8 +32,16 @@ pub(super) struct Strict<T> {
 }
 
 impl<T> Strict<T> {
-    pub(super) const fn new(inner: T) -> Self {
-        Self { inner, framing: Framing::new(), instead: None, lingering: None }
+    pub(super) const fn new(inner: T, connection: Arc<Connection>) -> Self {
+        let framing = Framing::new();
+        Self { inner, connection, framing, is_writing: false, instead: None, lingering: None }
+    }
+
+    /// Between two requests, unless an answer has not gone out yet.
+    fn rest(&self) {
+        if self.framing.is_at_start() && !self.is_writing {
+            self.connection.wait();
+        }
     }
 }
 
@@ -41,7 +54,12 @@ impl<T: AsyncRead + Unpin> AsyncRead for Strict<T> {
         let this = &mut *self;
         if this.instead.is_none() {
             let before = buffer.filled().len();
-            ready!(Pin::new(&mut this.inner).poll_read(context, buffer))?;
+            let read = Pin::new(&mut this.inner).poll_read(context, buffer);
+            if read.is_pending() {
+                this.rest();
+            }
+            ready!(read)?;
+            this.connection.work();
             let read = buffer.filled().get(before..).unwrap_or_default();
             let Err(Violation { at, part }) = this.framing.accept(read) else {
                 return Poll::Ready(Ok(()));
@@ -64,11 +82,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Strict<T> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(context, bytes)
+        let written = Pin::new(&mut self.inner).poll_write(context, bytes);
+        self.is_writing |= written.is_pending();
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(context)
+        let flushed = Pin::new(&mut self.inner).poll_flush(context);
+        self.is_writing = flushed.is_pending();
+        self.rest();
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -88,7 +111,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Strict<T> {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(context, slices)
+        let written = Pin::new(&mut self.inner).poll_write_vectored(context, slices);
+        self.is_writing |= written.is_pending();
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

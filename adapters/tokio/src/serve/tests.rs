@@ -9,8 +9,10 @@ use http_body::Frame;
 use http_body_util::Full;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpSocket,
     sync::oneshot,
     task::JoinHandle,
+    time::Instant,
 };
 
 use super::*;
@@ -52,7 +54,8 @@ const GET: &str = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 
 #[track_caller]
 fn check_ok((answer, closed): (String, bool)) {
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("127.0.0.1"), "{answer}");
+    let (head, peer) = answer.split_once("\r\n\r\n").unwrap_or_default();
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && peer.starts_with("127.0.0."), "{answer}");
     assert!(closed);
 }
 
@@ -77,25 +80,147 @@ async fn a_time_beyond_what_timers_count_is_none() {
     timeout(DEADLINE, serving).await.unwrap().unwrap();
 }
 
+/// A whole request, and the begin of another one: once the first is answered, the server has both.
+const GET_AND_A_HALF: &str = "GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\n";
+
+/// A connection of the peer `127.0.0.NUMBER`.
+async fn connect(server: SocketAddr, number: u8) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from(([127, 0, 0, number], 0))).unwrap();
+    socket.connect(server).await.unwrap()
+}
+
+/// A connection that has a part of a request.
+async fn connect_working(server: SocketAddr, number: u8) -> TcpStream {
+    let mut stream = connect(server, number).await;
+    stream.write_all(GET_AND_A_HALF.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(format!("127.0.0.{number}").as_bytes()) {
+        assert_ne!(timeout(DEADLINE, stream.read_buf(&mut answer)).await.unwrap().unwrap(), 0);
+    }
+    stream
+}
+
+/// Whether the server closes it, without a word.
+async fn is_closed(stream: &mut TcpStream) -> bool {
+    let read = timeout(DEADLINE, stream.read(&mut [0; 1])).await;
+    matches!(read.unwrap(), Ok(0) | Err(_))
+}
+
+/// Nobody's head is slow here.
+const PATIENT: ListenerLimits = ListenerLimits { header_time: Duration::from_secs(3600), ..LIMITS };
+
 #[tokio::test]
 async fn lim_15_connections_of_one_peer() {
-    let (address, _stop, _serving) =
-        start(ListenerLimits { header_time: Duration::from_secs(5), ..LIMITS }).await;
+    let (address, _stop, _serving) = start(PATIENT).await;
     let mut kept = Vec::new();
     for _ in 0..LIMITS.connections_per_peer {
-        kept.push(TcpStream::connect(address).await.unwrap());
+        kept.push(connect_working(address, 1).await);
     }
-    // Those in time are open: each still gets its answer. One more is closed without a word.
-    let mut further = TcpStream::connect(address).await.unwrap();
-    let mut nothing = [0; 1];
-    let read = timeout(DEADLINE, further.read(&mut nothing)).await.unwrap();
-    assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
+    assert!(is_closed(&mut connect(address, 1).await).await, "nobody waits who could make room");
+    check_ok(exchange(&mut connect(address, 2).await, GET).await);
+    // Nothing was cut off.
     for stream in &mut kept {
-        check_ok(exchange(stream, GET).await);
+        let rest = "Host: x\r\nConnection: close\r\n\r\n";
+        check_ok(exchange(stream, rest).await);
     }
     drop(kept);
-    let mut next = TcpStream::connect(address).await.unwrap();
-    check_ok(exchange(&mut next, GET).await);
+    check_ok(exchange(&mut connect(address, 1).await, GET).await);
+}
+
+#[tokio::test]
+async fn sec_441_silent_connections_of_one_peer_and_of_many() {
+    let (address, _stop, _serving) = start(PATIENT).await;
+    let mut working = connect_working(address, 100).await;
+    for many in [false, true] {
+        let mut silent = Vec::new();
+        for number in 1..=20 {
+            silent.push(connect(address, if many { number } else { 1 }).await);
+        }
+        // Whoever comes last finds room, and keeps it for as long as it has a request.
+        check_ok(exchange(&mut connect(address, 200).await, GET).await);
+        assert!(is_closed(&mut silent[0]).await);
+    }
+    check_ok(exchange(&mut working, "Host: x\r\nConnection: close\r\n\r\n").await);
+}
+
+#[tokio::test]
+async fn sec_441_a_connection_between_two_requests_makes_room() {
+    let (address, _stop, _serving) = start(ListenerLimits { connections: 1, ..PATIENT }).await;
+    let mut kept = connect(address, 1).await;
+    let (get, ends) = ("GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"127.0.0.1");
+    kept.write_all(get.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(ends) {
+        assert_ne!(timeout(DEADLINE, kept.read_buf(&mut answer)).await.unwrap().unwrap(), 0);
+    }
+    // Refused at most until the server has come to read again.
+    let begun = Instant::now();
+    loop {
+        let mut next = connect(address, 2).await;
+        let (answer, _) = exchange(&mut next, GET).await;
+        if answer.starts_with("HTTP/1.1 200 OK\r\n") {
+            break;
+        }
+        assert!(begun.elapsed() < DEADLINE, "{answer}");
+    }
+    assert!(is_closed(&mut kept).await);
+}
+
+#[tokio::test]
+async fn lim_15_an_answer_that_was_not_taken_yet_is_not_cut_off() {
+    // More than all buffers on the way hold.
+    const LEN: usize = 32 << 20;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let service = tower::service_fn(|_: Request<Incoming>| async {
+        Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(vec![b'x'; LEN]))))
+    });
+    let limits = ListenerLimits { connections: 1, ..PATIENT };
+    let _serving = tokio::spawn(serve(listener, service, limits, std::future::pending()));
+    let mut slow = connect(address, 1).await;
+    slow.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    assert_eq!(slow.read_u8().await.unwrap(), b'H');
+    assert!(is_closed(&mut connect(address, 2).await).await);
+    let mut answer = Vec::new();
+    while answer.len() < LEN {
+        assert_ne!(timeout(DEADLINE, slow.read_buf(&mut answer)).await.unwrap().unwrap(), 0);
+    }
+    // All of it was taken now, if not read, and the connection waits.
+    let begun = Instant::now();
+    while exchange(&mut connect(address, 2).await, GET).await.0.len() < LEN {
+        assert!(begun.elapsed() < DEADLINE);
+    }
+    timeout(DEADLINE, slow.read_to_end(&mut answer)).await.unwrap().unwrap();
+    let body = answer.iter().skip_while(|byte| **byte != b'x').count();
+    assert_eq!(body, LEN);
+}
+
+#[tokio::test]
+async fn sec_447_who_is_silent_in_its_handshake_makes_room() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let limits = ListenerLimits { connections: 1, ..PATIENT };
+    let service = tower::service_fn(|_: Request<Incoming>| async {
+        Ok::<_, Infallible>(Response::new(text("x")))
+    });
+    let handshake = |mut stream: TcpStream| async move {
+        stream.read_exact(&mut [0; 1]).await?;
+        Ok(stream)
+    };
+    let serving = serve_over(listener, handshake, service, limits, std::future::pending());
+    let talking = async {
+        let mut silent = connect(address, 1).await;
+        let mut honest = connect(address, 2).await;
+        honest.write_all(b"!").await.unwrap();
+        let (answer, _) = exchange(&mut honest, GET).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        assert!(is_closed(&mut silent).await);
+    };
+    tokio::select! {
+        () = serving => unreachable!("nobody stops it"),
+        () = talking => {}
+    }
 }
 
 #[tokio::test]
@@ -275,19 +400,4 @@ async fn sec_447_a_handshake_has_its_time_and_its_place() {
 
 fn text(text: &'static str) -> Full<Bytes> {
     Full::new(Bytes::from_static(text.as_bytes()))
-}
-
-#[test]
-fn sec_211_a_network_of_addresses_is_one_peer() {
-    let limits = ListenerLimits { connections: 3, connections_per_peer: 2, ..LIMITS };
-    let open = Open::default();
-    let address = |text: &str| text.parse::<IpAddr>().unwrap();
-    let first = open.enter(address("2001:db8::1"), &limits).unwrap();
-    let _second = open.enter(address("2001:db8::ffff:2"), &limits).unwrap();
-    assert!(open.enter(address("2001:db8::3"), &limits).is_none());
-    let _other = open.enter(address("2001:db8:0:1::1"), &limits).unwrap();
-    assert!(open.enter(address("192.0.2.1"), &limits).is_none(), "all places are taken");
-    drop(first);
-    assert!(open.enter(address("2001:db8::3"), &limits).is_some());
-    assert_eq!(peer_of(address("::ffff:192.0.2.1")), address("192.0.2.1"));
 }
