@@ -9,10 +9,10 @@ from wire import Connection
 
 
 class Crowd:
-    """Many connections that only take room; those that are turned away come back."""
+    """Many connections that only take room; those that are turned away come back, after so many seconds."""
 
-    def __init__(self, port: int, count: int, first: bytes, drip: bytes) -> None:
-        self._port, self._first, self._drip = port, first, drip
+    def __init__(self, port: int, count: int, first: bytes, drip: bytes, back_secs: float) -> None:
+        self._port, self._first, self._drip, self._back_secs = port, first, drip, back_secs
         self._ends = threading.Event()
         self._threads = [threading.Thread(target=self._hold, daemon=True) for _ in range(count)]
 
@@ -34,7 +34,7 @@ class Crowd:
                     self._fill(connection)
             except OSError:
                 pass
-            self._ends.wait(0.2)
+            self._ends.wait(self._back_secs)
 
     def _fill(self, connection: Connection) -> None:
         try:
