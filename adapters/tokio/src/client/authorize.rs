@@ -422,19 +422,17 @@ impl Flow<'_> {
         known: &'s [KnownClient<'s>],
         redirect_uri: Option<&'s str>,
     ) -> Identity<'s> {
-        let identity = Identity {
+        Identity {
             uri: self.options.uri.as_deref(),
             redirect_uri,
             known,
             metadata_document: self.options.metadata_document.as_deref(),
             metadata_key: self.options.metadata_key.as_ref().map(lent),
             dynamic_registration: self.options.dynamic_registration,
+            #[cfg(feature = "dpop")]
+            bound_tokens_alone: super::dpop::bound_tokens_alone(self.options),
             ..Identity::new(&self.options.name)
-        };
-        #[cfg(feature = "dpop")]
-        let identity =
-            Identity { bound_tokens_alone: self.options.dpop == super::Dpop::Required, ..identity };
-        identity
+        }
     }
 }
 

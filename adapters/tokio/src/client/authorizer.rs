@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use super::{
     AuthorizeError, Login, OpenBrowser, Operation, Options, StoreLock, TokenStore,
     authorize::Flow,
-    dpop::Wanted,
+    dpop::{Wanted, bound_tokens_alone},
     fetcher::Fetcher,
     first_request,
     session::{Session, Step},
@@ -108,13 +108,24 @@ impl Authorizer {
     }
 
     /// The login, from the store if need be, and refreshed if it is about to end: once for all who wait for
-    /// it. If it cannot be refreshed it is given as it is.
+    /// it. If it cannot be refreshed it is given as it is; not at all if the options do not let it be used.
     pub async fn fresh_login(&self) -> Result<Option<Login>, AuthorizeError> {
+        Ok(self.newest_login().await?.filter(|login| self.admits(login)))
+    }
+
+    /// As [`fresh_login`](Self::fresh_login), whether or not it may be used.
+    pub(super) async fn newest_login(&self) -> Result<Option<Login>, AuthorizeError> {
         let mut session = self.session().await?;
         if session.is_due(SystemTime::now()) {
             (session, _) = self.refreshed(session, &[]).await?;
         }
         Ok(session.login.clone())
+    }
+
+    /// Whether the options let this login be used: a bearer token of earlier is not where bound ones are
+    /// required since (DP-01).
+    pub(super) fn admits(&self, login: &Login) -> bool {
+        login.prover().is_some() || !bound_tokens_alone(&self.options)
     }
 
     /// Uses this login; one for another server is not taken (SEC-475). What the user did not agree to before

@@ -38,7 +38,7 @@ pub enum Dpop {
     /// Where both servers say that they can: the authorization server in its metadata (RFC 9449 §5.1), and the
     /// MCP server in its own (RFC 9728 §2) or in the challenge that led to the login. Else bearer tokens.
     WhenOffered,
-    /// Always: a bearer token is not taken (DP-01), and where this client registers itself, it does so for bound
+    /// Always: a bearer token is not taken (DP-01), nor is one of an earlier login sent any more; and where this client registers itself, it does so for bound
     /// tokens alone (RFC 9449 §5.2).
     Required,
 }
@@ -121,6 +121,11 @@ fn server_of(url: &str) -> Option<String> {
     Some(format!("{}://{}:{}", origin.scheme, origin.host, origin.port?))
 }
 
+/// Whether bearer tokens are not used.
+pub(super) fn bound_tokens_alone(options: &Options) -> bool {
+    options.dpop == Dpop::Required
+}
+
 /// The key that one login or refresh may prove.
 pub(super) struct Wanted {
     prover: Option<Arc<Prover>>,
@@ -137,7 +142,7 @@ impl Wanted {
             Dpop::Off => None,
             Dpop::WhenOffered | Dpop::Required => given.or_else(make).map(Prover::new),
         };
-        let is_offered = AtomicBool::new(options.dpop == Dpop::Required);
+        let is_offered = AtomicBool::new(bound_tokens_alone(options));
         Self { prover, wish: options.dpop, is_offered }
     }
 

@@ -25,6 +25,11 @@ impl Prover {
     }
 }
 
+/// There are no others.
+pub(super) const fn bound_tokens_alone(_: &Options) -> bool {
+    false
+}
+
 pub(super) struct Wanted;
 
 impl Wanted {

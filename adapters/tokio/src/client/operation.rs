@@ -31,7 +31,7 @@ pub struct Operation<'a> {
     /// How many began before it.
     number: u64,
     attempts: Attempts,
-    /// What the last request was sent with.
+    /// What the last request was sent with, or would have been if it may be used.
     used: Option<Login>,
     /// Whether the request was sent again with a nonce of the server (DP-04): once, with the same login.
     has_tried_nonce: bool,
@@ -56,14 +56,18 @@ impl<'a> Operation<'a> {
         if !self.authorizer.is_for(url) {
             return Err(AuthorizeError::Setup("the URL is not that of the server"));
         }
-        self.used = self.authorizer.fresh_login().await?;
-        let login = self.used.as_ref();
+        self.used = self.authorizer.newest_login().await?;
+        let login = self.sent();
         login.map_or_else(|| Ok(HeaderMap::new()), |login| authorization_fields(login, method, url))
     }
 
     /// Whether the last request was sent with a token.
-    pub const fn has_token(&self) -> bool {
-        self.used.is_some()
+    pub fn has_token(&self) -> bool {
+        self.sent().is_some()
+    }
+
+    fn sent(&self) -> Option<&Login> {
+        self.used.as_ref().filter(|login| self.authorizer.admits(login))
     }
 
     /// Judges the answer to the request that the last [fields](Self::fields) were for, and does what it asks
