@@ -4,10 +4,10 @@
 //! with a [`TokenRequest`] of its own in memory that may be used again for the next one.
 
 use super::{
-    Client, Discovered, ErrorResponse, FetchFailure, Freshness, Grant, Machine, OutgoingRequest,
-    Output, Purpose, SignError, TokenRequest, TokenRequestError, Tokens, UrlPolicy, UrlRefusal,
-    Wish,
-    fetch::{endpoint_body, endpoint_error},
+    Client, Discovered, ErrorResponse, FetchFailure, Freshness, Grant, Machine, Output, Purpose,
+    SignError, TokenRequest, TokenRequestError, Tokens, UrlPolicy, UrlRefusal, Wish,
+    fetch::endpoint_error,
+    form_post::FormPost,
     scope_choice::choose,
     token_request::{Ask, body_in},
 };
@@ -107,16 +107,12 @@ impl From<SignError> for DeviceError {
 /// The request for a code to show to the user, and its answer (RFC 8628 §3.1, §3.2).
 pub struct DeviceRequest<'s> {
     client: Client<'s>,
-    endpoint: &'s str,
     token_endpoint: &'s str,
     resource: &'s str,
     resource_parameter: Option<&'s str>,
     scope: ScopeSet<'s>,
     url_policy: UrlPolicy,
-    body: &'s [u8],
-    authorization: Option<&'s str>,
-    refusal: Option<ErrorResponse<'s>>,
-    state: Result<Codes<'s>, DeviceError>,
+    post: FormPost<'s, Codes<'s>, DeviceError>,
 }
 
 impl<'s> DeviceRequest<'s> {
@@ -147,23 +143,25 @@ impl<'s> DeviceRequest<'s> {
         })?;
         Ok(Self {
             client: *client,
-            endpoint,
             token_endpoint: discovered.token_endpoint(),
             resource: discovered.resource(),
             resource_parameter: discovered.resource_parameter(),
             scope,
             url_policy: discovered.url_policy(),
-            body,
-            authorization: credentials.authorization,
-            refusal: None,
-            state: Err(DeviceError::Unfinished),
+            post: FormPost::new(
+                Purpose::DeviceAuthorization,
+                endpoint,
+                credentials.authorization,
+                body,
+                DEVICE_ANSWER_LEN_MAX,
+            ),
         })
     }
 
     /// The codes, once the answer was handled. `now_secs` is the time by any clock that only goes forward;
     /// [`DeviceGrant`] goes by the same one.
     pub fn finish(self, now_secs: u64) -> Result<DeviceGrant<'s>, DeviceError> {
-        let codes = self.state?;
+        let codes = self.post.finish(DeviceError::Unfinished)?;
         Ok(DeviceGrant {
             client: self.client,
             token_endpoint: self.token_endpoint,
@@ -179,31 +177,13 @@ impl<'s> DeviceRequest<'s> {
 
     /// The server's words when it refused.
     pub const fn error_response(&self) -> Option<ErrorResponse<'s>> {
-        self.refusal
-    }
-
-    fn read(
-        &mut self,
-        response: Result<IncomingResponse<'_>, FetchFailure>,
-        scratch: &mut Scratch<'s>,
-    ) -> Result<Codes<'s>, DeviceError> {
-        let body = endpoint_body(response, DEVICE_ANSWER_LEN_MAX, &mut self.refusal, scratch)?;
-        Codes::parse(body, self.url_policy, scratch)
+        self.post.error_response()
     }
 }
 
 impl<'s> Machine<'s> for DeviceRequest<'s> {
     fn poll(&self) -> Output<'_> {
-        if !matches!(self.state, Err(DeviceError::Unfinished)) {
-            return Output::Done;
-        }
-        Output::Fetch(OutgoingRequest::form(
-            Purpose::DeviceAuthorization,
-            self.endpoint,
-            self.authorization,
-            self.body,
-            DEVICE_ANSWER_LEN_MAX,
-        ))
+        self.post.poll()
     }
 
     fn handle_response(
@@ -211,15 +191,15 @@ impl<'s> Machine<'s> for DeviceRequest<'s> {
         response: Result<IncomingResponse<'_>, FetchFailure>,
         scratch: &mut Scratch<'s>,
     ) {
-        if matches!(self.state, Err(DeviceError::Unfinished)) {
-            self.state = self.read(response, scratch);
-        }
+        let policy = self.url_policy;
+        let read = |body, scratch: &mut Scratch<'s>| Codes::parse(body, policy, scratch);
+        self.post.handle_json(response, scratch, read);
     }
 }
 
 impl core::fmt::Debug for DeviceRequest<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("DeviceRequest").field("endpoint", &self.endpoint).finish_non_exhaustive()
+        f.debug_struct("DeviceRequest").field("post", &self.post).finish_non_exhaustive()
     }
 }
 

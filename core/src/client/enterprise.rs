@@ -6,11 +6,9 @@
 
 use super::{
     Assertion, Client, ClientAuthentication, Discovered, ErrorResponse, FetchFailure, Freshness,
-    KnownClient, Machine, OutgoingRequest, Output, Purpose, SignError, TOKEN_ANSWER_LEN_MAX,
-    TokenRequest, TokenRequestError, UrlRefusal, Wish,
-    fetch::{endpoint_body, endpoint_error},
-    scope_choice::without_offline_access,
-    token_request::body_in,
+    KnownClient, Machine, Output, Purpose, SignError, TOKEN_ANSWER_LEN_MAX, TokenRequest,
+    TokenRequestError, UrlRefusal, Wish, fetch::endpoint_error, form_post::FormPost,
+    scope_choice::without_offline_access, token_request::body_in,
 };
 use crate::{
     encoding::{
@@ -129,13 +127,8 @@ impl From<SignError> for IdJagError {
 }
 
 /// The token exchange at the identity provider (RFC 8693 §2), and its answer.
-pub struct IdJagRequest<'s> {
-    endpoint: &'s str,
-    body: &'s [u8],
-    authorization: Option<&'s str>,
-    refusal: Option<ErrorResponse<'s>>,
-    state: Result<Assertion<'s>, IdJagError>,
-}
+#[derive(Debug)]
+pub struct IdJagRequest<'s>(FormPost<'s, Assertion<'s>, IdJagError>);
 
 impl<'s> IdJagRequest<'s> {
     /// Asks for an ID-JAG for the authorization server that was found, which must be the one that `client` was
@@ -169,47 +162,29 @@ impl<'s> IdJagRequest<'s> {
             form.pair("subject_token_type", subject.kind())?;
             application.write_body(&credentials, form)
         })?;
-        Ok(Self {
-            endpoint: provider.token_endpoint,
+        Ok(Self(FormPost::new(
+            Purpose::TokenExchange,
+            provider.token_endpoint,
+            credentials.authorization,
             body,
-            authorization: credentials.authorization,
-            refusal: None,
-            state: Err(IdJagError::Unfinished),
-        })
+            TOKEN_ANSWER_LEN_MAX,
+        )))
     }
 
     /// The ID-JAG, once the answer was handled.
     pub fn finish(self) -> Result<Assertion<'s>, IdJagError> {
-        self.state
+        self.0.finish(IdJagError::Unfinished)
     }
 
     /// The provider's words when it refused.
     pub const fn error_response(&self) -> Option<ErrorResponse<'s>> {
-        self.refusal
-    }
-
-    fn read(
-        &mut self,
-        response: Result<IncomingResponse<'_>, FetchFailure>,
-        scratch: &mut Scratch<'s>,
-    ) -> Result<Assertion<'s>, IdJagError> {
-        let body = endpoint_body(response, TOKEN_ANSWER_LEN_MAX, &mut self.refusal, scratch)?;
-        read_answer(body, scratch)
+        self.0.error_response()
     }
 }
 
 impl<'s> Machine<'s> for IdJagRequest<'s> {
     fn poll(&self) -> Output<'_> {
-        if !matches!(self.state, Err(IdJagError::Unfinished)) {
-            return Output::Done;
-        }
-        Output::Fetch(OutgoingRequest::form(
-            Purpose::TokenExchange,
-            self.endpoint,
-            self.authorization,
-            self.body,
-            TOKEN_ANSWER_LEN_MAX,
-        ))
+        self.0.poll()
     }
 
     fn handle_response(
@@ -217,16 +192,7 @@ impl<'s> Machine<'s> for IdJagRequest<'s> {
         response: Result<IncomingResponse<'_>, FetchFailure>,
         scratch: &mut Scratch<'s>,
     ) {
-        if matches!(self.state, Err(IdJagError::Unfinished)) {
-            self.state = self.read(response, scratch);
-        }
-    }
-}
-
-impl core::fmt::Debug for IdJagRequest<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        // The body holds the subject token.
-        f.debug_struct("IdJagRequest").field("endpoint", &self.endpoint).finish_non_exhaustive()
+        self.0.handle_json(response, scratch, read_answer);
     }
 }
 

@@ -38,6 +38,7 @@ pub mod dpop;
 mod enterprise;
 mod error_response;
 mod fetch;
+mod form_post;
 mod grant;
 mod identity;
 #[cfg(any(feature = "enterprise-managed", feature = "workload-identity"))]

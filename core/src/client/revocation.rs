@@ -1,8 +1,8 @@
 //! The revocation request: tokens that are not wanted any more (RFC 7009 §2).
 
 use super::{
-    Client, Discovered, FetchFailure, Freshness, Machine, OutgoingRequest, Output, Purpose,
-    SignError, TOKEN_ANSWER_LEN_MAX, UrlPolicy, UrlRefusal, fetch::Answered,
+    Client, Discovered, FetchFailure, Freshness, Machine, Output, Purpose, SignError,
+    TOKEN_ANSWER_LEN_MAX, UrlPolicy, UrlRefusal, fetch::Answered, form_post::FormPost,
     token_request::body_in,
 };
 use crate::{
@@ -74,12 +74,8 @@ impl From<BufferFull> for RevocationError {
 }
 
 /// One request to the revocation endpoint, and its answer.
-pub struct Revocation<'s> {
-    endpoint: &'s str,
-    body: &'s [u8],
-    authorization: Option<&'s str>,
-    state: Result<(), RevocationError>,
-}
+#[derive(Debug)]
+pub struct Revocation<'s>(FormPost<'s, (), RevocationError>);
 
 impl<'s> Revocation<'s> {
     /// Revokes a token that this client got from this server. The client authenticates as it does at the
@@ -108,29 +104,21 @@ impl<'s> Revocation<'s> {
             form.pair("token_type_hint", hint)?;
             client.write_body(&credentials, form)
         })?;
+        let purpose = Purpose::Revocation;
         let authorization = credentials.authorization;
-        Ok(Self { endpoint, body, authorization, state: Err(RevocationError::Unfinished) })
+        Ok(Self(FormPost::new(purpose, endpoint, authorization, body, TOKEN_ANSWER_LEN_MAX)))
     }
 
     /// Whether the token is in force no more, once the answer was handled. A server says so of tokens that
     /// it does not know, too (RFC 7009 §2.2).
-    pub const fn finish(&self) -> Result<(), RevocationError> {
-        self.state
+    pub fn finish(self) -> Result<(), RevocationError> {
+        self.0.finish(RevocationError::Unfinished)
     }
 }
 
 impl<'s> Machine<'s> for Revocation<'s> {
     fn poll(&self) -> Output<'_> {
-        if self.state != Err(RevocationError::Unfinished) {
-            return Output::Done;
-        }
-        Output::Fetch(OutgoingRequest::form(
-            Purpose::Revocation,
-            self.endpoint,
-            self.authorization,
-            self.body,
-            TOKEN_ANSWER_LEN_MAX,
-        ))
+        self.0.poll()
     }
 
     fn handle_response(
@@ -138,24 +126,13 @@ impl<'s> Machine<'s> for Revocation<'s> {
         response: Result<IncomingResponse<'_>, FetchFailure>,
         _scratch: &mut Scratch<'s>,
     ) {
-        if self.state == Err(RevocationError::Unfinished) {
-            self.state = match response.map(|response| Answered::of(response.status)) {
-                Err(failure) => Err(RevocationError::Fetch(failure)),
-                Ok(Answered::Trouble) => Err(RevocationError::Trouble),
-                Ok(Answered::Refused) => Err(RevocationError::Refused),
-                Ok(Answered::Success) => Ok(()),
-            };
-        }
-    }
-}
-
-impl core::fmt::Debug for Revocation<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        // The body holds the token.
-        f.debug_struct("Revocation")
-            .field("endpoint", &self.endpoint)
-            .field("state", &self.state)
-            .finish_non_exhaustive()
+        self.0.handle(response, |response| {
+            match Answered::of(response.map_err(RevocationError::Fetch)?.status) {
+                Answered::Trouble => Err(RevocationError::Trouble),
+                Answered::Refused => Err(RevocationError::Refused),
+                Answered::Success => Ok(()),
+            }
+        });
     }
 }
 
@@ -217,10 +194,13 @@ mod tests {
             ),
         ] {
             let mut revocation = revocation(Some(ENDPOINT), ISSUER).unwrap();
-            assert_eq!(revocation.finish(), Err(RevocationError::Unfinished));
             answer.give(&mut revocation, &mut scratch());
-            assert_eq!(revocation.finish(), expected, "{answer:?}");
             assert!(matches!(revocation.poll(), Output::Done));
+            // One answer is all that it takes.
+            Answer::Html(500, "").give(&mut revocation, &mut scratch());
+            assert_eq!(revocation.finish(), expected, "{answer:?}");
         }
+        let unanswered = revocation(Some(ENDPOINT), ISSUER).unwrap();
+        assert_eq!(unanswered.finish(), Err(RevocationError::Unfinished));
     }
 }

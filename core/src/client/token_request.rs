@@ -1,9 +1,8 @@
 //! The token request: a code, or a refresh token, against tokens (RFC 6749 §4.1.3, §6).
 
 use super::{
-    Client, CodeGrant, Discovered, ErrorResponse, FetchFailure, Freshness, Grant, Machine,
-    OutgoingRequest, Output, Purpose, SignError, StoredTokens, Tokens,
-    fetch::{endpoint_body, endpoint_error},
+    Client, CodeGrant, Discovered, ErrorResponse, FetchFailure, Freshness, Grant, Machine, Output,
+    Purpose, SignError, StoredTokens, Tokens, fetch::endpoint_error, form_post::FormPost,
     tokens::TokenAnswer,
 };
 use crate::{
@@ -145,10 +144,7 @@ impl From<SignError> for TokenRequestError {
 /// new refresh token before the access token is used (CL-63, SEC-480).
 pub struct TokenRequest<'s> {
     ask: Ask<'s>,
-    body: &'s [u8],
-    authorization: Option<&'s str>,
-    refusal: Option<ErrorResponse<'s>>,
-    state: Result<Tokens<'s>, TokenRequestError>,
+    post: FormPost<'s, Tokens<'s>, TokenRequestError>,
     proving: Proving,
 }
 
@@ -262,8 +258,9 @@ impl<'s> TokenRequest<'s> {
         body: &'s [u8],
         authorization: Option<&'s str>,
     ) -> Self {
-        let state = Err(TokenRequestError::Unfinished);
-        Self { ask, body, authorization, refusal: None, state, proving: Proving::No }
+        let Ask { purpose, endpoint, .. } = ask;
+        let post = FormPost::new(purpose, endpoint, authorization, body, TOKEN_ANSWER_LEN_MAX);
+        Self { ask, post, proving: Proving::No }
     }
 
     /// The same request, which is sent with a proof or without.
@@ -274,46 +271,39 @@ impl<'s> TokenRequest<'s> {
 
     /// The tokens, once the answer was handled.
     pub fn finish(self) -> Result<Tokens<'s>, TokenRequestError> {
-        self.state
+        self.post.finish(TokenRequestError::Unfinished)
     }
 
     /// The server's words when it refused, such as `invalid_grant`.
     pub const fn error_response(&self) -> Option<ErrorResponse<'s>> {
-        self.refusal
+        self.post.error_response()
     }
+}
 
+impl<'s> Ask<'s> {
     fn read(
-        &mut self,
-        response: Result<IncomingResponse<'_>, FetchFailure>,
+        &self,
+        proving: Proving,
+        body: &'s [u8],
         scratch: &mut Scratch<'s>,
     ) -> Result<Tokens<'s>, TokenRequestError> {
-        let body = endpoint_body(response, TOKEN_ANSWER_LEN_MAX, &mut self.refusal, scratch)?;
         let mut answer = TokenAnswer::parse(body, scratch)?;
-        if !self.proving.takes(answer.is_bound) {
+        if !proving.takes(answer.is_bound) {
             return Err(TokenRequestError::TokenType);
         }
         // CC-07; where a fresh assertion is as easily had, it is what the user or the platform still says.
-        if matches!(self.ask.purpose, Purpose::ClientCredentials | Purpose::JwtBearer) {
+        if matches!(self.purpose, Purpose::ClientCredentials | Purpose::JwtBearer) {
             answer.refresh_token = None;
         }
-        let scope = answer.scope.unwrap_or(self.ask.expected_scope);
-        let Ask { issuer, resource, asked_scope, .. } = self.ask;
+        let scope = answer.scope.unwrap_or(self.expected_scope);
+        let Ask { issuer, resource, asked_scope, .. } = *self;
         Ok(Tokens { issuer, resource, asked_scope, scope, answer })
     }
 }
 
 impl<'s> Machine<'s> for TokenRequest<'s> {
     fn poll(&self) -> Output<'_> {
-        if !matches!(self.state, Err(TokenRequestError::Unfinished)) {
-            return Output::Done;
-        }
-        Output::Fetch(OutgoingRequest::form(
-            self.ask.purpose,
-            self.ask.endpoint,
-            self.authorization,
-            self.body,
-            TOKEN_ANSWER_LEN_MAX,
-        ))
+        self.post.poll()
     }
 
     fn handle_response(
@@ -321,20 +311,15 @@ impl<'s> Machine<'s> for TokenRequest<'s> {
         response: Result<IncomingResponse<'_>, FetchFailure>,
         scratch: &mut Scratch<'s>,
     ) {
-        if matches!(self.state, Err(TokenRequestError::Unfinished)) {
-            self.state = self.read(response, scratch);
-        }
+        let (ask, proving) = (self.ask, self.proving);
+        let read = |body, scratch: &mut Scratch<'s>| ask.read(proving, body, scratch);
+        self.post.handle_json(response, scratch, read);
     }
 }
 
 impl core::fmt::Debug for TokenRequest<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        // The body holds the code and the verifier, or the refresh token.
-        f.debug_struct("TokenRequest")
-            .field("purpose", &self.ask.purpose)
-            .field("endpoint", &self.ask.endpoint)
-            .field("state", &self.state)
-            .finish_non_exhaustive()
+        f.debug_struct("TokenRequest").field("post", &self.post).finish_non_exhaustive()
     }
 }
 
