@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
@@ -25,12 +26,19 @@ from upstream import BROKEN
 RUNS_AT_ONCE = 4
 
 failures = 0
+_saying = threading.Lock()
+
+
+def say(lines: list[str], failed: int) -> None:
+    """Lines that stay whole, and together, whoever else has some."""
+    global failures
+    with _saying:
+        failures += failed
+        print("\n".join(lines), flush=True)
 
 
 def report(title: str, why: str | None) -> None:
-    global failures
-    failures += why is not None
-    print(f"ok - {title}" if why is None else f"not ok - {title}: {why}", flush=True)
+    say([f"ok - {title}" if why is None else f"not ok - {title}: {why}"], why is not None)
 
 
 def start_all(columns: Columns, means: Means, running: list[Programs]) -> dict[Column, Server]:
@@ -55,11 +63,9 @@ def drive_all(servers: dict[Column, Server], commands: dict[Client, list[str]], 
     cells: Cells = {}
 
     def drive_some(clients: list[Client], column: Column) -> None:
-        global failures
         for client in clients:
             outcome = cells[client, column] = drive(commands[client], client, column, servers[column], cache)
-            failures += outcome.failed
-            print("\n".join(outcome.lines), flush=True)
+            say(outcome.lines, outcome.failed)
 
     # What goes one after another takes longest, and has a thread that nobody waits for.
     patient = [column for column in servers if column.one_at_a_time]
