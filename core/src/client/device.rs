@@ -4,8 +4,9 @@
 //! with a [`TokenRequest`] of its own in memory that may be used again for the next one.
 
 use super::{
-    Client, Discovered, ErrorResponse, FetchFailure, Freshness, Grant, Machine, Output, Purpose,
-    SignError, TokenRequest, TokenRequestError, Tokens, UrlPolicy, UrlRefusal, Wish,
+    Client, Discovered, ErrorResponse, FetchFailure, Freshness, Grant, Machine, OutgoingRequest,
+    Output, Purpose, SignError, TokenRequest, TokenRequestError, Tokens, UrlPolicy, UrlRefusal,
+    Wish,
     fetch::endpoint_error,
     form_post::FormPost,
     scope_choice::choose,
@@ -148,13 +149,13 @@ impl<'s> DeviceRequest<'s> {
             resource_parameter: discovered.resource_parameter(),
             scope,
             url_policy: discovered.url_policy(),
-            post: FormPost::new(
+            post: FormPost::new(OutgoingRequest::form(
                 Purpose::DeviceAuthorization,
                 endpoint,
                 credentials.authorization,
                 body,
                 DEVICE_ANSWER_LEN_MAX,
-            ),
+            )),
         })
     }
 

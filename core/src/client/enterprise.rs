@@ -6,8 +6,8 @@
 
 use super::{
     Assertion, Client, ClientAuthentication, Discovered, ErrorResponse, FetchFailure, Freshness,
-    KnownClient, Machine, Output, Purpose, SignError, TOKEN_ANSWER_LEN_MAX, TokenRequest,
-    TokenRequestError, UrlRefusal, Wish, fetch::endpoint_error, form_post::FormPost,
+    KnownClient, Machine, OutgoingRequest, Output, Purpose, SignError, TOKEN_ANSWER_LEN_MAX,
+    TokenRequest, TokenRequestError, UrlRefusal, Wish, fetch::endpoint_error, form_post::FormPost,
     scope_choice::without_offline_access, token_request::body_in,
 };
 use crate::{
@@ -162,13 +162,13 @@ impl<'s> IdJagRequest<'s> {
             form.pair("subject_token_type", subject.kind())?;
             application.write_body(&credentials, form)
         })?;
-        Ok(Self(FormPost::new(
+        Ok(Self(FormPost::new(OutgoingRequest::form(
             Purpose::TokenExchange,
             provider.token_endpoint,
             credentials.authorization,
             body,
             TOKEN_ANSWER_LEN_MAX,
-        )))
+        ))))
     }
 
     /// The ID-JAG, once the answer was handled.

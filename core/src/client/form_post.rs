@@ -1,34 +1,22 @@
 //! A form that is sent once, to one endpoint of an authorization server, and what its answer gave.
 
 use super::{
-    ErrorResponse, FetchFailure, OutgoingRequest, Output, Purpose,
+    ErrorResponse, FetchFailure, OutgoingRequest, Output,
     fetch::{NoBody, endpoint_body},
 };
 use crate::{encoding::scratch::Scratch, message::IncomingResponse};
 
 /// The part of a machine that asks one endpoint for one thing.
 pub(super) struct FormPost<'s, T, E> {
-    purpose: Purpose,
-    endpoint: &'s str,
-    authorization: Option<&'s str>,
-    body: &'s [u8],
-    answer_len_max: usize,
+    request: OutgoingRequest<'s>,
     refusal: Option<ErrorResponse<'s>>,
     outcome: Option<Result<T, E>>,
 }
 
 impl<'s, T, E> FormPost<'s, T, E> {
-    /// `authorization` is what the client authenticates with beside the form; a longer answer than
-    /// `answer_len_max` bytes is none.
-    pub(super) const fn new(
-        purpose: Purpose,
-        endpoint: &'s str,
-        authorization: Option<&'s str>,
-        body: &'s [u8],
-        answer_len_max: usize,
-    ) -> Self {
-        let (refusal, outcome) = (None, None);
-        Self { purpose, endpoint, authorization, body, answer_len_max, refusal, outcome }
+    /// To be sent as it is.
+    pub(super) const fn new(request: OutgoingRequest<'s>) -> Self {
+        Self { request, refusal: None, outcome: None }
     }
 
     /// What it gave; `unfinished` when it was not answered.
@@ -42,16 +30,7 @@ impl<'s, T, E> FormPost<'s, T, E> {
     }
 
     pub(super) fn poll(&self) -> Output<'_> {
-        if self.outcome.is_some() {
-            return Output::Done;
-        }
-        Output::Fetch(OutgoingRequest::form(
-            self.purpose,
-            self.endpoint,
-            self.authorization,
-            self.body,
-            self.answer_len_max,
-        ))
+        if self.outcome.is_some() { Output::Done } else { Output::Fetch(self.request) }
     }
 
     /// Takes the first answer, whose JSON is for `read`; a further one is nobody's.
@@ -64,7 +43,8 @@ impl<'s, T, E> FormPost<'s, T, E> {
         E: From<NoBody>,
     {
         if self.outcome.is_none() {
-            let body = endpoint_body(response, self.answer_len_max, &mut self.refusal, scratch);
+            let len_max = self.request.response_len_max;
+            let body = endpoint_body(response, len_max, &mut self.refusal, scratch);
             self.outcome = Some(body.map_err(E::from).and_then(|body| read(body, scratch)));
         }
     }
@@ -83,10 +63,8 @@ impl<'s, T, E> FormPost<'s, T, E> {
 
 impl<T, E> core::fmt::Debug for FormPost<'_, T, E> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        // The body holds secrets.
         f.debug_struct("FormPost")
-            .field("purpose", &self.purpose)
-            .field("endpoint", &self.endpoint)
+            .field("request", &self.request)
             .field("is_answered", &self.outcome.is_some())
             .finish_non_exhaustive()
     }

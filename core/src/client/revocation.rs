@@ -1,8 +1,8 @@
 //! The revocation request: tokens that are not wanted any more (RFC 7009 §2).
 
 use super::{
-    Client, Discovered, FetchFailure, Freshness, Machine, Output, Purpose, SignError,
-    TOKEN_ANSWER_LEN_MAX, UrlPolicy, UrlRefusal, fetch::Answered, form_post::FormPost,
+    Client, Discovered, FetchFailure, Freshness, Machine, OutgoingRequest, Output, Purpose,
+    SignError, TOKEN_ANSWER_LEN_MAX, UrlPolicy, UrlRefusal, fetch::Answered, form_post::FormPost,
     token_request::body_in,
 };
 use crate::{
@@ -106,7 +106,13 @@ impl<'s> Revocation<'s> {
         })?;
         let purpose = Purpose::Revocation;
         let authorization = credentials.authorization;
-        Ok(Self(FormPost::new(purpose, endpoint, authorization, body, TOKEN_ANSWER_LEN_MAX)))
+        Ok(Self(FormPost::new(OutgoingRequest::form(
+            purpose,
+            endpoint,
+            authorization,
+            body,
+            TOKEN_ANSWER_LEN_MAX,
+        ))))
     }
 
     /// Whether the token is in force no more, once the answer was handled. A server says so of tokens that

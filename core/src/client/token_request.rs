@@ -1,9 +1,9 @@
 //! The token request: a code, or a refresh token, against tokens (RFC 6749 §4.1.3, §6).
 
 use super::{
-    Client, CodeGrant, Discovered, ErrorResponse, FetchFailure, Freshness, Grant, Machine, Output,
-    Purpose, SignError, StoredTokens, Tokens, fetch::endpoint_error, form_post::FormPost,
-    tokens::TokenAnswer,
+    Client, CodeGrant, Discovered, ErrorResponse, FetchFailure, Freshness, Grant, Machine,
+    OutgoingRequest, Output, Purpose, SignError, StoredTokens, Tokens, fetch::endpoint_error,
+    form_post::FormPost, tokens::TokenAnswer,
 };
 use crate::{
     encoding::{
@@ -259,7 +259,13 @@ impl<'s> TokenRequest<'s> {
         authorization: Option<&'s str>,
     ) -> Self {
         let Ask { purpose, endpoint, .. } = ask;
-        let post = FormPost::new(purpose, endpoint, authorization, body, TOKEN_ANSWER_LEN_MAX);
+        let post = FormPost::new(OutgoingRequest::form(
+            purpose,
+            endpoint,
+            authorization,
+            body,
+            TOKEN_ANSWER_LEN_MAX,
+        ));
         Self { ask, post, proving: Proving::No }
     }
 
