@@ -5,11 +5,10 @@ use std::{cell::RefCell, net::SocketAddr};
 use edge_nal::{Close, Readable, TcpAccept, TcpShutdown, TcpSplit};
 use embedded_io_async::{ErrorType, Read, Write};
 use portcullis_embassy::Connections;
-use tokio::io::AsyncWriteExt as _;
 
 use crate::{
     harness::statuses,
-    listening::{connect, ends, exchange, request, with_watched_server},
+    listening::{all_busy, connect, ends, exchange, request, with_watched_server},
 };
 
 /// What was asked, by the peer's port.
@@ -125,13 +124,7 @@ fn whoever_has_an_answer_is_waited_for() {
         // All have a part of a request: the first answer is the last one of its connection.
         let request = request();
         let (begin, end) = request.split_at(request.len() - 1);
-        let mut busy = Vec::new();
-        for peer in 1..=4 {
-            let mut stream = connect(server, peer).await;
-            stream.write_all(begin.as_bytes()).await.unwrap();
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-            busy.push(stream);
-        }
+        let mut busy = all_busy(server, begin).await;
         assert_eq!(statuses(&exchange(&mut busy[0], end).await), [200]);
         assert!(ends(&mut busy[0]).await);
         let port = busy[0].local_addr().unwrap().port();

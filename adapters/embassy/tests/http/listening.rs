@@ -101,6 +101,18 @@ pub(crate) async fn ends(stream: &mut TcpStream) -> bool {
     matches!(read, Ok(Ok(0) | Err(_)))
 }
 
+/// As many connections as there are tasks, of a peer each, which have all sent the begin of a request.
+pub(crate) async fn all_busy(server: SocketAddr, begin: &str) -> Vec<TcpStream> {
+    let mut busy = Vec::new();
+    for peer in 1..=4 {
+        let mut stream = connect(server, peer).await;
+        stream.write_all(begin.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        busy.push(stream);
+    }
+    busy
+}
+
 #[test]
 fn connections_are_served_one_after_the_other() {
     with_server(None, async |server| {
@@ -191,13 +203,7 @@ fn sec_514_when_every_task_works_the_first_to_answer_ends() {
     with_server(Some(Connections::new()), async |server| {
         let request = request();
         let (begin, end) = request.split_at(request.len() - 1);
-        let mut busy = Vec::new();
-        for peer in 1..=4 {
-            let mut stream = connect(server, peer).await;
-            stream.write_all(begin.as_bytes()).await.unwrap();
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            busy.push(stream);
-        }
+        let mut busy = all_busy(server, begin).await;
         // Nobody listens; the answer says that its connection ends, and then somebody does.
         for (index, stream) in busy.iter_mut().enumerate() {
             let answer = exchange(stream, end).await;
