@@ -375,8 +375,8 @@ class Abuse:
         unread = self.honest_request * 2000
         # Who waits for a request makes room at once. A request is never cut off: it may take its time, and
         # here all come from one peer, the emulator's gateway. Other peers are in packets.py. When some have had
-        # their time it is chance who comes first: the honest client, or one of the crowd that was turned away. So it
-        # comes more often than they do, and may miss one such time.
+        # their time it would be chance who comes first, the honest client or the crowd that was turned away: so the
+        # crowd does not come back at the deadlines, but between them.
         kinds: list[tuple[str, bytes, bytes, float]] = [
             ("silent connections", b"", b"", 0),
             ("connections silent after a request", self.honest_request, b"", 0),
@@ -386,16 +386,13 @@ class Abuse:
         ]
         for title, first, drip, secs in kinds:
             for count in (2, 4, 32):
-                within = 2 * secs + SLACK_SECS if secs and count > BESIDE else HONEST_SECS_MAX
+                within = secs + SLACK_SECS if secs and count > BESIDE else HONEST_SECS_MAX
                 with self.report.case(f"SEC-441 SEC-514: {count} {title}: an honest client is served within {within} s") as remarks:
                     with Crowd(self.device.port, count, first, drip, BUSY_BACK_SECS if secs else IDLE_BACK_SECS):
                         took = []
                         for _ in range(2 if within > HONEST_SECS_MAX else 6):
-                            took.append(self.honest(max(within, HONEST_SECS_MAX + SLACK_SECS)))
+                            took.append(self.honest(within))
                             time.sleep(0.3)
-                    # One of them may have met a busy machine.
-                    if statistics.median_high(took) > within:
-                        raise Failure(f"served after {', '.join(f'{secs:.3f}' for secs in took)} s")
                     remarks.append(f"at most {max(took):.3f} s, alone 99 of 100 within {alone:.3f} s")
                     self.device.check()
                 time.sleep(0.2)
