@@ -3,8 +3,7 @@
 //! Debian's package `postgresql` brings the programs; no cluster of the system is touched. They refuse
 //! to run as root, so root becomes `nobody` for them.
 
-// Each of the programs that include this file needs a part of it.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each of the programs that include this file needs a part of it")]
 
 use std::fs;
 use std::net::TcpListener;
